@@ -31,7 +31,7 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     pass
 
 
-class Http(_Section):
+class Http(_Section, frozen=True):
     host: Annotated[str, About("Address the REST API and the portal listen on; empty for all, IPv4 and IPv6.")] = ""
     port: Annotated[int, About("TCP port of HTTPS: REST API, docs, portal.")] = 8443
     plain_port: Annotated[int, About("TCP port of plain HTTP: firmware downloads, health, metrics. 0 closes it.")] = (
@@ -60,7 +60,7 @@ class Http(_Section):
     drain_timeout: Annotated[float, About("Time that open requests get to finish at shutdown.", "seconds")] = 10.0
 
 
-class Api(_Section):
+class Api(_Section, frozen=True):
     edition: Annotated[Literal["izuma", "pelion"], About("Whose advice is shown first.")] = "izuma"
     disabled: Annotated[
         tuple[str, ...],
@@ -81,7 +81,7 @@ class Api(_Section):
     count_age: Annotated[float, About("How old the total_count of a filtered list may be.", "seconds")] = 5.0
 
 
-class Access(_Section):
+class Access(_Section, frozen=True):
     restricted_networks: Annotated[tuple[str, ...], About("Networks refused with 403 access_restricted.")] = ()
     restricted_countries: Annotated[tuple[str, ...], About("ISO 3166 codes refused with 403 access_restricted.")] = ()
     country_database: Annotated[str, About("MaxMind-format file that maps addresses to countries.")] = ""
@@ -102,28 +102,28 @@ class Access(_Section):
     developer_certificates: Annotated[int, About("Developer certificates of one account.")] = 50
 
 
-class Database(_Section):
+class Database(_Section, frozen=True):
     url: Annotated[str, About("postgresql://user:password@host/name, or empty for SQLite in the data folder.")] = ""
     pool: Annotated[int, About("Connections to PostgreSQL, or readers of SQLite.")] = 4
     timeout: Annotated[float, About("Longest wait for the database before 503.", "seconds")] = 10.0
 
 
-class Bus(_Section):
+class Bus(_Section, frozen=True):
     url: Annotated[str, About("nats://host:4222, or empty where one process does everything.")] = ""
 
 
-class Events(_Section):
+class Events(_Section, frozen=True):
     kept: Annotated[float, About("How long the event log keeps what every cursor has passed.", "seconds")] = 86400.0
 
 
-class Public(_Section):
+class Public(_Section, frozen=True):
     rest_url: Annotated[str, About("Address of the REST API as told to others; empty: from the host name.")] = ""
     lwm2m_uri: Annotated[str, About("coaps:// address devices are told; empty: from the host name.")] = ""
     bootstrap_uri: Annotated[str, About("coaps:// address of bootstrap; empty: from the host name.")] = ""
     firmware_url: Annotated[str, About("http:// address of firmware downloads; empty: from the host name.")] = ""
 
 
-class Coap(_Section):
+class Coap(_Section, frozen=True):
     insecure: Annotated[bool, About("Open coap:// ports without security: laboratories only.")] = False
     insecure_account: Annotated[
         str, About("The account that devices without security belong to; empty: the root account.")
@@ -132,14 +132,14 @@ class Coap(_Section):
     port: Annotated[int, About("UDP port of coap:// for LwM2M, open only when coap.insecure is true.")] = 5683
 
 
-class Lwm2m(_Section):
+class Lwm2m(_Section, frozen=True):
     port: Annotated[int, About("UDP port of coaps:// for LwM2M.")] = 5684
     lifetime_max: Annotated[float, About("Longest registration lifetime granted.", "seconds")] = 72 * 3600.0
     expiry_grace: Annotated[float, About("How long after its lifetime a registration still counts.", "seconds")] = 10.0
     command_queue: Annotated[int, About("Commands that may wait for one device.")] = 20
 
 
-class Dtls(_Section):
+class Dtls(_Section, frozen=True):
     extended_master_secret: Annotated[
         Literal["preferred", "required"], About("Whether a client without RFC 7627 gets in.")
     ] = "preferred"
@@ -147,12 +147,12 @@ class Dtls(_Section):
     half_open_network: Annotated[int, About("Handshakes that one /24 or /56 may have open.")] = 500
 
 
-class Channels(_Section):
+class Channels(_Section, frozen=True):
     results_kept: Annotated[float, About("How long notifications wait for a channel.", "seconds")] = 24 * 3600.0
     long_poll: Annotated[float, About("How long a poll without news is held.", "seconds")] = 30.0
 
 
-class Log(_Section):
+class Log(_Section, frozen=True):
     level: Annotated[Literal["debug", "info", "warning", "error"], About("Least serious message that is written.")] = (
         "info"
     )
@@ -161,17 +161,17 @@ class Log(_Section):
     )
 
 
-class Metrics(_Section):
+class Metrics(_Section, frozen=True):
     open: Annotated[bool, About("Serve /metrics to addresses other than loopback.")] = False
 
 
-class Support(_Section):
+class Support(_Section, frozen=True):
     contact: Annotated[str, About("Whom users are told to ask when the server has a defect.")] = (
         "the operator of this server"
     )
 
 
-class Settings(_Section):
+class Settings(_Section, frozen=True):
     """All sections. ``settings.http.port`` in code is ``http.port`` in words and ``LAMPLIGHTER_HTTP_PORT`` outside."""
 
     http: Http = Http()
@@ -223,7 +223,7 @@ def load(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
 
     Raises SettingsError that names every unknown name and every value that does not fit.
     """
-    given: dict[str, dict[str, Any]] = {}
+    given: dict[str, Any] = {}
     faults: list[str] = []
     if path is not None:
         try:

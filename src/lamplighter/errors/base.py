@@ -30,9 +30,10 @@ class Error(Exception):
     message is ``message`` followed by ``remedy``, so that it always ends with what to do.
 
     :param fields: every faulty parameter, all at once
-    :param details: what the server knows and the answer does not say; kept for ``explain``, shown to administrators only
+    :param details: what the server knows and the answer does not say; kept for ``explain``, for administrators
     :param retry_after: seconds after which the same request may succeed
     :param headers: extra headers of the answer
+    :param word: the /v2 word of this one case, where it differs from the member's
     :param facts: values for the templates
     """
 
@@ -73,12 +74,16 @@ class Error(Exception):
         details: Mapping[str, Any] | None = None,
         retry_after: float | None = None,
         headers: Mapping[str, str] | None = None,
+        word: str | None = None,
         **facts: Any,
     ) -> None:
+        self.plain_word = word or self.word
         self.fields = list(fields)
         self.details = dict(details or {})
         self.retry_after = retry_after
         self.headers = dict(headers or {})
+        if retry_after is not None:
+            facts["retry_after"] = retry_after
         self.facts = facts
         self.text = self.message.format_map(facts)
         self.advice = self.remedy.format_map(facts)
@@ -92,3 +97,35 @@ class Error(Exception):
 def family_of(member: type[Error]) -> type[Error]:
     """The family a member belongs to."""
     return Error.families[member.status, member.type]
+
+
+class _Placeholder(str):
+    """A fact that is not known: shown by its name, whatever the template's format asks for."""
+
+    def __format__(self, spec: str) -> str:
+        return "<" + self + ">"
+
+
+class _Placeholders(dict[str, Any]):
+    def __missing__(self, key: str) -> _Placeholder:
+        return _Placeholder(key)
+
+
+def example(member: type[Error]) -> Error:
+    """The error with the names of its facts in their places: for the docs, and for provoking it on purpose."""
+    error = member.__new__(member)
+    Exception.__init__(error)
+    error.fields, error.details, error.retry_after, error.headers = [], {}, None, {}
+    error.plain_word, error.facts = member.word, {}
+    error.text = member.message.format_map(_Placeholders())
+    error.advice = member.remedy.format_map(_Placeholders())
+    return error
+
+
+def find(name: str) -> list[type[Error]]:
+    """The members that a word means: a member's own name, a public type, or a status."""
+    if name in Error.members:
+        return [Error.members[name]]
+    return [
+        member for _, member in sorted(Error.members.items()) if name in (member.type, str(member.status), member.word)
+    ]
