@@ -1,0 +1,243 @@
+"""Block-wise transfer, RFC 7959: the option's value, bodies being received, bodies being served.
+
+Everything kept for a peer is bounded three ways: how many per peer, how many bytes in all, how long.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from typing import Generic, NamedTuple, TypeVar
+
+from lamplighter.coap.message import FormatError, Message
+from lamplighter.coap.numbers import Code, Option
+
+#: The largest body taken or given in one transfer, in bytes.
+MAX_BODY = 1 << 20
+#: The largest block of RFC 7959 is 16 << 6 = 1024 bytes.
+MAX_SZX = 6
+#: Partial bodies, and answers kept for their later blocks, at one peer.
+PER_PEER = 2
+#: Bytes of such bodies in all.
+TOTAL_BYTES = 64 << 20
+#: What a message needs around a full block: header, token, options.
+OVERHEAD = 128
+#: Seconds after which a peer may try again when no memory is left.
+BUSY_SECONDS = 30
+
+Key = tuple[int, tuple[tuple[int, bytes], ...]]
+_NOT_IN_KEY = frozenset({Option.BLOCK1, Option.BLOCK2, Option.SIZE1, Option.SIZE2, Option.OBSERVE})
+T = TypeVar("T")
+
+
+class Block(NamedTuple):
+    """The value of a Block1 or Block2 option (section 2.2): the number, whether more follow, the size exponent."""
+
+    num: int
+    more: bool
+    szx: int
+
+    @property
+    def size(self) -> int:
+        """Bytes of a full block."""
+        return 16 << self.szx
+
+    @property
+    def offset(self) -> int:
+        """Bytes before this block."""
+        return self.num << (self.szx + 4)
+
+    def encode(self) -> bytes:
+        value = self.num << 4 | self.more << 3 | self.szx
+        return value.to_bytes((value.bit_length() + 7) // 8, "big")
+
+
+def decode_block(value: bytes) -> Block:
+    """Raises FormatError for a value longer than 3 bytes and for the reserved size exponent 7."""
+    number = int.from_bytes(value, "big")
+    if len(value) > 3 or number & 7 == 7:
+        raise FormatError("a reserved block size or a block option longer than 3 bytes")
+    return Block(number >> 4, bool(number & 8), number & 7)
+
+
+def block_of(message: Message, number: int) -> Block | None:
+    """The Block1 or Block2 option of a message. Raises FormatError."""
+    value = message.option(number)
+    return None if value is None else decode_block(value)
+
+
+def szx_for(size: int) -> int:
+    """The size exponent of the largest block of at most ``size`` bytes; 0 (16 bytes) at the least."""
+    return max(0, min(MAX_SZX, size.bit_length() - 5))
+
+
+def key_of(message: Message) -> Key:
+    """What must be the same in all requests of one transfer (section 2.5): method and the options that matter."""
+    return message.code, tuple([option for option in message.options if option[0] not in _NOT_IN_KEY])
+
+
+class BlockRefused(Exception):
+    """A block that cannot be taken; ``code`` and ``options`` are the answer."""
+
+    def __init__(self, code: Code, options: list[tuple[int, bytes]] | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.options = options or []
+
+
+class _Slot(Generic[T]):
+    __slots__ = ("expires", "item", "size")
+
+    def __init__(self, item: T, size: int, expires: float) -> None:
+        self.item = item
+        self.size = size
+        self.expires = expires
+
+
+class Shelf(Generic[T]):
+    """Items by peer and key, oldest use first, bounded per peer and in all, each for ``lifetime`` seconds since its last use."""
+
+    def __init__(self, lifetime: float, *, per_peer: int = PER_PEER, total: int = TOTAL_BYTES) -> None:
+        self._lifetime = lifetime
+        self._per_peer = per_peer
+        self._total = total
+        self._slots: dict[tuple[Hashable, Key], _Slot[T]] = {}
+        self._keys: dict[Hashable, list[Key]] = {}
+        self.size = 0  # bytes now held
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def get(self, peer: Hashable, key: Key, now: float) -> T | None:
+        slot = self._slots.get((peer, key)) if self._slots else None
+        if slot is None or slot.expires <= now:
+            return None
+        return slot.item
+
+    def put(self, peer: Hashable, key: Key, item: T, size: int, now: float) -> bool:
+        """Keep an item, or keep it longer and with its new size; False when there is no room for it in all.
+
+        The peer's own oldest item makes room for a new one of that peer; other peers' items never do.
+        """
+        self.drop(peer, key)
+        self.expire(now)
+        keys = self._keys.get(peer, [])
+        if len(keys) >= self._per_peer:
+            self.drop(peer, keys[0])
+        if self.size + size > self._total:
+            return False
+        self._slots[peer, key] = _Slot(item, size, now + self._lifetime)
+        self._keys.setdefault(peer, []).append(key)
+        self.size += size
+        return True
+
+    def drop(self, peer: Hashable, key: Key) -> None:
+        slot = self._slots.pop((peer, key), None)
+        if slot is not None:
+            self.size -= slot.size
+            self._keys[peer].remove(key)
+            if not self._keys[peer]:
+                del self._keys[peer]
+
+    def drop_oldest(self) -> None:
+        for peer, key in self._slots:
+            self.drop(peer, key)
+            return
+
+    def forget(self, peer: Hashable) -> None:
+        for key in list(self._keys.get(peer, ())):
+            self.drop(peer, key)
+
+    def expire(self, now: float) -> None:
+        for peer, key in list(self._expired(now)):
+            self.drop(peer, key)
+
+    def next_expiry(self) -> float | None:
+        for slot in self._slots.values():
+            return slot.expires
+        return None
+
+    def _expired(self, now: float) -> Iterator[tuple[Hashable, Key]]:
+        # Insertion order is order of expiry: an item used again is put again.
+        for place, slot in self._slots.items():
+            if slot.expires > now:
+                return
+            yield place
+
+
+class Uploads:
+    """Bodies that peers send us in Block1 requests (section 2.5)."""
+
+    def __init__(self, lifetime: float, *, max_body: int = MAX_BODY, total: int = TOTAL_BYTES) -> None:
+        self._max_body = max_body
+        self.shelf: Shelf[bytearray] = Shelf(lifetime, total=total)
+
+    def receive(self, peer: Hashable, message: Message, block: Block, now: float) -> bytes | None:
+        """The whole body once its last block is there, None when more must come. Raises BlockRefused.
+
+        A block seen before (the peer gave up waiting and sent it under a new message ID) is taken again without harm.
+        """
+        key = key_of(message)
+        payload = message.payload
+        if len(payload) > block.size or (block.more and len(payload) != block.size):
+            raise BlockRefused(Code.BAD_REQUEST)
+        body = self.shelf.get(peer, key, now)
+        if block.num == 0:
+            self._check_announced(message)
+            body = bytearray()
+        elif body is None:
+            raise BlockRefused(Code.REQUEST_ENTITY_INCOMPLETE)
+        offset = block.offset
+        if offset + len(payload) == len(body) and body[offset:] == payload and block.more:
+            return None
+        if offset != len(body):
+            self.shelf.drop(peer, key)
+            raise BlockRefused(Code.REQUEST_ENTITY_INCOMPLETE)
+        if offset + len(payload) > self._max_body:
+            self.shelf.drop(peer, key)
+            raise BlockRefused(Code.REQUEST_ENTITY_TOO_LARGE, self._limit())
+        body += payload
+        if not block.more:
+            self.shelf.drop(peer, key)
+            return bytes(body)
+        if not self.shelf.put(peer, key, body, len(body), now):
+            raise BlockRefused(Code.SERVICE_UNAVAILABLE, [(Option.MAX_AGE, bytes((BUSY_SECONDS,)))])
+        return None
+
+    def _check_announced(self, message: Message) -> None:
+        announced = message.uint(Option.SIZE1)
+        if announced is not None and announced > self._max_body:
+            raise BlockRefused(Code.REQUEST_ENTITY_TOO_LARGE, self._limit())
+
+    def _limit(self) -> list[tuple[int, bytes]]:
+        """Size1 in a 4.13 says what would be taken (section 4)."""
+        return Message(Code.EMPTY).add(Option.SIZE1, self._max_body).options
+
+
+class Downloads:
+    """Answers longer than a block, kept while the peer fetches their later blocks (section 2.4)."""
+
+    def __init__(self, lifetime: float, *, total: int = TOTAL_BYTES) -> None:
+        self.shelf: Shelf[Message] = Shelf(lifetime, total=total)
+
+    def keep(self, peer: Hashable, key: Key, answer: Message, now: float) -> None:
+        """Without room the oldest answers go: their peers get the later blocks by asking the service again."""
+        while not self.shelf.put(peer, key, answer, len(answer.payload), now) and len(self.shelf):
+            self.shelf.drop_oldest()
+
+    def block(self, peer: Hashable, key: Key, block: Block, now: float) -> Message | None:
+        """The block asked for, None when the answer is no longer here. The last block ends the keeping's use, not the keeping."""
+        answer = self.shelf.get(peer, key, now)
+        return None if answer is None else cut(answer, block)
+
+
+def cut(answer: Message, block: Block) -> Message:
+    """One block of a long answer, with Block2 and Size2. Past the end it is 4.02 (section 2.2 has no word; Californium's)."""
+    payload = answer.payload
+    offset = block.offset
+    if offset and offset >= len(payload):
+        return Message(Code.BAD_OPTION)
+    end = offset + block.size
+    options = answer.without(Option.BLOCK2, Option.SIZE2)
+    options.append((Option.BLOCK2, Block(block.num, end < len(payload), block.szx).encode()))
+    part = Message(answer.code, options, payload[offset:end])
+    return part.add(Option.SIZE2, len(payload)) if offset == 0 else part
