@@ -135,9 +135,7 @@ class Peers:
             self.unremember(peer, incoming.mid)
         received[incoming.mid] = incoming
         if len(received) > self._per_peer:
-            for oldest in received:
-                break
-            del received[oldest]
+            del received[next(iter(received))]
             return
         self.remembered += 1
         if self.remembered > self._total:
