@@ -22,7 +22,7 @@ OURS: dict[str, set[str]] = {
     "transport": CORES | {"settings"},
     "storage": {"errors", "settings", "clock"},
     "bus": {"storage", "settings", "errors", "clock"},
-    "api": FOUNDATION,
+    "api": FOUNDATION | {"__version__", ""},
     "services": FOUNDATION | CORES | {"storage", "bus", "api"},
     "roles": FOUNDATION | CORES | {"transport", "storage", "bus", "api", "services", "simulator", ""},
     "cli": {"roles", "errors", "settings", "clock", ""},

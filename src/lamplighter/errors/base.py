@@ -11,6 +11,7 @@ A member is raised; everything that shows it (answer, docs, OpenAPI, CLI) is mad
 
 from __future__ import annotations
 
+import builtins
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, NamedTuple
@@ -49,8 +50,8 @@ class Error(Exception):
     coap: ClassVar[str | None] = None
     """The CoAP code that a device gets, written "4.04"."""
 
-    families: ClassVar[dict[tuple[int, str], type[Error]]] = {}
-    members: ClassVar[dict[str, type[Error]]] = {}
+    families: ClassVar[dict[tuple[int, str], builtins.type[Error]]] = {}
+    members: ClassVar[dict[str, builtins.type[Error]]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
