@@ -1,0 +1,1 @@
+"""Certificates: the installation's own authorities, and (later) uploads, issuers and renewals."""

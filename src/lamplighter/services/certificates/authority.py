@@ -1,0 +1,210 @@
+"""The installation's own certificate authorities, in the folder ``pki/``.
+
+Two for two worlds (gateway_rules 2.13): browsers and TLS libraries refuse certificates of absurd validity, and devices start
+with a clock at 1970.
+
+=================  ==============================================================  =====================================
+file               what                                                            valid
+=================  ==============================================================  =====================================
+ca.pem             signs ``server.pem``; what REST clients trust                   10 years
+server.pem         HTTPS: localhost, host name, this machine's addresses           1 year, made anew 30 days before
+device-ca.pem      signs the servers that devices see, and device certificates     1970-01-01 to 9999-12-31
+lwm2m.pem          the LwM2M server towards devices                                the same
+=================  ==============================================================  =====================================
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from lamplighter.clock import EPOCH
+
+ALWAYS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
+"""Validity towards devices, whose clocks may stand at zero."""
+
+RENEW_BEFORE = timedelta(days=30)
+
+
+class Credential(NamedTuple):
+    """A certificate and its key."""
+
+    certificate: x509.Certificate
+    key: ec.EllipticCurvePrivateKey
+
+    @property
+    def certificate_pem(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.PEM)
+
+    @property
+    def certificate_der(self) -> bytes:
+        return self.certificate.public_bytes(serialization.Encoding.DER)
+
+    @property
+    def key_pem(self) -> bytes:
+        return self.key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+
+class Authority:
+    """The folder and what is in it. Everything is P-256 with SHA-256: what devices can check."""
+
+    def __init__(self, folder: Path, now: int) -> None:
+        """Open the folder, and make whatever is missing or about to expire.
+
+        :param now: microseconds UTC
+        """
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.folder = folder
+        moment = EPOCH + timedelta(microseconds=now)
+        rest = (moment - timedelta(hours=1), moment + timedelta(days=3650))
+        self.ca = self._load("ca") or self._root("ca", "Lamplighter REST CA", rest)
+        self.device_ca = self._load("device-ca") or self._root("device-ca", "Lamplighter device CA", ALWAYS)
+        self.server = self._current_server(moment)
+        self.lwm2m = self._load("lwm2m") or self._store(
+            "lwm2m", self._issue_server(self.device_ca, "Lamplighter LwM2M server", [], ALWAYS)
+        )
+
+    @property
+    def server_files(self) -> tuple[Path, Path]:
+        """Certificate chain and key of HTTPS, as files."""
+        return self.folder / "server.pem", self.folder / "server.key"
+
+    def issue_device(self, endpoint_name: str, account_id: str, device_id: str) -> Credential:
+        """A device certificate: CN is the endpoint name, OU the account, L the device id (wire facts 2.2)."""
+        subject = [
+            x509.NameAttribute(NameOID.COMMON_NAME, endpoint_name),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, account_id),
+            x509.NameAttribute(NameOID.LOCALITY_NAME, device_id),
+        ]
+        key = ec.generate_private_key(ec.SECP256R1())
+        builder = _builder(x509.Name(subject), self.device_ca.certificate.subject, key, ALWAYS)
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        builder = builder.add_extension(_usage(digital_signature=True), critical=True)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        return Credential(builder.sign(self.device_ca.key, hashes.SHA256()), key)
+
+    def _current_server(self, moment: datetime) -> Credential:
+        found = self._load("server")
+        names = _names()
+        if (
+            found is not None
+            and found.certificate.not_valid_after_utc - moment > RENEW_BEFORE
+            and _covers(found, names)
+        ):
+            return found
+        validity = (moment - timedelta(hours=1), moment + timedelta(days=365))
+        return self._store("server", self._issue_server(self.ca, "Lamplighter", names, validity))
+
+    def _root(self, name: str, common_name: str, validity: tuple[datetime, datetime]) -> Credential:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        builder = _builder(subject, subject, key, validity)
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        builder = builder.add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        return self._store(name, Credential(builder.sign(key, hashes.SHA256()), key))
+
+    def _issue_server(
+        self, issuer: Credential, common_name: str, names: list[x509.GeneralName], validity: tuple[datetime, datetime]
+    ) -> Credential:
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+        builder = _builder(subject, issuer.certificate.subject, key, validity)
+        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        builder = builder.add_extension(_usage(digital_signature=True), critical=True)
+        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        builder = builder.add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False
+        )
+        if names:
+            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        return Credential(builder.sign(issuer.key, hashes.SHA256()), key)
+
+    def _load(self, name: str) -> Credential | None:
+        certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
+        if not certificate.exists() or not key.exists():
+            return None
+        private = serialization.load_pem_private_key(key.read_bytes(), None)
+        assert isinstance(private, ec.EllipticCurvePrivateKey)
+        return Credential(x509.load_pem_x509_certificate(certificate.read_bytes()), private)
+
+    def _store(self, name: str, credential: Credential) -> Credential:
+        _write(self.folder / f"{name}.key", credential.key_pem, 0o600)
+        _write(self.folder / f"{name}.pem", credential.certificate_pem, 0o644)
+        return credential
+
+
+def _builder(
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, validity: tuple[datetime, datetime]
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(validity[0])
+        .not_valid_after(validity[1])
+    )
+
+
+def _usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=digital_signature,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=key_cert_sign,
+        crl_sign=crl_sign,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _names() -> list[x509.GeneralName]:
+    """localhost, the host name, and the addresses this machine answers to."""
+    host = socket.gethostname()
+    addresses = {"127.0.0.1", "::1"}
+    try:
+        addresses |= {str(info[4][0]).partition("%")[0] for info in socket.getaddrinfo(host, None)}
+    except OSError:
+        pass  # a host name that does not resolve adds no address
+    names = dict.fromkeys(["localhost", host, socket.getfqdn()])
+    dns = [x509.DNSName(name) for name in names if name.isascii() and not _is_address(name)]
+    return [*dns, *(x509.IPAddress(ipaddress.ip_address(each)) for each in sorted(addresses))]
+
+
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
+
+
+def _covers(credential: Credential, names: list[x509.GeneralName]) -> bool:
+    extension = credential.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    return set(names) <= set(extension.value)
+
+
+def _write(path: Path, content: bytes, mode: int) -> None:
+    """Replace a file whole, so that a crash leaves the old one or the new one."""
+    temporary = path.with_suffix(path.suffix + ".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
