@@ -6,7 +6,7 @@ from collections.abc import Callable
 from random import Random
 
 from lamplighter.coap.endpoint import Endpoint
-from lamplighter.coap.events import AnswerSent, Event, NotificationReceived, RequestReceived
+from lamplighter.coap.events import Event, NotificationReceived, RequestReceived
 from lamplighter.coap.message import Message, decode
 from lamplighter.coap.parameters import Parameters
 
@@ -99,7 +99,7 @@ class Pair:
                 endpoint.accept_notification(event)
 
 
-def get(*path: str, **options: int) -> Message:
+def get(*path: str) -> Message:
     """A GET of that path."""
     return request(1, *path)
 
@@ -109,6 +109,3 @@ def request(code: int, *path: str, payload: bytes = b"") -> Message:
     for segment in path:
         message.add(11, segment)
     return message
-
-
-__all__ = ["AnswerSent", "Pair", "get", "request"]

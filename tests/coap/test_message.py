@@ -8,7 +8,9 @@ from lamplighter.coap.message import FormatError, Message, decode, path_options
 from lamplighter.coap.numbers import Code, Option, Type, code, format_code, is_request, is_response, is_success
 
 OPTIONS = st.lists(
-    st.tuples(st.one_of(st.integers(0, 40), st.integers(0, 65535)), st.one_of(st.binary(max_size=14), st.binary(max_size=400))),
+    st.tuples(
+        st.one_of(st.integers(0, 40), st.integers(0, 65535)), st.one_of(st.binary(max_size=14), st.binary(max_size=400))
+    ),
     max_size=8,
 )
 MESSAGES = st.builds(

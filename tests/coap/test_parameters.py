@@ -20,7 +20,9 @@ def test_a_response_time_may_be_given() -> None:
     assert Parameters(response_timeout=30).separate_response_wait == 30
 
 
-@pytest.mark.parametrize("wrong", [{"ack_timeout": 0}, {"ack_random_factor": 0.9}, {"max_retransmit": -1}, {"nstart": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"ack_timeout": 0}, {"ack_random_factor": 0.9}, {"max_retransmit": -1}, {"nstart": 0}]
+)
 def test_impossible_parameters_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must be"):
         Parameters(**wrong)  # type: ignore[arg-type]
