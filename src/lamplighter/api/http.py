@@ -25,7 +25,7 @@ from lamplighter.api.limits import Buckets, Quota
 from lamplighter.api.metrics import Metrics
 from lamplighter.api.networks import Origin, is_in
 from lamplighter.api.operation import Answer, Bound, Call, Operation, media_type_refused
-from lamplighter.api.request import Receive, Request, Scope, Send
+from lamplighter.api.request import Message, Receive, Request, Scope, Send
 from lamplighter.api.router import Router
 from lamplighter.clock import Clock
 from lamplighter.errors import Error, FieldFault, access, example, find, requests
@@ -157,7 +157,7 @@ class Api:
         request.address = self._origin.client(request.address, forwarded)
         if request.raw_path in self._plain:
             return
-        if request.scheme == "http" and not self._settings.http.plaintext_api:
+        if request.scheme == "http" and not (self._settings.http.plaintext_api and self._is_plain_port(request)):
             raise requests.PlainHttpRefused(url=self._settings.public.rest_url or "https://")
         self._origin.check(request.address)
         now = self._clock.monotonic()
@@ -169,6 +169,10 @@ class Api:
         self._gate.check()
         if self.open_requests > self._settings.http.max_connections:
             raise requests.Overloaded(retry_after=1)
+
+    def _is_plain_port(self, request: Request) -> bool:
+        server = request.scope.get("server")
+        return server is None or server[1] != self._settings.http.port
 
     def _find(self, request: Request) -> tuple[Bound | None, list[str], tuple[int, list[Header], bytes] | None]:
         """Path and method; the third value answers OPTIONS."""
@@ -337,6 +341,15 @@ class Api:
         self._keep(request, error)
         return status, headers, body
 
+    def refuse(self, error: Error, address: str) -> tuple[int, list[Header], bytes]:
+        """The answer to bytes that never became a request; for the connection (errors of HTTP itself)."""
+        scope = {"type": "http", "method": "-", "path": "-", "query_string": b"", "headers": [], "scheme": "-"}
+        request = Request({**scope, "client": (address, 0)}, _nothing, self._ids.new(), self._clock.now())
+        request.address = self._origin.plain(address)
+        status, headers, body = self._error(request, error)
+        self._metrics.answered(None, status, 0.0)
+        return status, [*headers, (b"x-request-id", request.request_id.encode())], body
+
     def _defect(self, request: Request, cause: BaseException | None = None) -> tuple[int, list[Header], bytes]:
         """A fault of ours: the trace goes to the log under the request ID, and nowhere else."""
         log.exception(
@@ -468,6 +481,10 @@ def _takes(operation: Operation, content_type: str) -> bool:
 def _shown(text: str) -> str:
     """Text of the client's as it may stand in a message: printable, bounded."""
     return "".join(each if each.isprintable() else "?" for each in text[:200])
+
+
+async def _nothing() -> Message:
+    return {"type": "http.disconnect"}
 
 
 async def _disconnected(receive: Receive) -> None:
