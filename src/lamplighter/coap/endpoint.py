@@ -196,15 +196,31 @@ class Endpoint:
             incoming.acknowledged = True
             incoming.answer = self._send_empty(_ACK, incoming.mid, request.peer)
 
-    def notify(self, peer: Hashable, token: bytes, notification: Message, now: float, *, tell: bool = True) -> Delivery:
-        """Send a notification to an observer: confirmable unless the message's type is NON (RFC 7641 section 4.5)."""
+    def notify(
+        self,
+        peer: Hashable,
+        token: bytes,
+        notification: Message,
+        now: float,
+        *,
+        request: Message | None = None,
+        tell: bool = True,
+    ) -> Delivery:
+        """Send a notification to an observer: confirmable unless the message's type is NON (RFC 7641 section 4.5).
+
+        ``request`` is the GET that made the observation; with it the later blocks of a long notification are served by
+        themselves. ``tell`` asks for one of DeliveryAcknowledged, DeliveryReset, DeliveryTimedOut.
+        """
         record = self._peers.touch(peer, now)
         delivery = Delivery(peer, token, tell=tell)
-        notification.token = token
+        type = notification.type
         if len(notification.payload) > 16 << record.szx:
+            if request is not None:
+                self._downloads.keep(peer, key_of(request), notification, now)
             notification = cut(notification, Block(0, True, record.szx))
-        if notification.type == _NON:
-            notification.mid = record.take_mid()
+        notification.token = token
+        if type == _NON:
+            notification.type, notification.mid = _NON, record.take_mid()
             self._outgoing.append((notification.encode(), peer))
         else:
             self._deliver(record, notification, delivery, now)
