@@ -1,0 +1,1 @@
+"""The device directory: devices, their groups, saved queries and events."""
