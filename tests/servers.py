@@ -33,7 +33,9 @@ class Program:
         self._said: list[str] = []
 
     def start(self) -> None:
-        """Start and wait until it is ready."""
+        """Start and wait until it is ready; nothing if it runs."""
+        if self._process is not None:
+            return
         ready = threading.Event()
         self._said = []
         process = self._process = subprocess.Popen(

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy as sa
 
-from lamplighter.storage.database import Database, UniqueViolation
-from lamplighter.storage.query import Query
-from lamplighter.storage.schema import BigInteger, Double, Json, LargeBinary, SmallInteger, Text
+from lamplighter.errors.storage import DatabaseUnavailable
+from lamplighter.storage.database import Database, TransactionFailed, UniqueViolation
+from lamplighter.storage.postgresql import PostgresqlDatabase
+from lamplighter.storage.query import Query, insert
+from lamplighter.storage.schema import BigInteger, Double, Json, LargeBinary, SmallInteger, Text, metadata
+from lamplighter.storage.sqlite import SqliteDatabase
+from tests.servers import PostgresServer
 
 lamps = sa.Table(
     "lamps",
-    sa.MetaData(),
+    metadata,
     sa.Column("account_id", Text, nullable=False),
     sa.Column("id", Text, nullable=False),
     sa.Column("name", Text),
@@ -23,6 +28,7 @@ lamps = sa.Table(
     sa.Column("photo", LargeBinary),
     sa.Column("notes", Json),
     sa.PrimaryKeyConstraint("account_id", "id", name="pk_lamps"),
+    info={"of_tests": True},
 )
 INSERT = Query(sa.insert(lamps).values(account_id="a", id=sa.bindparam("id"), name=sa.bindparam("name")))
 GET = Query(sa.select(lamps).where(lamps.c.account_id == "a", lamps.c.id == sa.bindparam("id")))
@@ -63,3 +69,314 @@ async def test_64_identical_inserts_at_once_make_one_row(database: Database) -> 
 
     assert sum(await asyncio.gather(*(one() for _ in range(64)))) == 1
     assert await ids(database) == ["1"]
+
+
+async def test_the_failure_of_one_hurts_no_other_of_the_same_commit(database: Database) -> None:
+    async def one(number: int) -> None:
+        async with database.transaction() as tx:
+            await tx.execute(INSERT, id=f"{number:02}", name="x")
+            if number % 3 == 0:
+                raise ValueError(number)
+
+    outcomes = await asyncio.gather(*(one(number) for number in range(30)), return_exceptions=True)
+    assert [isinstance(outcome, ValueError) for outcome in outcomes] == [number % 3 == 0 for number in range(30)]
+    assert await ids(database) == [f"{number:02}" for number in range(30) if number % 3]
+
+
+async def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
+    with pytest.raises(ValueError, match="no"):
+        async with database.transaction() as tx:
+            await tx.execute_many(INSERT, [{"id": str(n), "name": None} for n in range(300)])
+            raise ValueError("no")
+    assert await ids(database) == []
+
+
+async def test_a_transaction_sees_what_it_wrote_and_nobody_else_does(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(INSERT, id="1", name="one")
+        assert [row["id"] for row in await tx.fetch_all(ALL)] == ["1"]
+        assert await database.fetch_one(GET, id="1") is None
+
+
+async def test_a_unique_violation_names_the_constraint(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(INSERT, id="1", name="one")
+    with pytest.raises(UniqueViolation) as raised:
+        async with database.transaction() as tx:
+            await tx.execute(INSERT, id="1", name="two")
+    assert raised.value.constraint == "pk_lamps"
+
+
+async def test_going_on_after_a_failed_statement_is_refused(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(INSERT, id="1", name="one")
+    with pytest.raises(TransactionFailed):
+        async with database.transaction() as tx:
+            await tx.execute(INSERT, id="2", name="two")
+            with pytest.raises(UniqueViolation):
+                await tx.execute(INSERT, id="1", name="again")
+    with pytest.raises(TransactionFailed):
+        async with database.transaction() as tx:
+            with pytest.raises(UniqueViolation):
+                await tx.execute(INSERT, id="1", name="again")
+            await tx.execute(INSERT, id="3", name="three")
+    assert await ids(database) == ["1"]
+
+
+async def test_a_savepoint_takes_the_failure_of_a_statement(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(INSERT, id="1", name="one")
+        with pytest.raises(UniqueViolation):
+            async with tx.savepoint():
+                await tx.execute(INSERT, id="2", name="undone")
+                await tx.execute(INSERT, id="1", name="again")
+        async with tx.savepoint():
+            await tx.execute(INSERT, id="3", name="three")
+    assert await ids(database) == ["1", "3"]
+
+
+async def test_a_cancelled_task_leaves_nothing_and_blocks_nobody(database: Database) -> None:
+    inside = asyncio.Event()
+
+    async def never_ends() -> None:
+        async with database.transaction() as tx:
+            await tx.execute(INSERT, id="1", name="one")
+            inside.set()
+            await asyncio.Event().wait()
+
+    task = asyncio.create_task(never_ends())
+    await inside.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    async with database.transaction() as tx:
+        await tx.execute(INSERT, id="2", name="two")
+    assert await ids(database) == ["2"]
+
+
+async def test_tasks_cancelled_at_any_moment_leave_all_or_nothing(database: Database) -> None:
+    async def pair(number: int) -> None:
+        async with database.transaction() as tx:
+            await tx.execute(INSERT, id=f"{number:03}a", name="x")
+            await tx.execute(INSERT, id=f"{number:03}b", name="x")
+
+    tasks = []
+    for number in range(120):
+        tasks.append(asyncio.create_task(pair(number)))
+        if number % 4 == 3:
+            for _ in range(number % 7):
+                await asyncio.sleep(0)  # a turn of the loop, not a wait
+            tasks[number - number % 3].cancel()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    async with database.transaction() as tx:  # behind every one of them
+        await tx.execute(INSERT, id="last", name="x")
+    found = set(await ids(database))
+    for number, outcome in enumerate(outcomes):
+        rows = {f"{number:03}a", f"{number:03}b"} & found
+        assert len(rows) == 2 if outcome is None else len(rows) in (0, 2)
+
+
+async def test_callbacks_run_after_the_commit_and_only_then(database: Database) -> None:
+    called: list[str] = []
+    with pytest.raises(ValueError):
+        async with database.transaction() as tx:
+            tx.after_commit(lambda: called.append("never"))
+            raise ValueError
+    async with database.transaction() as tx:
+        await tx.execute(INSERT, id="1", name="one")
+        tx.after_commit(lambda: called.append("once"))
+        assert called == []
+    assert called == ["once"]
+
+
+async def test_a_transaction_that_has_ended_takes_nothing_more(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(INSERT, id="1", name="one")
+    with pytest.raises(RuntimeError, match="ended"):
+        await tx.execute(INSERT, id="2", name="two")
+
+
+async def test_every_kind_of_value_comes_back_as_it_was(database: Database) -> None:
+    values = {
+        "account_id": "a",
+        "id": "æb",
+        "name": None,
+        "watts": -(2**63),
+        "lit": 1,
+        "height": 0.1,
+        "photo": bytes(range(256)),
+        "notes": '{"a": [1, "é"]}',
+    }
+    async with database.transaction() as tx:
+        await tx.execute(Query(sa.insert(lamps)), **values)
+    row = await database.fetch_one(GET, id=values["id"])
+    assert row is not None and {name: row[name] for name in row.keys()} == values
+
+
+async def test_an_in_list_of_any_length_works(database: Database) -> None:
+    some = Query(sa.select(lamps.c.id).where(lamps.c.id.in_(sa.bindparam("ids", expanding=True))).order_by(lamps.c.id))
+    others = Query(sa.select(lamps.c.id).where(lamps.c.id.not_in(sa.bindparam("ids", expanding=True))))
+    async with database.transaction() as tx:
+        await tx.execute_many(INSERT, [{"id": f"{n:02}", "name": None} for n in range(20)])
+    for length in (0, 1, 2, 3, 5, 8, 17, 20):
+        wanted = [f"{n:02}" for n in range(length)]
+        assert [row[0] for row in await database.fetch_all(some, ids=wanted)] == wanted
+        assert len(await database.fetch_all(others, ids=wanted)) == 20 - length
+
+
+async def test_returning_and_upserts_work(database: Database) -> None:
+    upsert = insert(lamps).values(account_id="a", id=sa.bindparam("id"), name=sa.bindparam("name"))
+    query = Query(
+        upsert.on_conflict_do_update(
+            index_elements=[lamps.c.account_id, lamps.c.id], set_={"name": upsert.excluded.name}
+        ).returning(lamps.c.name)
+    )
+    update = Query(sa.update(lamps).values(name="three"))
+    for name in ("one", "two"):
+        async with database.transaction() as tx:
+            row = await tx.fetch_one(query, id="1", name=name)
+            assert row is not None and row["name"] == name
+    async with database.transaction() as tx:
+        assert await tx.execute(update) == 1
+        assert await tx.execute(Query(sa.delete(lamps), heavy=True)) == 1
+
+
+async def test_a_value_that_is_missing_or_unknown_is_named(database: Database) -> None:
+    with pytest.raises(TypeError, match=r"missing values \['id'\], unknown values \['idd'\]"):
+        await database.fetch_one(GET, idd="1")
+    with pytest.raises(TypeError, match=r"unknown values \['x'\]"):
+        await database.fetch_one(GET, id="1", x=1)
+
+
+async def test_text_sorts_bytewise(database: Database) -> None:
+    words = ["a", "B", "é", "Z", "z", "_", "10", "9", "aa", "a b"]
+    async with database.transaction() as tx:
+        await tx.execute_many(INSERT, [{"id": word, "name": None} for word in words])
+    assert await ids(database) == sorted(words, key=lambda word: word.encode())
+
+
+async def test_two_handles_see_each_others_work(database: Database, open_database: Callable[[], Database]) -> None:
+    other = open_database()
+    await other.start()
+    try:
+
+        async def write(where: Database, number: int) -> None:
+            async with where.transaction() as tx:
+                await tx.execute(INSERT, id=f"{number:02}", name="x")
+
+        await asyncio.gather(*(write((database, other)[number % 2], number) for number in range(40)))
+        assert await ids(database) == await ids(other) == [f"{number:02}" for number in range(40)]
+    finally:
+        await other.close()
+
+
+async def test_a_closed_database_is_unavailable(open_database: Callable[[], Database]) -> None:
+    closed = open_database()
+    await closed.start()
+    await closed.close()
+    with pytest.raises(DatabaseUnavailable):
+        await closed.fetch_one(GET, id="1")
+    with pytest.raises(DatabaseUnavailable):
+        async with closed.transaction():
+            raise AssertionError("a closed database let a transaction begin")
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_postgresql_may_restart_under_us(database: Database, postgres: PostgresServer) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(INSERT, id="1", name="one")
+    postgres.stop(crash=True)
+    try:
+        with pytest.raises(DatabaseUnavailable) as raised:
+            await database.fetch_one(GET, id="1")
+        assert raised.value.retry_after is not None
+        with pytest.raises(DatabaseUnavailable):
+            async with database.transaction() as tx:
+                await tx.execute(INSERT, id="2", name="two")
+    finally:
+        postgres.start()
+    async with database.transaction() as tx:
+        await tx.execute(INSERT, id="3", name="three")
+    assert await ids(database) == ["1", "3"]
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_a_restart_in_the_middle_of_a_transaction_keeps_nothing_of_it(
+    database: Database, postgres: PostgresServer
+) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        async with database.transaction() as tx:
+            await tx.execute(INSERT, id="1", name="one")
+            postgres.stop()
+            postgres.start()
+            await tx.execute(INSERT, id="2", name="two")
+    assert await ids(database) == []
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_a_pool_without_a_free_connection_is_unavailable(postgres: PostgresServer, database: Database) -> None:
+    assert isinstance(database, PostgresqlDatabase)
+    small = PostgresqlDatabase(database.url, pool=1, timeout=0.05)
+    await small.start()
+    try:
+        async with small.transaction():
+            with pytest.raises(DatabaseUnavailable):
+                await small.fetch_one(GET, id="1")
+    finally:
+        await small.close()
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+async def test_a_transaction_inside_a_transaction_is_refused(database: Database) -> None:
+    with pytest.raises(RuntimeError, match="inside a transaction"):
+        async with database.transaction():
+            async with database.transaction():
+                raise AssertionError("the writer would wait for itself")
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+async def test_a_full_disk_fails_every_transaction_of_the_commit(database: Database) -> None:
+    assert isinstance(database, SqliteDatabase)
+    big = Query(sa.insert(lamps).values(account_id="a", id=sa.bindparam("id"), photo=sa.bindparam("photo")))
+    assert database._writer is not None
+    pages = database._writer.connection.execute("PRAGMA page_count").fetchone()[0]
+    database._writer.connection.execute(f"PRAGMA max_page_count={pages + 4}")
+
+    async def one(number: int) -> None:
+        async with database.transaction() as tx:
+            await tx.execute(big, id=str(number), photo=bytes(4000))
+
+    outcomes = await asyncio.gather(*(one(number) for number in range(12)), return_exceptions=True)
+    kept = {str(number) for number, outcome in enumerate(outcomes) if outcome is None}
+    assert all(outcome is None or isinstance(outcome, DatabaseUnavailable) for outcome in outcomes)
+    assert len(kept) < 12
+    assert set(await ids(database)) == kept
+    database._writer.connection.execute("PRAGMA max_page_count=1000000")
+    await one(99)
+    assert set(await ids(database)) == kept | {"99"}
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+async def test_a_commit_that_fails_fails_its_transactions_and_the_next_works(database: Database) -> None:
+    """A deferred foreign key is a failure that SQLite finds only at COMMIT."""
+    async with database.transaction() as tx:
+        await tx.execute(
+            Query(
+                sa.text(
+                    "CREATE TABLE shades (lamp TEXT REFERENCES owners (id) DEFERRABLE INITIALLY DEFERRED)",
+                )
+            )
+        )
+        await tx.execute(Query(sa.text("CREATE TABLE owners (id TEXT PRIMARY KEY)")))
+
+    async def one(number: int, orphan: bool) -> None:
+        async with database.transaction() as tx:
+            await tx.execute(INSERT, id=str(number), name="x")
+            if orphan:
+                await tx.execute(Query(sa.text("INSERT INTO shades VALUES ('nobody')")))
+
+    outcomes = await asyncio.gather(*(one(n, orphan=n == 2) for n in range(5)), return_exceptions=True)
+    assert all(isinstance(outcome, DatabaseUnavailable) for outcome in outcomes)
+    assert await ids(database) == []
+    await one(7, orphan=False)
+    assert await ids(database) == ["7"]

@@ -26,6 +26,10 @@ class Row(Protocol):
     def keys(self) -> Iterable[str]: ...
 
 
+def announce_nothing() -> None:
+    """What a database calls until an event log is opened on it."""
+
+
 class UniqueViolation(Exception):
     """A row with that key exists. ``constraint`` names the unique constraint or index that refused it.
 
@@ -65,6 +69,11 @@ class Transaction(Reader, Protocol):
     @property
     def dialect(self) -> DialectName: ...
 
+    @property
+    def announce(self) -> Callable[[], None]:
+        """The database's ``announce``."""
+        ...
+
     async def execute(self, query: Query, /, **values: Any) -> int:
         """Run a statement; the number of rows it touched. Raises UniqueViolation."""
         ...
@@ -87,6 +96,9 @@ class Database(Reader, Protocol):
 
     Outside a transaction a read sees what was committed before it began.
     """
+
+    announce: Callable[[], None]
+    """Called after a commit that appended events; the event log sets it, to wake those who follow it."""
 
     @property
     def dialect(self) -> DialectName: ...

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import asyncpg
 
 from lamplighter.errors.storage import DatabaseContention, DatabaseUnavailable
-from lamplighter.storage.database import Row, Transaction, TransactionFailed, UniqueViolation
+from lamplighter.storage.database import Row, Transaction, TransactionFailed, UniqueViolation, announce_nothing
 from lamplighter.storage.migrations import migrate_postgresql
 from lamplighter.storage.query import Query
 from lamplighter.storage.sqlite_writer import run_callback
@@ -36,6 +37,9 @@ SERVER_SETTINGS = {
 }
 
 
+Result = TypeVar("Result")
+
+
 class PostgresqlDatabase:
     """A database on a server.
 
@@ -48,6 +52,7 @@ class PostgresqlDatabase:
 
     def __init__(self, url: str, *, pool: int = 4, timeout: float = 10.0) -> None:
         self.url = url
+        self.announce: Callable[[], None] = announce_nothing
         self.timeout = timeout
         self._size = pool
         self._pool: Any = None
@@ -87,25 +92,51 @@ class PostgresqlDatabase:
 
     async def fetch_one(self, query: Query, /, **values: Any) -> Row | None:
         text, arguments = query.render("postgresql", values)
-        connection = await self.acquire()
-        try:
+
+        async def fetch(connection: Any) -> Row | None:
             row: Row | None = await connection.fetchrow(text, *arguments)
             return row
-        except Exception as error:
-            raise mapped(error, connection) from error
-        finally:
-            await self.release(connection)
+
+        return await self._read(fetch)
 
     async def fetch_all(self, query: Query, /, **values: Any) -> Sequence[Row]:
         text, arguments = query.render("postgresql", values)
-        connection = await self.acquire()
-        try:
+
+        async def fetch(connection: Any) -> Sequence[Row]:
             rows: Sequence[Row] = await connection.fetch(text, *arguments)
             return rows
-        except Exception as error:
-            raise mapped(error, connection) from error
-        finally:
-            await self.release(connection)
+
+        return await self._read(fetch)
+
+    async def begin(self) -> tuple[Any, Any]:
+        """A connection of the pool and a transaction begun on it."""
+        for attempt in itertools.count():
+            connection = await self.acquire()
+            transaction = connection.transaction()
+            try:
+                await transaction.start()
+            except BaseException as error:
+                await self.release(connection)
+                if attempt < self._size and isinstance(error, Exception) and _is_closed(connection):
+                    continue  # it broke while it lay idle, when the server restarted; nothing was begun
+                if isinstance(error, Exception):
+                    raise mapped(error, connection) from error
+                raise
+            return connection, transaction
+        raise AssertionError("the loop ends by return or raise")
+
+    async def _read(self, fetch: Callable[[Any], Awaitable[Result]]) -> Result:
+        for attempt in itertools.count():
+            connection = await self.acquire()
+            try:
+                return await fetch(connection)
+            except Exception as error:
+                if attempt < self._size and _is_closed(connection):
+                    continue  # as above: a read may be asked again
+                raise mapped(error, connection) from error
+            finally:
+                await self.release(connection)
+        raise AssertionError("the loop ends by return or raise")
 
     async def acquire(self) -> Any:
         """A connection of the pool. Raises DatabaseUnavailable when none is free in time."""
@@ -133,26 +164,18 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
     """A transaction on a connection of its own (READ COMMITTED)."""
 
     dialect: Literal["postgresql"] = "postgresql"
-    __slots__ = ("_callbacks", "_connection", "_database", "_failed", "_transaction")
+    __slots__ = ("_callbacks", "_connection", "_database", "_failed", "_transaction", "announce")
 
     def __init__(self, database: PostgresqlDatabase) -> None:
         self._database = database
+        self.announce = database.announce
         self._connection: Any = None
         self._transaction: Any = None
         self._callbacks: list[Callable[[], None]] = []
         self._failed = False
 
     async def __aenter__(self) -> PostgresqlTransaction:
-        connection = await self._database.acquire()
-        self._transaction = connection.transaction()
-        try:
-            await self._transaction.start()
-        except BaseException as error:
-            await self._database.release(connection)
-            if isinstance(error, Exception):
-                raise mapped(error, connection) from error
-            raise
-        self._connection = connection
+        self._connection, self._transaction = await self._database.begin()
         return self
 
     async def __aexit__(
@@ -227,7 +250,8 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
         try:
             await self._transaction.rollback()
         except (*UNAVAILABLE, asyncpg.InterfaceError):
-            connection.terminate()  # gone already, or not to be trusted; the server rolls back
+            if not _is_closed(connection):
+                connection.terminate()  # not to be trusted; the server rolls back
         finally:
             await self._database.release(connection)
 
@@ -279,7 +303,7 @@ def mapped(error: Exception, connection: Any) -> Exception:
         return UniqueViolation(error.constraint_name or "")
     if isinstance(error, (asyncpg.DeadlockDetectedError, asyncpg.SerializationError)):
         return DatabaseContention(retry_after=1, details={"database": "postgresql", "reason": str(error)})
-    if isinstance(error, UNAVAILABLE) or (isinstance(error, asyncpg.InterfaceError) and connection.is_closed()):
+    if isinstance(error, UNAVAILABLE) or (isinstance(error, asyncpg.InterfaceError) and _is_closed(connection)):
         return unavailable(error)
     return error
 
@@ -289,6 +313,13 @@ def unavailable(error: BaseException) -> DatabaseUnavailable:
     return DatabaseUnavailable(
         retry_after=2, details={"database": "postgresql", "reason": str(error) or type(error).__name__}
     )
+
+
+def _is_closed(connection: Any) -> bool:
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:  # the pool took it back when it broke
+        return True
 
 
 async def _to_the_end(work: Any) -> None:

@@ -21,8 +21,6 @@ DialectName = Literal["sqlite", "postgresql"]
 
 # Only the compiler of it is used: $1 with a cast to the column's type.
 _postgresql: Dialect = PGDialect_asyncpg()  # type: ignore[no-untyped-call]
-# Without this, an INSERT without RETURNING would be given one for the key.
-_postgresql.insert_returning = False
 _DIALECTS: dict[str, Dialect] = {"sqlite": SQLiteDialect(paramstyle="qmark"), "postgresql": _postgresql}
 
 

@@ -68,3 +68,20 @@ def _on_sqlite(element: CurrentTransaction, compiler: SQLCompiler, **options: An
 @compiles(CurrentTransaction, "postgresql")
 def _on_postgresql(element: CurrentTransaction, compiler: SQLCompiler, **options: Any) -> str:
     return "(pg_current_xact_id()::text)::bigint"
+
+
+class OldestOpenTransaction(FunctionElement[int]):
+    """The number below which every transaction has ended: rows of lower ones are all visible. No bound on SQLite."""
+
+    inherit_cache = True
+    type = sqlalchemy.BigInteger()
+
+
+@compiles(OldestOpenTransaction, "sqlite")
+def _open_on_sqlite(element: OldestOpenTransaction, compiler: SQLCompiler, **options: Any) -> str:
+    return str(2**63 - 1)
+
+
+@compiles(OldestOpenTransaction, "postgresql")
+def _open_on_postgresql(element: OldestOpenTransaction, compiler: SQLCompiler, **options: Any) -> str:
+    return "(pg_snapshot_xmin(pg_current_snapshot())::text)::bigint"

@@ -20,7 +20,7 @@ from typing import Any, Literal
 import sqlalchemy
 
 from lamplighter.errors.storage import DatabaseUnavailable
-from lamplighter.storage.database import Transaction, TransactionFailed, UniqueViolation
+from lamplighter.storage.database import Transaction, TransactionFailed, UniqueViolation, announce_nothing
 from lamplighter.storage.migrations import migrate_sqlite
 from lamplighter.storage.query import Query
 from lamplighter.storage.schema import metadata
@@ -42,6 +42,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path, *, readers: int = 4, timeout: float = 10.0) -> None:
         self.path = path
+        self.announce: Callable[[], None] = announce_nothing
         self._readers = readers
         self._timeout = timeout
         self._writer: Writer | None = None
@@ -74,7 +75,7 @@ class SqliteDatabase:
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         if self._writer is None:
             raise DatabaseUnavailable(retry_after=1)
-        return SqliteTransaction(self._writer)
+        return SqliteTransaction(self._writer, self.announce)
 
     async def fetch_one(self, query: Query, /, **values: Any) -> sqlite3.Row | None:
         if query.heavy:
@@ -114,10 +115,11 @@ class SqliteTransaction(AbstractAsyncContextManager[Transaction]):
     """A logical transaction: a savepoint of the writer's physical one."""
 
     dialect: Literal["sqlite"] = "sqlite"
-    __slots__ = ("_callbacks", "_failed", "_open", "_savepoints", "_writer")
+    __slots__ = ("_callbacks", "_failed", "_open", "_savepoints", "_writer", "announce")
 
-    def __init__(self, writer: Writer) -> None:
+    def __init__(self, writer: Writer, announce: Callable[[], None]) -> None:
         self._writer = writer
+        self.announce = announce
         self._callbacks: list[Callable[[], None]] = []
         self._open = False
         self._failed = False
