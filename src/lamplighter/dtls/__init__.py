@@ -1,0 +1,52 @@
+"""DTLS 1.2 without I/O: the server engine, with Connection ID, as the service uses it.
+
+The client half is in ``dtls.client``, for the simulator and tests only.
+"""
+
+from .certificates import CertificateError, Purpose, TrustAnchor, VerifiedPath, verify_chain
+from .configuration import ServerConfig
+from .events import (
+    AddressChanged,
+    CertificateReceived,
+    CloseReason,
+    DataReceived,
+    Event,
+    HandshakeFailed,
+    PskRequested,
+    SessionClosed,
+    SessionEstablished,
+    UnknownConnectionId,
+)
+from .failures import FailureReason
+from .identities import CertificateIdentity, Identity, PskIdentity
+from .numbers import AlertDescription
+from .server import DtlsServer
+from .server_handshake import ServerHandshake
+from .sessions import Session
+
+__all__ = [
+    "AddressChanged",
+    "AlertDescription",
+    "CertificateError",
+    "CertificateIdentity",
+    "CertificateReceived",
+    "CloseReason",
+    "DataReceived",
+    "DtlsServer",
+    "Event",
+    "FailureReason",
+    "HandshakeFailed",
+    "Identity",
+    "PskIdentity",
+    "PskRequested",
+    "Purpose",
+    "ServerConfig",
+    "ServerHandshake",
+    "Session",
+    "SessionClosed",
+    "SessionEstablished",
+    "TrustAnchor",
+    "UnknownConnectionId",
+    "VerifiedPath",
+    "verify_chain",
+]

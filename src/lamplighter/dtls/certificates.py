@@ -1,0 +1,302 @@
+"""Certificate paths of devices, and whether they may be believed.
+
+By hand, because the verifier of pyca/cryptography refuses ordinary device certificates by default (no authority key
+identifier, no alternative name) and its permissive policy accepts too much: a leaf for servers only, a key usage
+without digitalSignature, issuers without keyCertSign. RFC 5280 section 6, for the one shape that devices use: P-256 and SHA-256.
+
+The engine does not call this. Whoever answers ``CertificateReceived`` does, with the anchors of the accounts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TypeVar
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID, SignatureAlgorithmOID
+
+from .numbers import AlertDescription
+
+PATH_LIMIT = 4
+"""Certificates in a path, leaf and anchor included."""
+SIGNATURE_CHECKS_LIMIT = 16
+"""Signatures tried for one chain: names are free to choose, so many anchors may bear the same."""
+_T = TypeVar("_T", bound=x509.ExtensionType)
+_ECDSA = ec.ECDSA(hashes.SHA256())
+_UNDERSTOOD = frozenset(
+    (
+        ExtensionOID.BASIC_CONSTRAINTS,
+        ExtensionOID.KEY_USAGE,
+        ExtensionOID.EXTENDED_KEY_USAGE,
+        ExtensionOID.SUBJECT_ALTERNATIVE_NAME,
+        ExtensionOID.SUBJECT_KEY_IDENTIFIER,
+        ExtensionOID.AUTHORITY_KEY_IDENTIFIER,
+        ExtensionOID.CERTIFICATE_POLICIES,
+    )
+)
+"""Extensions that may be critical. Name constraints are not: a path with them is refused rather than half understood."""
+
+
+class Purpose(Enum):
+    """What the leaf must be good for."""
+
+    CLIENT = ExtendedKeyUsageOID.CLIENT_AUTH
+    SERVER = ExtendedKeyUsageOID.SERVER_AUTH
+
+
+class CertificateError(Exception):
+    """The chain is not believed. ``alert`` is what to tell the peer, the text what to tell the operator."""
+
+    def __init__(self, alert: AlertDescription, detail: str) -> None:
+        super().__init__(detail)
+        self.alert = alert
+        self.detail = detail
+
+
+@dataclass(frozen=True, slots=True)
+class TrustAnchor:
+    """An issuer that somebody trusts. Parsed once: loading the key costs as much as checking a signature."""
+
+    certificate: x509.Certificate
+    subject: bytes
+    """Name in DER."""
+    fingerprint: bytes
+    """SHA-256 of the certificate: anchors are found by it, never by name."""
+    public_key: ec.EllipticCurvePublicKey
+
+    @classmethod
+    def from_der(cls, der: bytes) -> TrustAnchor:
+        """Raises CertificateError for a certificate that cannot issue, or is not of P-256."""
+        certificate = _load(der)
+        _require_issuer(certificate, below=0, anchor=True)
+        return cls(certificate, certificate.subject.public_bytes(), hashlib.sha256(der).digest(), _p256(certificate))
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedPath:
+    """What a session with this peer rests on."""
+
+    fingerprints: tuple[bytes, ...]
+    """SHA-256 of each certificate, from the leaf to the anchor."""
+    not_after: float
+    """When the first of them expires, in seconds since 1970."""
+
+    @property
+    def anchor(self) -> bytes:
+        """The fingerprint of the anchor that verified the peer: its owner is the peer's account."""
+        return self.fingerprints[-1]
+
+
+def verify_chain(
+    chain: Sequence[bytes],
+    anchors: Iterable[TrustAnchor],
+    at: float,
+    *,
+    purpose: Purpose = Purpose.CLIENT,
+    blocked: Callable[[bytes], bool] = lambda fingerprint: False,
+) -> VerifiedPath:
+    """The path from ``chain[0]`` to one of the anchors; the rest of the chain may come in any order.
+
+    ``at``: wall time, seconds since 1970. ``blocked`` is asked for the SHA-256 fingerprint of every certificate of the path.
+    Raises CertificateError with the reason of the nearest miss.
+    """
+    if not chain:
+        raise CertificateError(AlertDescription.BAD_CERTIFICATE, "there is no certificate")
+    certificates = [_load(der) for der in chain]
+    leaf = certificates[0]
+    _require_leaf(leaf, purpose)
+    search = _Search(certificates[1:], list(anchors), at, blocked)
+    search.require_usable(leaf)
+    fingerprints = search.climb(leaf, [leaf])
+    if fingerprints is None:
+        raise search.nearest_miss
+    return VerifiedPath(tuple(fingerprints), search.not_after)
+
+
+class _Search:
+    """Climbs from issuer to issuer, depth first."""
+
+    def __init__(
+        self,
+        intermediates: list[x509.Certificate],
+        anchors: list[TrustAnchor],
+        at: float,
+        blocked: Callable[[bytes], bool],
+    ) -> None:
+        self.intermediates = intermediates
+        self.anchors = anchors
+        self.at = at
+        self.blocked = blocked
+        self.checks = 0
+        self.not_after = math.inf
+        self.nearest_miss = CertificateError(AlertDescription.UNKNOWN_CA, "no trusted issuer signed this chain")
+
+    def climb(self, certificate: x509.Certificate, path: list[x509.Certificate]) -> list[bytes] | None:
+        """Fingerprints from the leaf to an anchor, or None."""
+        if len(path) >= PATH_LIMIT:
+            return None
+        issuer = certificate.issuer.public_bytes()
+        for anchor in self.anchors:
+            if anchor.subject == issuer and self._accepts(
+                certificate, anchor.certificate, anchor.public_key, path, True
+            ):
+                complete = [*path, anchor.certificate]
+                self.not_after = min(item.not_valid_after_utc.timestamp() for item in complete)
+                return [item.fingerprint(hashes.SHA256()) for item in complete]
+        for candidate in self.intermediates:
+            if candidate in path or candidate.subject.public_bytes() != issuer:
+                continue
+            try:
+                key = _p256(candidate)
+            except CertificateError as miss:
+                self.nearest_miss = miss
+                continue
+            if self._accepts(certificate, candidate, key, path, False):
+                found = self.climb(candidate, [*path, candidate])
+                if found is not None:
+                    return found
+        return None
+
+    def _accepts(
+        self,
+        certificate: x509.Certificate,
+        issuer: x509.Certificate,
+        key: ec.EllipticCurvePublicKey,
+        path: list[x509.Certificate],
+        anchor: bool,
+    ) -> bool:
+        try:
+            _require_issuer(issuer, below=len(path) - 1, anchor=anchor)
+            self.require_usable(issuer)
+            self.checks += 1
+            if self.checks > SIGNATURE_CHECKS_LIMIT:
+                raise CertificateError(AlertDescription.BAD_CERTIFICATE, "too many issuers of the same name")
+            _require_signature(certificate, key)
+        except CertificateError as miss:
+            self.nearest_miss = miss
+            return False
+        return True
+
+    def require_usable(self, certificate: x509.Certificate) -> None:
+        """Validity, critical extensions, block-list. Raises CertificateError."""
+        name = certificate.subject.rfc4514_string()
+        if certificate.not_valid_before_utc.timestamp() > self.at:
+            raise CertificateError(AlertDescription.CERTIFICATE_EXPIRED, f"{name} is not valid yet")
+        if certificate.not_valid_after_utc.timestamp() < self.at:
+            raise CertificateError(AlertDescription.CERTIFICATE_EXPIRED, f"{name} has expired")
+        for extension in _extensions(certificate):
+            if extension.critical and extension.oid not in _UNDERSTOOD:
+                raise CertificateError(
+                    AlertDescription.UNSUPPORTED_CERTIFICATE,
+                    f"{name} has the critical extension {extension.oid.dotted_string}",
+                )
+        if self.blocked(certificate.fingerprint(hashes.SHA256())):
+            raise CertificateError(AlertDescription.CERTIFICATE_REVOKED, f"{name} is blocked")
+
+
+def not_after(chain: Sequence[bytes]) -> float:
+    """When the first certificate of a chain as sent expires, in seconds since 1970; those that cannot be read do not count."""
+    moments = [math.inf]
+    for der in chain:
+        try:
+            moments.append(_load(der).not_valid_after_utc.timestamp())
+        except CertificateError:
+            continue
+    return min(moments)
+
+
+def _load(der: bytes) -> x509.Certificate:
+    try:
+        certificate = x509.load_der_x509_certificate(der)
+        _extensions(certificate)
+        certificate.subject.public_bytes()
+        certificate.issuer.public_bytes()
+        certificate.not_valid_after_utc.timestamp()
+        certificate.not_valid_before_utc.timestamp()
+    except CertificateError:
+        raise
+    except Exception as error:  # hostile bytes: ValueError, OverflowError, and whatever else the parser meets
+        raise CertificateError(AlertDescription.BAD_CERTIFICATE, "a certificate cannot be read") from error
+    return certificate
+
+
+def _extensions(certificate: x509.Certificate) -> x509.Extensions:
+    try:
+        return certificate.extensions
+    except Exception as error:
+        raise CertificateError(AlertDescription.BAD_CERTIFICATE, "its extensions cannot be read") from error
+
+
+def _p256(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
+    try:
+        key = certificate.public_key()
+    except Exception as error:
+        raise CertificateError(AlertDescription.BAD_CERTIFICATE, "its public key cannot be read") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise CertificateError(
+            AlertDescription.UNSUPPORTED_CERTIFICATE,
+            f"the key of {certificate.subject.rfc4514_string()} is not of P-256",
+        )
+    return key
+
+
+def _extension(certificate: x509.Certificate, kind: type[_T]) -> _T | None:
+    try:
+        return _extensions(certificate).get_extension_for_class(kind).value
+    except x509.ExtensionNotFound:
+        return None
+
+
+def _require_leaf(leaf: x509.Certificate, purpose: Purpose) -> None:
+    """digitalSignature and the purpose, where the leaf says anything about them."""
+    _p256(leaf)
+    usage = _extension(leaf, x509.KeyUsage)
+    if usage is not None and not usage.digital_signature:
+        raise CertificateError(
+            AlertDescription.UNSUPPORTED_CERTIFICATE, "the key usage of the leaf lacks digitalSignature"
+        )
+    extended = _extension(leaf, x509.ExtendedKeyUsage)
+    if extended is not None and purpose.value not in extended:
+        raise CertificateError(
+            AlertDescription.UNSUPPORTED_CERTIFICATE,
+            f"the extended key usage of the leaf lacks {purpose.name.lower()} authentication",
+        )
+
+
+def _require_issuer(certificate: x509.Certificate, *, below: int, anchor: bool) -> None:
+    """CA true, keyCertSign, and room in the path for the ``below`` intermediates under it.
+
+    An anchor without any key usage is taken: it is trusted by choice (RFC 5280 section 6.1), and ``openssl req -x509`` makes
+    them so.
+    """
+    name = certificate.subject.rfc4514_string()
+    constraints = _extension(certificate, x509.BasicConstraints)
+    if constraints is None or not constraints.ca:
+        raise CertificateError(AlertDescription.BAD_CERTIFICATE, f"{name} is not a certificate authority")
+    if constraints.path_length is not None and constraints.path_length < below:
+        raise CertificateError(AlertDescription.BAD_CERTIFICATE, f"the path below {name} is too long")
+    usage = _extension(certificate, x509.KeyUsage)
+    if usage is None and not anchor or usage is not None and not usage.key_cert_sign:
+        raise CertificateError(AlertDescription.BAD_CERTIFICATE, f"the key usage of {name} lacks keyCertSign")
+
+
+def _require_signature(certificate: x509.Certificate, key: ec.EllipticCurvePublicKey) -> None:
+    if certificate.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
+        raise CertificateError(
+            AlertDescription.UNSUPPORTED_CERTIFICATE,
+            f"{certificate.subject.rfc4514_string()} is not signed with ECDSA and SHA-256",
+        )
+    try:
+        key.verify(certificate.signature, certificate.tbs_certificate_bytes, _ECDSA)
+    except InvalidSignature as error:
+        raise CertificateError(
+            AlertDescription.UNKNOWN_CA,
+            f"the signature of {certificate.subject.rfc4514_string()} is not by the issuer it names",
+        ) from error

@@ -1,0 +1,108 @@
+"""What the engine reports and asks. Taken one by one with ``next_event()``."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from .failures import FailureReason
+from .identities import Identity
+from .sessions import Session
+
+if TYPE_CHECKING:
+    from .server_handshake import ServerHandshake
+
+
+class CloseReason(Enum):
+    """Why a session ended."""
+
+    CLOSED = "closed from this side"
+    CLOSE_NOTIFY = "the peer closed it"
+    PEER_ALERT = "the peer sent a fatal alert"
+    REPLACED = "the same peer made a new session"
+    EXPIRED = "its maximum age or the end of a certificate was reached"
+    AUTHENTICATION_FAILURES = "too many forged records arrived"
+    SEQUENCE_EXHAUSTED = "its sequence numbers are used up"
+
+
+@dataclass(frozen=True, slots=True)
+class PskRequested:
+    """Answer with ``provide_psk``."""
+
+    handshake: ServerHandshake
+    identity: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class CertificateReceived:
+    """The peer proved to hold the key of ``chain[0]``. Answer with ``accept_certificate`` or ``reject_certificate``."""
+
+    handshake: ServerHandshake
+    chain: tuple[bytes, ...]
+    """DER, the leaf first, as sent. Its key is P-256; nothing else has been checked."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionEstablished:
+    session: Session
+    identity: Identity
+    cipher: str
+    """The suite's name in the IANA registry."""
+    cid: bytes
+    """The connection ID that the peer puts into its records; empty when it asked for none."""
+    extended_master_secret: bool
+
+
+@dataclass(frozen=True, slots=True)
+class DataReceived:
+    session: Session
+    data: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AddressChanged:
+    """An authentic record, newer than all before, came from another address (RFC 9146 section 6).
+
+    Until ``confirm_address`` is called, no more than three times the bytes received go there.
+    """
+
+    session: Session
+    old: Hashable
+    new: Hashable
+
+
+@dataclass(frozen=True, slots=True)
+class SessionClosed:
+    session: Session
+    reason: CloseReason
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeFailed:
+    address: Hashable
+    reason: FailureReason
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownConnectionId:
+    """A record for a session that is not in memory. Whoever keeps stored sessions may import it and hand the datagram in
+    again. Reported only when ``ServerConfig.report_unknown_cids`` is set."""
+
+    cid: bytes
+    address: Hashable
+    datagram: bytes
+
+
+Event = (
+    PskRequested
+    | CertificateReceived
+    | SessionEstablished
+    | DataReceived
+    | AddressChanged
+    | SessionClosed
+    | HandshakeFailed
+    | UnknownConnectionId
+)

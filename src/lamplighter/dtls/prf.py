@@ -1,0 +1,55 @@
+"""The pseudorandom function of TLS 1.2 and what is derived with it (RFC 5246 sections 5, 6.3, 8.1; RFC 7627; RFC 4279)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+MASTER_SECRET_LENGTH = 48
+VERIFY_DATA_LENGTH = 12
+RANDOM_LENGTH = 32
+
+
+def prf(digest: str, secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
+    """``length`` bytes of PRF(secret, label, seed) with P_hash over that digest (RFC 5246 section 5)."""
+    keyed = hmac.new(secret, digestmod=digest)
+    seed = label + seed
+    a = seed
+    output = b""
+    while len(output) < length:
+        step = keyed.copy()
+        step.update(a)
+        a = step.digest()
+        block = keyed.copy()
+        block.update(a + seed)
+        output += block.digest()
+    return output[:length]
+
+
+def psk_premaster_secret(key: bytes) -> bytes:
+    """The premaster secret of a plain pre-shared key: zeros in the place of the other secret (RFC 4279 section 2)."""
+    length = len(key).to_bytes(2, "big")
+    return length + bytes(len(key)) + length + key
+
+
+def master_secret(digest: str, premaster: bytes, client_random: bytes, server_random: bytes) -> bytes:
+    return prf(digest, premaster, b"master secret", client_random + server_random, MASTER_SECRET_LENGTH)
+
+
+def extended_master_secret(digest: str, premaster: bytes, transcript: bytes | bytearray) -> bytes:
+    """Bound to the handshake up to and with ClientKeyExchange (RFC 7627 section 4)."""
+    session_hash = hashlib.new(digest, transcript).digest()
+    return prf(digest, premaster, b"extended master secret", session_hash, MASTER_SECRET_LENGTH)
+
+
+def key_block(digest: str, master: bytes, client_random: bytes, server_random: bytes, length: int) -> bytes:
+    """Key material; note that the randoms stand the other way round here (RFC 5246 section 6.3)."""
+    return prf(digest, master, b"key expansion", server_random + client_random, length)
+
+
+def client_verify_data(digest: str, master: bytes, transcript: bytes | bytearray) -> bytes:
+    return prf(digest, master, b"client finished", hashlib.new(digest, transcript).digest(), VERIFY_DATA_LENGTH)
+
+
+def server_verify_data(digest: str, master: bytes, transcript: bytes | bytearray) -> bytes:
+    return prf(digest, master, b"server finished", hashlib.new(digest, transcript).digest(), VERIFY_DATA_LENGTH)

@@ -1,0 +1,510 @@
+"""The DTLS 1.2 server: many peers on one socket, without the socket (RFC 6347, RFC 9146).
+
+The face is five calls - ``receive_datagram``, ``handle_timer``, ``datagrams_to_send``, ``get_timer``, ``next_event`` - and
+methods that answer an event. ``now`` is in seconds on any clock that does not go back. No call raises for what a peer sends.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Hashable
+
+from .certificates import VerifiedPath
+from .configuration import ServerConfig
+from .cookies import Cookies
+from .events import (
+    AddressChanged,
+    CloseReason,
+    DataReceived,
+    Event,
+    HandshakeFailed,
+    SessionClosed,
+    SessionEstablished,
+    UnknownConnectionId,
+)
+from .failures import FailureReason, HandshakeError
+from .fragments import FinalFlight
+from .halfopen import HalfOpen
+from .handshake import (
+    Fragment,
+    alert_name,
+    hello_parameters,
+    hello_verify_request,
+    message,
+    parse_alert,
+    parse_fragments,
+)
+from .numbers import DTLS_1_0, AlertDescription, AlertLevel, ContentType, HandshakeType
+from .records import CID_HEADER, HEADER, HEADER_LENGTH, SequenceExhausted, plaintext_record
+from .registry import Sessions
+from .server_handshake import ServerHandshake
+from .sessions import Session, export_session, import_session
+from .states import State
+
+_APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
+_CID_TYPE = int(ContentType.TLS12_CID)
+_CLIENT_HELLO = bytes((HandshakeType.CLIENT_HELLO,))
+_CID_AT = CID_HEADER.size
+_EPOCH_LIMIT = 2
+_SEQUENCE_MASK = 2**48 - 1
+_AMPLIFICATION = 3
+"""Bytes sent to an unconfirmed address for each byte received from it."""
+_TICK = 0.05
+"""Seconds. Handshakes that are due in the same tick share one timer: all open ones are looked through each time."""
+_SILENT = frozenset((FailureReason.WRONG_KEY, FailureReason.UNKNOWN_PSK_IDENTITY, FailureReason.TIMED_OUT))
+"""Failures that the peer is not told: a stranger must not learn which identities exist."""
+
+
+class DtlsServer:
+    """One server engine. Not thread-safe."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self.config = config
+        self.shed = False
+        """Set by whoever sees that handshakes pile up in front of the engine: new ones are then ignored, silently."""
+        self.refused = 0
+        """Handshakes ignored for lack of room, so far."""
+        self._cookies = Cookies(config.cookie_secret)
+        self._sessions = Sessions()
+        self._handshakes: dict[Hashable, ServerHandshake] = {}
+        self._half_open = HalfOpen(config.half_open, config.half_open_network)
+        self._questions: dict[ServerHandshake, float] = {}
+        self._due = math.inf
+        self._final_flights: dict[Session, tuple[float, FinalFlight]] = {}
+        self._events: deque[Event] = deque()
+        self._outgoing: list[tuple[bytes, Hashable]] = []
+
+    # The five calls
+
+    def receive_datagram(self, data: bytes, address: Hashable, now: float) -> None:
+        """Take in what arrived. Whatever cannot be understood is dropped."""
+        at, end = 0, len(data)
+        while end - at >= HEADER_LENGTH:
+            content_type, version, number, length = HEADER.unpack_from(data, at)
+            first, start = at, at + HEADER_LENGTH
+            if content_type == _CID_TYPE:
+                cid_end = at + _CID_AT + self.config.cid_length
+                cid = data[at + _CID_AT : cid_end]
+                length = int.from_bytes(data[cid_end : cid_end + 2], "big")
+                start = cid_end + 2
+            at = start + length
+            if at > end or version >> 8 != 0xFE:
+                return
+            fragment = data[start:at]
+            epoch = number >> 48
+            if epoch == 0:
+                if content_type != _CID_TYPE:
+                    self._receive_plaintext(content_type, number, fragment, address, now)
+            elif epoch >= _EPOCH_LIMIT:
+                continue
+            elif content_type == _CID_TYPE:
+                session = self._sessions.by_cid(cid)
+                if session is not None:
+                    self._receive_protected(session, content_type, number, fragment, address, now, at - first)
+                else:
+                    self._receive_unknown_cid(cid, number, fragment, address, now, data)
+            else:
+                self._receive_by_address(content_type, number, fragment, address, now, at - first)
+
+    def handle_timer(self, now: float) -> None:
+        """Do what is due: send flights again, give up old handshakes, end sessions whose time is over."""
+        if now >= self._due:
+            for handshake in [handshake for handshake in self._handshakes.values() if handshake.due <= now]:
+                if now - handshake.started >= self.config.handshake_age:
+                    self._give_up(handshake, FailureReason.TIMED_OUT, f"while {handshake.state.name}")
+                else:
+                    handshake.handle_timer(now)
+                    self._take_from(handshake)
+            self._due = min((handshake.due for handshake in self._handshakes.values()), default=math.inf)
+        for session in self._sessions.expired(now):
+            self._end(session, CloseReason.EXPIRED)
+        while self._final_flights:
+            session, (until, _) = next(iter(self._final_flights.items()))
+            if until > now:
+                break
+            del self._final_flights[session]
+
+    def datagrams_to_send(self, now: float) -> list[tuple[bytes, Hashable]]:
+        """Datagrams and where they go. Each is given once."""
+        outgoing, self._outgoing = self._outgoing, []
+        return outgoing
+
+    def get_timer(self) -> float | None:
+        """When ``handle_timer`` is to be called, on the clock of ``now``; None: not needed."""
+        moments = []
+        if self._handshakes:
+            moments.append(math.ceil(self._due / _TICK) * _TICK)
+        expiry = self._sessions.timer()
+        if expiry is not None:
+            moments.append(expiry)
+        if self._final_flights:
+            moments.append(next(iter(self._final_flights.values()))[0])
+        return min(moments, default=None)
+
+    def next_event(self) -> Event | None:
+        """The next thing that happened; None: no more."""
+        return self._events.popleft() if self._events else None
+
+    # Answers to events. An answer that comes too late, when the handshake is gone, is ignored.
+
+    def provide_psk(self, handshake: ServerHandshake, key: bytes | None, now: float, *, credential: str = "") -> None:
+        """Answer PskRequested. None: nobody has that identity; the peer cannot tell it from a wrong key."""
+        if self._answers(handshake, State.AWAIT_KEY):
+            try:
+                handshake.provide_psk(key, credential)
+            except HandshakeError as error:
+                self._fail(handshake, error)
+            else:
+                self._settle(handshake, now)
+
+    def accept_certificate(
+        self, handshake: ServerHandshake, now: float, *, path: VerifiedPath | None = None, credential: str = ""
+    ) -> None:
+        """Answer CertificateReceived. ``path`` is what the session then rests on; without it, the chain as sent."""
+        if self._answers(handshake, State.AWAIT_VERDICT):
+            try:
+                handshake.accept_certificate(path, credential)
+            except HandshakeError as error:
+                self._fail(handshake, error)
+            else:
+                self._settle(handshake, now)
+
+    def reject_certificate(
+        self, handshake: ServerHandshake, alert: AlertDescription, now: float, *, detail: str = ""
+    ) -> None:
+        """Answer CertificateReceived: the peer is told the alert."""
+        if self._answers(handshake, State.AWAIT_VERDICT):
+            self._fail(
+                handshake, HandshakeError(alert, FailureReason.CERTIFICATE_REJECTED, detail or alert.name.lower())
+            )
+
+    def abandon(self, handshake: ServerHandshake, now: float, *, detail: str = "") -> None:
+        """Forget a handshake without a word: for a question that cannot be answered now. The peer will try again."""
+        if self._handshakes.get(handshake.address) is handshake:
+            self._give_up(handshake, FailureReason.ABANDONED, detail)
+
+    # Sessions
+
+    def send(self, session: Session, data: bytes, now: float) -> bool:
+        """Send application data in one record. False when the session is over.
+
+        Raises ValueError for more than the peer takes (``session.fragment_limit``).
+        """
+        if len(data) > session.fragment_limit:
+            raise ValueError(f"{len(data)} bytes do not fit a record of {session.fragment_limit}")
+        if session.closed or self._has_expired(session, now):
+            return False
+        return self._protect_and_send(session, ContentType.APPLICATION_DATA, data)
+
+    def close(self, session: Session, now: float) -> None:
+        """End a session with close_notify."""
+        if not session.closed:
+            self._send_alert(session, AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
+            self._end(session, CloseReason.CLOSED)
+
+    def forget(self, session: Session) -> None:
+        """Take a session out of memory without a word to the peer, after it was exported. There is no event."""
+        if not session.closed:
+            self._remove(session)
+
+    def confirm_address(self, session: Session) -> None:
+        """The device acknowledged something that was sent to its new address: the address is its own."""
+        session.fallback_address = None
+
+    def export_session(self, session: Session) -> bytes:
+        """See ``sessions.export_session``: seal the bytes before they are stored."""
+        return export_session(session)
+
+    def import_session(self, blob: bytes, now: float, *, incarnation: int, receive_mark: int = 0) -> Session:
+        """Take up an exported session under an incarnation that was durably taken for it.
+
+        Raises ValueError for a blob that cannot be used: another layout, an incarnation used before, or a session that is
+        too old. It replaces a session of the same connection ID.
+        """
+        session = import_session(blob, incarnation=incarnation, receive_mark=receive_mark)
+        wall = self.config.wall_time()
+        session.expires = now + session.valid_until - wall
+        if session.valid_until <= wall:
+            raise ValueError("the session has expired")
+        if session.cid and len(session.cid) != self.config.cid_length:
+            raise ValueError(f"the session's connection ID has {len(session.cid)} bytes, not {self.config.cid_length}")
+        existing = self._sessions.by_cid(session.cid) if session.cid else None
+        if existing is not None:
+            self._remove(existing)
+        self._sessions.add(session)
+        return session
+
+    def session_by_cid(self, cid: bytes) -> Session | None:
+        return self._sessions.by_cid(cid)
+
+    def session_by_address(self, address: Hashable) -> Session | None:
+        return self._sessions.by_address(address)
+
+    @property
+    def sessions(self) -> Sessions:
+        """All sessions in memory."""
+        return self._sessions
+
+    @property
+    def half_open(self) -> int:
+        """Handshakes that are open."""
+        return self._half_open.count
+
+    # Epoch 0
+
+    def _receive_plaintext(
+        self, content_type: int, number: int, fragment: bytes, address: Hashable, now: float
+    ) -> None:
+        handshake = self._handshakes.get(address)
+        if content_type == ContentType.HANDSHAKE:
+            if fragment[:1] == _CLIENT_HELLO:
+                handshake = self._receive_client_hello(fragment, number, address, now, handshake)
+            if handshake is None:
+                return
+            try:
+                handshake.receive_plaintext(fragment, now)
+            except HandshakeError as error:
+                self._fail(handshake, error)
+            else:
+                self._settle(handshake, now)
+        elif content_type == ContentType.ALERT and handshake is not None:
+            alert = parse_alert(fragment)
+            if alert is not None and (alert[0] == AlertLevel.FATAL or alert[1] == AlertDescription.CLOSE_NOTIFY):
+                self._give_up(handshake, FailureReason.PEER_ALERT, alert_name(alert[1]))
+
+    def _receive_client_hello(
+        self, payload: bytes, number: int, address: Hashable, now: float, existing: ServerHandshake | None
+    ) -> ServerHandshake | None:
+        """The handshake that this ClientHello belongs to. A new one only after a good cookie: until then nothing is kept."""
+        try:
+            first = parse_fragments(payload)[0]
+            if first.offset:
+                return existing
+            parameters, cookie = hello_parameters(first.body)
+        except HandshakeError:
+            return None
+        random = parameters[2:34]
+        if existing is not None and existing.client_random == random and cookie:
+            return existing
+        wall_time = self.config.wall_time()
+        if not self._cookies.check(cookie, address, parameters, wall_time):
+            self._send_hello_verify_request(first, number, address, self._cookies.make(address, parameters, wall_time))
+            return None
+        if existing is not None:
+            self._give_up(existing, FailureReason.SUPERSEDED, f"while {existing.state.name}")
+        if not self._may_start(address, now):
+            self.refused += 1
+            return None
+        handshake = ServerHandshake(self.config, address, random, first.sequence, number & _SEQUENCE_MASK, now)
+        self._handshakes[address] = handshake
+        self._half_open.add(address)
+        return handshake
+
+    def _send_hello_verify_request(self, hello: Fragment, number: int, address: Hashable, cookie: bytes) -> None:
+        """With the numbers of the ClientHello, so that there is nothing to remember (RFC 6347 section 4.2.1)."""
+        body = message(HandshakeType.HELLO_VERIFY_REQUEST, hello.sequence, hello_verify_request(cookie))
+        self._outgoing.append((plaintext_record(ContentType.HANDSHAKE, DTLS_1_0, number, body), address))
+
+    def _may_start(self, address: Hashable, now: float) -> bool:
+        if self.shed or not self._half_open.has_room(address):
+            return False
+        oldest = next(iter(self._questions.values()), now)
+        return now - oldest <= self.config.question_age
+
+    # Handshakes
+
+    def _settle(self, handshake: ServerHandshake, now: float) -> None:
+        """After every step of a handshake: take what it left, and note where it stands."""
+        self._take_from(handshake)
+        if handshake.state is State.ESTABLISHED:
+            self._establish(handshake, now)
+            return
+        for question in handshake.questions:
+            self._events.append(question)
+            self._questions[handshake] = now
+        handshake.questions.clear()
+        self._due = min(self._due, handshake.due)
+
+    def _take_from(self, handshake: ServerHandshake) -> None:
+        if handshake.outgoing:
+            address = handshake.address
+            self._outgoing += [(datagram, address) for datagram in handshake.outgoing]
+            handshake.outgoing = []
+
+    def _establish(self, handshake: ServerHandshake, now: float) -> None:
+        session, final_flight = handshake.session, handshake.final_flight
+        assert session is not None and final_flight is not None
+        self._drop(handshake)
+        wall = self.config.wall_time()
+        session.established_at = wall
+        session.valid_until = min(wall + self.config.session_age, session.identity.not_after)
+        session.expires = now + session.valid_until - wall
+        old = self._sessions.by_address(handshake.address)
+        if old is not None and (not old.cid or old.identity == session.identity):
+            self._end(old, CloseReason.REPLACED)
+        self._sessions.add(session)
+        self._final_flights[session] = (now + self.config.final_flight_kept, final_flight)
+        self._events.append(
+            SessionEstablished(
+                session, session.identity, session.cipher.name, session.cid, session.extended_master_secret
+            )
+        )
+
+    def _answers(self, handshake: ServerHandshake, state: State) -> bool:
+        self._questions.pop(handshake, None)
+        return self._handshakes.get(handshake.address) is handshake and handshake.state is state
+
+    def _fail(self, handshake: ServerHandshake, error: HandshakeError) -> None:
+        self._take_from(handshake)
+        if error.reason not in _SILENT:
+            self._outgoing.append((handshake.alert(error.alert), handshake.address))
+        self._give_up(handshake, error.reason, error.detail)
+
+    def _give_up(self, handshake: ServerHandshake, reason: FailureReason, detail: str) -> None:
+        self._drop(handshake)
+        handshake.state = State.FAILED
+        self._events.append(HandshakeFailed(handshake.address, reason, detail))
+
+    def _drop(self, handshake: ServerHandshake) -> None:
+        del self._handshakes[handshake.address]
+        self._half_open.remove(handshake.address)
+        self._questions.pop(handshake, None)
+
+    # Epoch 1
+
+    def _receive_by_address(
+        self, content_type: int, number: int, fragment: bytes, address: Hashable, now: float, size: int
+    ) -> None:
+        """A record without connection ID. While a new handshake runs beside a session, Finished may belong to either."""
+        if content_type == ContentType.HANDSHAKE:
+            self._receive_finished(address, content_type, number, fragment, now)
+        session = self._sessions.by_address(address)
+        if session is not None and not session.cid:
+            self._receive_protected(session, content_type, number, fragment, address, now, size)
+
+    def _receive_unknown_cid(
+        self, cid: bytes, number: int, fragment: bytes, address: Hashable, now: float, datagram: bytes
+    ) -> None:
+        handshake = self._handshakes.get(address)
+        if handshake is not None and handshake.cid == cid:
+            self._receive_finished(address, _CID_TYPE, number, fragment, now)
+        elif self.config.report_unknown_cids:
+            self._events.append(UnknownConnectionId(cid, address, datagram))
+
+    def _receive_finished(self, address: Hashable, content_type: int, number: int, fragment: bytes, now: float) -> None:
+        handshake = self._handshakes.get(address)
+        if handshake is None:
+            return
+        try:
+            handshake.receive_protected(content_type, number, fragment)
+        except HandshakeError as error:
+            self._fail(handshake, error)
+        else:
+            self._settle(handshake, now)
+
+    def _receive_protected(
+        self,
+        session: Session,
+        content_type: int,
+        number: int,
+        fragment: bytes,
+        address: Hashable,
+        now: float,
+        size: int,
+    ) -> None:
+        if self._has_expired(session, now):
+            return
+        reader = session.reader
+        opened = reader.unprotect(content_type, number, fragment)
+        if opened is None:
+            if reader.failures >= session.cipher.integrity_limit:
+                self._end(session, CloseReason.AUTHENTICATION_FAILURES)
+            return
+        kind, payload, newest = opened
+        if newest and session.cid:
+            if address != session.address:
+                self._move(session, address)
+            if session.fallback_address is not None:
+                session.credit += _AMPLIFICATION * size
+        if kind == _APPLICATION_DATA:
+            self._events.append(DataReceived(session, payload))
+        elif kind == ContentType.ALERT:
+            self._receive_alert(session, payload)
+        elif kind == ContentType.HANDSHAKE:
+            self._receive_late_handshake(session, payload, now)
+
+    def _move(self, session: Session, address: Hashable) -> None:
+        """Rule of RFC 9146 section 6: only an authentic record, newer than all before, gives a new address."""
+        old = session.address
+        back = address == session.fallback_address
+        if session.fallback_address is None:
+            session.fallback_address = old
+        elif back:
+            session.fallback_address = None
+        session.credit = 0
+        self._sessions.move(session, address)
+        self._events.append(AddressChanged(session, old, address))
+
+    def _receive_alert(self, session: Session, payload: bytes) -> None:
+        alert = parse_alert(payload)
+        if alert is None:
+            return
+        level, description = alert
+        if description == AlertDescription.CLOSE_NOTIFY:
+            self._send_alert(session, AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
+            self._end(session, CloseReason.CLOSE_NOTIFY)
+        elif level == AlertLevel.FATAL:
+            self._end(session, CloseReason.PEER_ALERT)
+
+    def _receive_late_handshake(self, session: Session, payload: bytes, now: float) -> None:
+        """Finished again: ours was lost. ClientHello: a renegotiation, which is declined (RFC 5746 section 5)."""
+        try:
+            kinds = {fragment.type for fragment in parse_fragments(payload)}
+        except HandshakeError:
+            return
+        if HandshakeType.CLIENT_HELLO in kinds:
+            self._send_alert(session, AlertLevel.WARNING, AlertDescription.NO_RENEGOTIATION)
+        elif HandshakeType.FINISHED in kinds and session in self._final_flights:
+            until, final_flight = self._final_flights[session]
+            if now < until:
+                try:
+                    self._outgoing.append((final_flight.datagram(), session.address))
+                except SequenceExhausted:
+                    self._end(session, CloseReason.SEQUENCE_EXHAUSTED)
+
+    def _send_alert(self, session: Session, level: AlertLevel, description: AlertDescription) -> None:
+        self._protect_and_send(session, ContentType.ALERT, bytes((level, description)))
+
+    def _protect_and_send(self, session: Session, content_type: ContentType, data: bytes) -> bool:
+        if session.address is None:
+            return False  # imported, and its address was not one of a socket
+        try:
+            record = session.writer.protect(content_type, data)
+        except SequenceExhausted:
+            self._end(session, CloseReason.SEQUENCE_EXHAUSTED)
+            return False
+        address = session.address
+        if session.fallback_address is not None:
+            if session.credit >= len(record):
+                session.credit -= len(record)
+            else:
+                address = session.fallback_address
+        self._outgoing.append((record, address))
+        return True
+
+    def _has_expired(self, session: Session, now: float) -> bool:
+        if now < session.expires:
+            return False
+        self._end(session, CloseReason.EXPIRED)
+        return True
+
+    def _end(self, session: Session, reason: CloseReason) -> None:
+        if not session.closed:
+            self._remove(session)
+            self._events.append(SessionClosed(session, reason))
+
+    def _remove(self, session: Session) -> None:
+        session.closed = True
+        self._final_flights.pop(session, None)
+        self._sessions.remove(session)

@@ -1,0 +1,369 @@
+"""One handshake, as the server sees it, from the ClientHello with a good cookie to Finished (RFC 6347 section 4.2.4)."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Hashable
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from .certificates import VerifiedPath, not_after
+from .configuration import ServerConfig
+from .events import CertificateReceived, PskRequested
+from .failures import FailureReason, HandshakeError
+from .fragments import FinalFlight, Flight, Reassembler
+from .handshake import (
+    CERTIFICATE_REQUEST,
+    ServerHello,
+    certificate,
+    ecdh_parameters,
+    fragment_header,
+    message,
+    parse_certificate,
+    parse_client_hello,
+    parse_fragments,
+    read_signature,
+    server_hello,
+    signature,
+)
+from .identities import CertificateIdentity, Identity, PskIdentity
+from .keys import TrafficKeys, derive_keys
+from .negotiation import Agreement, negotiate
+from .numbers import DTLS_1_2, AlertDescription, AlertLevel, ContentType, HandshakeType
+from .prf import client_verify_data, psk_premaster_secret, server_verify_data
+from .reader import Reader
+from .records import plaintext_record
+from .sessions import Session
+from .states import Role, State, Trigger, advance
+
+_SIGNATURE = ec.ECDSA(hashes.SHA256())
+_HELD_RECORDS = 4
+"""Records of epoch 1 kept while a question is open: Finished, and the same sent again."""
+_HELD_LENGTH = 256
+"""Bytes of such a record: Finished takes less than 100."""
+_RESENDS = 12
+"""How often flight 4 is sent again in all, by timer or because the client repeats its hello."""
+
+
+class ServerHandshake:
+    """Takes the client's messages and the answers to the questions it asks; leaves datagrams and questions to be taken.
+
+    Raises HandshakeError from every call when it must end; the engine then asks for the alert and forgets it.
+    """
+
+    def __init__(
+        self, config: ServerConfig, address: Hashable, client_random: bytes, sequence: int, record: int, now: float
+    ) -> None:
+        """``sequence`` and ``record``: message_seq and record sequence number of the ClientHello. Ours go on from there,
+        because the HelloVerifyRequest that used them left no trace (RFC 6347 sections 4.2.1 and 4.2.2)."""
+        self.config = config
+        self.address = address
+        self.client_random = client_random
+        self.state = State.EXPECT_CLIENT_HELLO
+        self.started = now
+        self.timer: float | None = None
+        """When flight 4 is sent again."""
+        self.session: Session | None = None
+        """From the moment its keys exist."""
+        self.questions: list[PskRequested | CertificateReceived] = []
+        self.outgoing: list[bytes] = []
+        self.final_flight: FinalFlight | None = None
+        """The last flight, once the client's Finished was good."""
+        self.wrong_key = FailureReason.WRONG_KEY
+        """What a Finished that cannot be read is to be reported as."""
+        self._incoming = Reassembler(sequence)
+        self._sequence = sequence
+        self._record = record
+        self._transcript = bytearray()
+        self._flight = Flight()
+        self._wait = config.retransmission
+        self._resends = 0
+        self._agreement: Agreement
+        self._server_random = b""
+        self._ephemeral: ec.EllipticCurvePrivateKey | None = None
+        self._chain: tuple[bytes, ...] = ()
+        self._client_key: ec.EllipticCurvePublicKey
+        self._identity: Identity
+        self._credential = ""
+        self._keys: TrafficKeys
+        self._held: list[tuple[int, int, bytes]] = []
+        self._unreadable = 0
+
+    @property
+    def due(self) -> float:
+        """When to call ``handle_timer``, or to give up."""
+        end = self.started + self.config.handshake_age
+        return end if self.timer is None else min(self.timer, end)
+
+    @property
+    def cid(self) -> bytes:
+        """The connection ID given out in this handshake; empty before ServerHello and where there is none."""
+        return b"" if self.state is State.EXPECT_CLIENT_HELLO else self._agreement.cid
+
+    # Messages
+
+    def receive_plaintext(self, payload: bytes, now: float) -> None:
+        """A handshake record of epoch 0."""
+        if self.state in _PLAINTEXT_IS_OVER:
+            return  # the same messages again, or someone else's
+        for fragment in parse_fragments(payload):
+            if fragment.type == HandshakeType.FINISHED:
+                continue  # counts in epoch 1 only
+            if fragment.type == HandshakeType.CLIENT_HELLO and fragment.sequence < self._incoming.next_sequence:
+                self._resend(now)
+                return
+            self._incoming.add(fragment)
+        while (following := self._incoming.next_message()) is not None:
+            self._receive_message(*following, now)
+
+    def receive_protected(self, content_type: int, number: int, fragment: bytes) -> None:
+        """A record of epoch 1: nothing but Finished is of use yet. Held while a question is open."""
+        if self.state is not State.EXPECT_FINISHED:
+            early = self.state not in (State.EXPECT_CLIENT_HELLO, State.ESTABLISHED, State.FAILED)
+            if early and len(self._held) < _HELD_RECORDS and len(fragment) <= _HELD_LENGTH:
+                self._held.append((content_type, number, fragment))
+            return
+        assert self.session is not None
+        failures = self.session.reader.failures
+        opened = self.session.reader.unprotect(content_type, number, fragment)
+        if opened is None:
+            self._count_unreadable(self.session.reader.failures - failures)
+            return
+        kind, payload, _ = opened
+        if kind != ContentType.HANDSHAKE:
+            return  # no application data before Finished
+        for piece in parse_fragments(payload):
+            self._incoming.add(piece)
+        following = self._incoming.next_message()
+        if following is not None:
+            self._receive_finished(*following)
+
+    def _count_unreadable(self, failures: int) -> None:
+        self._unreadable += failures
+        if self._unreadable >= self.config.finished_failures:
+            raise HandshakeError(
+                AlertDescription.DECRYPT_ERROR, self.wrong_key, f"{self._unreadable} records could not be decrypted"
+            )
+
+    def _receive_message(self, kind: int, sequence: int, body: bytes, now: float) -> None:
+        self.timer = None  # the client has our flight (RFC 6347 section 4.2.4)
+        whole = fragment_header(kind, len(body), sequence, 0, len(body)) + body
+        if kind == HandshakeType.CERTIFICATE_VERIFY:
+            self._receive_certificate_verify(body)  # signs everything before itself
+            self._transcript += whole
+            return
+        self._transcript += whole
+        if kind == HandshakeType.CLIENT_KEY_EXCHANGE:
+            self._receive_client_key_exchange(body)
+        elif kind == HandshakeType.CLIENT_HELLO:
+            self._receive_client_hello(body, now)
+        elif kind == HandshakeType.CERTIFICATE:
+            self._receive_certificate(body)
+        else:
+            raise HandshakeError(
+                AlertDescription.UNEXPECTED_MESSAGE, FailureReason.UNEXPECTED_MESSAGE, f"handshake message {kind}"
+            )
+
+    def _receive_client_hello(self, body: bytes, now: float) -> None:
+        hello = parse_client_hello(body)
+        self._agreement = agreement = negotiate(hello, self.config)
+        trigger = Trigger.HELLO_WITH_PSK if agreement.cipher.psk else Trigger.HELLO_WITH_CERTIFICATE
+        self.state = advance(Role.SERVER, self.state, trigger)
+        self._server_random = (int(self.config.wall_time()) & 0xFFFF_FFFF).to_bytes(4, "big") + os.urandom(28)
+        self._say(
+            HandshakeType.SERVER_HELLO,
+            server_hello(
+                ServerHello(DTLS_1_2, self._server_random, b"", agreement.cipher.number, agreement.extensions)
+            ),
+        )
+        if not agreement.cipher.psk:
+            self._say(HandshakeType.CERTIFICATE, certificate(self.config.certificate_chain))
+            self._say(HandshakeType.SERVER_KEY_EXCHANGE, self._server_key_exchange())
+            self._say(HandshakeType.CERTIFICATE_REQUEST, CERTIFICATE_REQUEST)
+        self._say(HandshakeType.SERVER_HELLO_DONE, b"")
+        self._send_flight(now)
+
+    def _server_key_exchange(self) -> bytes:
+        assert self.config.private_key is not None
+        self._ephemeral = ec.generate_private_key(ec.SECP256R1())
+        point = self._ephemeral.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        parameters = ecdh_parameters(point)
+        signed = self.config.private_key.sign(self.client_random + self._server_random + parameters, _SIGNATURE)
+        return parameters + signature(signed)
+
+    def _receive_certificate(self, body: bytes) -> None:
+        self.state = advance(Role.SERVER, self.state, Trigger.CERTIFICATE)
+        self._chain = tuple(parse_certificate(body))
+        if not self._chain:
+            raise HandshakeError(
+                AlertDescription.HANDSHAKE_FAILURE, FailureReason.CERTIFICATE_MISSING, "an empty certificate list"
+            )
+        self._client_key = _p256_key(self._chain[0])
+
+    def _receive_client_key_exchange(self, body: bytes) -> None:
+        self.state = advance(Role.SERVER, self.state, Trigger.CLIENT_KEY_EXCHANGE)
+        reader = Reader(body)
+        if self._agreement.cipher.psk:
+            identity = reader.vector(2)
+            reader.end()
+            self._identity = PskIdentity(identity)
+            self.questions.append(PskRequested(self, identity))
+            return
+        point = reader.vector(1)
+        reader.end()
+        assert self._ephemeral is not None
+        try:
+            shared = self._ephemeral.exchange(
+                ec.ECDH(), ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point)
+            )
+        except ValueError as error:
+            raise HandshakeError(
+                AlertDescription.ILLEGAL_PARAMETER, FailureReason.MALFORMED, "the key share is not on the curve"
+            ) from error
+        self._derive(shared)
+
+    def _receive_certificate_verify(self, body: bytes) -> None:
+        self.state = advance(Role.SERVER, self.state, Trigger.CERTIFICATE_VERIFY)
+        try:
+            self._client_key.verify(read_signature(Reader(body)), bytes(self._transcript), _SIGNATURE)
+        except InvalidSignature as error:
+            raise HandshakeError(
+                AlertDescription.DECRYPT_ERROR, FailureReason.BAD_SIGNATURE, "CertificateVerify does not verify"
+            ) from error
+        self.questions.append(CertificateReceived(self, self._chain))
+
+    def _receive_finished(self, kind: int, sequence: int, body: bytes) -> None:
+        if kind != HandshakeType.FINISHED:
+            raise HandshakeError(
+                AlertDescription.UNEXPECTED_MESSAGE,
+                FailureReason.UNEXPECTED_MESSAGE,
+                f"handshake message {kind} in epoch 1",
+            )
+        digest, master = self._agreement.cipher.digest, self._keys.master
+        if not hmac.compare_digest(body, client_verify_data(digest, master, self._transcript)):
+            raise HandshakeError(
+                AlertDescription.DECRYPT_ERROR, self.wrong_key, "Finished does not match the handshake"
+            )
+        self.state = advance(Role.SERVER, self.state, Trigger.FINISHED)
+        self._transcript += message(HandshakeType.FINISHED, sequence, body)
+        assert self.session is not None
+        self.session.identity = self._identity
+        self.session.credential = self._credential
+        verify_data = server_verify_data(digest, master, self._transcript)
+        self.final_flight = FinalFlight(
+            self.session, message(HandshakeType.FINISHED, self._sequence, verify_data), self._record
+        )
+        self.outgoing.append(self.final_flight.datagram())
+
+    # Answers
+
+    def provide_psk(self, key: bytes | None, credential: str) -> None:
+        """Go on with that key. None leads to a key that nobody has; both take the same steps."""
+        assert isinstance(self._identity, PskIdentity)
+        self.state = advance(Role.SERVER, self.state, Trigger.KEY_PROVIDED)
+        nobody = hmac.digest(self.config.identity_secret, self._identity.identity, "sha256")[:16]
+        if not key:
+            self.wrong_key = FailureReason.UNKNOWN_PSK_IDENTITY
+        self._credential = credential
+        self._derive(psk_premaster_secret(key or nobody))
+        self._release()
+
+    def accept_certificate(self, path: VerifiedPath | None, credential: str) -> None:
+        """Go on. Without ``path``, the session rests on the certificates as the peer sent them."""
+        self.state = advance(Role.SERVER, self.state, Trigger.CERTIFICATE_ACCEPTED)
+        if path is None:
+            fingerprints = tuple(hashlib.sha256(der).digest() for der in self._chain)
+            self._identity = CertificateIdentity(fingerprints, not_after(self._chain))
+        else:
+            self._identity = CertificateIdentity(path.fingerprints, path.not_after)
+        self._credential = credential
+        self._release()
+
+    def _release(self) -> None:
+        held, self._held = self._held, []
+        for record in held:
+            if self.state is State.EXPECT_FINISHED:
+                self.receive_protected(*record)
+
+    # Sending
+
+    def handle_timer(self, now: float) -> None:
+        """Send flight 4 again when its time has come."""
+        if self.timer is not None and now >= self.timer:
+            self._wait = min(self._wait * 2, self.config.retransmission_limit)
+            self._resend(now)
+
+    def alert(self, description: AlertDescription) -> bytes:
+        """A fatal alert in epoch 0."""
+        return self._write(ContentType.ALERT, 0, bytes((AlertLevel.FATAL, description)))
+
+    def _say(self, kind: HandshakeType, body: bytes) -> None:
+        self._transcript += self._flight.add_message(kind, self._sequence, body)
+        self._sequence += 1
+
+    def _send_flight(self, now: float) -> None:
+        self.outgoing += self._flight.datagrams(self._write, self.config.mtu, self._agreement.fragment_limit)
+        self.timer = now + self._wait
+
+    def _resend(self, now: float) -> None:
+        if self.state not in _FLIGHT_4_STATES or self._resends >= _RESENDS:
+            self.timer = None
+            return
+        self._resends += 1
+        self._send_flight(now)
+
+    def _write(self, content_type: ContentType, epoch: int, payload: bytes) -> bytes:
+        record = plaintext_record(content_type, DTLS_1_2, self._record, payload)
+        self._record += 1
+        return record
+
+    def _derive(self, premaster: bytes) -> None:
+        agreement = self._agreement
+        self._keys = derive_keys(
+            agreement.cipher,
+            premaster,
+            self.client_random,
+            self._server_random,
+            self._transcript if agreement.extended_master_secret else None,
+        )
+        self.session = Session(
+            agreement.cipher,
+            self._keys.of_server,
+            address=self.address,
+            cid=agreement.cid,
+            peer_cid=agreement.peer_cid,
+            draft_cid=agreement.draft_cid,
+            extended_master_secret=agreement.extended_master_secret,
+            fragment_limit=min(agreement.fragment_limit, self.config.mtu - 65),
+        )
+
+
+_FLIGHT_4_STATES = (State.EXPECT_PSK_IDENTITY, State.EXPECT_CLIENT_CERTIFICATE)
+"""Where the client has shown nothing of its next flight yet."""
+_PLAINTEXT_IS_OVER = (
+    State.AWAIT_KEY,
+    State.AWAIT_VERDICT,
+    State.EXPECT_FINISHED,
+    State.ESTABLISHED,
+    State.FAILED,
+)
+
+
+def _p256_key(der: bytes) -> ec.EllipticCurvePublicKey:
+    try:
+        key = x509.load_der_x509_certificate(der).public_key()
+    except Exception as error:  # the parser raises whatever the bytes provoke: ValueError, UnsupportedAlgorithm, …
+        raise HandshakeError(
+            AlertDescription.BAD_CERTIFICATE, FailureReason.MALFORMED, "the certificate cannot be read"
+        ) from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise HandshakeError(
+            AlertDescription.UNSUPPORTED_CERTIFICATE, FailureReason.CERTIFICATE_REJECTED, "the key is not of P-256"
+        )
+    return key
