@@ -215,7 +215,9 @@ class Endpoint:
         delivery = Delivery(peer, token, tell=tell)
         type = notification.type
         if len(notification.payload) > 16 << record.szx:
-            if request is not None:
+            if request is None:
+                self._downloads.shelf.forget(peer)  # an older state there must not continue this one
+            else:
                 self._downloads.keep(peer, key_of(request), notification, now)
             notification = cut(notification, Block(0, True, record.szx))
         notification.token = token
@@ -485,6 +487,7 @@ class Endpoint:
         response = exchange.response
         assert response is not None
         if exchange.notification_of is not None:
+            response.token = exchange.notification_of
             told: Event = NotificationReceived(record.address, exchange.notification_of, response, None)
         else:
             if exchange.observes and exchange.wire_token == exchange.token:
