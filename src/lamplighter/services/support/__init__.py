@@ -1,0 +1,1 @@
+"""Support: kept errors and their explanation, and the maintenance switch."""
