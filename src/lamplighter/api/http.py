@@ -407,7 +407,7 @@ class Api:
             self._admit(request)
             bound, values, _ = self._find(request)
             if bound is None or not bound.operation.websocket:
-                raise requests.NotAWebSocket(path=_shown(request.raw_path))
+                raise requests.NotWebSocket(path=_shown(request.raw_path))
             call = self._begin(request, bound.operation)
             caller = await self._authenticate(request, _websocket_credential(request))
             self._count(request, caller)

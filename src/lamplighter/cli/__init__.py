@@ -1,0 +1,224 @@
+"""The program ``lamplighter``.
+
+Each command is a file; imports stay inside the commands, so that ``explain`` does not wait for what ``serve`` needs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+from lamplighter import __version__
+
+app = App(
+    name="lamplighter",
+    version=__version__,
+    version_flags=["--version"],
+    help="Device management for fleets of small devices, on your own machines.",
+)
+certificate = App(name="certificate", help="Certificates of devices.")
+app.command(certificate)
+
+Data = Annotated[Path, Parameter(name="--data", env_var="LAMPLIGHTER_DATA", help="Folder of this installation.")]
+Config = Annotated[Path | None, Parameter(name="--config", env_var="LAMPLIGHTER_CONFIG", help="TOML file of settings.")]
+Json = Annotated[bool, Parameter(name="--json", negative="", help="Answer as JSON.")]
+DATA = Path("var")
+
+
+@app.command
+def serve(
+    role: Literal["all", "api", "lwm2m", "worker"] = "all",
+    /,
+    *,
+    data: Data = DATA,
+    config: Config = None,
+) -> int:
+    """Run the server until it is stopped.
+
+    Parameters
+    ----------
+    role
+        What this process does; `all` on one machine.
+    """
+    from lamplighter.cli.serve import serve as run
+
+    return run(role, data, config)
+
+
+@app.command
+def demo(*, devices: int = 10, data: Data = DATA, config: Config = None) -> int:
+    """Serve, start simulated devices, and show a round trip step by step.
+
+    Parameters
+    ----------
+    devices
+        How many devices to simulate.
+    """
+    from lamplighter.cli.demo import demo as run
+
+    return run(devices, data, config)
+
+
+@app.command
+def init(
+    *,
+    username: str | None = None,
+    email: str | None = None,
+    data: Data = DATA,
+    config: Config = None,
+) -> int:
+    """Prepare a data folder without serving: database, certificates, root account, administrator's key.
+
+    Parameters
+    ----------
+    username
+        Also make an administrator user of this name; the password is asked for, or read from standard input.
+    email
+        The user's e-mail address.
+    """
+    from lamplighter.cli.installation import init as run
+
+    return run(username, email, data, config)
+
+
+@app.command
+def migrate(*, data: Data = DATA, config: Config = None) -> int:
+    """Bring the database to this version's schema; starting does the same."""
+    from lamplighter.cli.installation import migrate as run
+
+    return run(data, config)
+
+
+@app.command
+def backup(target: Path, /, *, data: Data = DATA, config: Config = None) -> int:
+    """Copy the database while the server runs. Keep `master-key` and `pki/` elsewhere: they are not in it.
+
+    Parameters
+    ----------
+    target
+        The folder to make.
+    """
+    from lamplighter.cli.installation import backup as run
+
+    return run(target, data, config)
+
+
+@app.command
+def restore(source: Path, /, *, data: Data = DATA, config: Config = None) -> int:
+    """Put a backup into an empty installation. Stored device sessions are void afterwards.
+
+    Parameters
+    ----------
+    source
+        The folder that `backup` made.
+    """
+    from lamplighter.cli.installation import restore as run
+
+    return run(source, data, config)
+
+
+@app.command
+def maintenance(state: Literal["on", "off"], /, note: str = "", *, data: Data = DATA, config: Config = None) -> int:
+    """Close the API for maintenance, or open it again. Devices stay connected.
+
+    Parameters
+    ----------
+    note
+        A sentence told to callers, for example when the API will be back.
+    """
+    from lamplighter.cli.installation import maintenance as run
+
+    return run(state == "on", note, data, config)
+
+
+@app.command
+def explain(what: str, /, *, data: Data = DATA, server: str | None = None, json: Json = False) -> int:
+    """Explain an error: a request ID, a type such as not_found, or a member such as path-unknown.
+
+    Parameters
+    ----------
+    what
+        What to explain.
+    server
+        URL of the server that knows the request ID.
+    """
+    from lamplighter.cli.explain import explain as run
+
+    return run(what, data, server, json)
+
+
+@app.command
+def settings(*, config: Config = None, json: Json = False) -> int:
+    """List every setting: name, value, unit, default, meaning."""
+    from lamplighter.cli.settings import settings as run
+
+    return run(config, json)
+
+
+@app.command
+def doctor(*, data: Data = DATA, config: Config = None, json: Json = False) -> int:
+    """Check this installation, and say how to mend what is wrong."""
+    from lamplighter.cli.doctor import doctor as run
+
+    return run(data, config, json)
+
+
+@app.command
+def simulate(*, devices: int = 1, data: Data = DATA, server: str | None = None, seed: int = 0) -> int:
+    """Run simulated devices against a server until stopped.
+
+    Parameters
+    ----------
+    devices
+        How many.
+    server
+        Host of the server; this machine where not given.
+    seed
+        The same seed repeats a run.
+    """
+    from lamplighter.cli.simulate import simulate as run
+
+    return run(devices, data, server, seed)
+
+
+@certificate.command
+def issue(endpoint_name: str, /, *, out: Path = Path(), data: Data = DATA, config: Config = None) -> int:
+    """Make a certificate and key with which a device connects.
+
+    Parameters
+    ----------
+    endpoint_name
+        The device's endpoint name.
+    out
+        The folder for the three files.
+    """
+    from lamplighter.cli.installation import issue as run
+
+    return run(endpoint_name, out, data, config)
+
+
+@app.command
+def completion(shell: Literal["bash", "zsh", "fish"] = "bash", /) -> int:
+    """Print the script for tab completion: `source <(lamplighter completion bash)`."""
+    print(app.generate_completion(shell=shell))
+    return 0
+
+
+def main() -> None:
+    """The console entry point."""
+    from lamplighter.cli.fail import Failure
+
+    try:
+        sys.exit(app())
+    except Failure as failure:
+        print(failure, file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # `lamplighter settings | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -240,7 +240,7 @@ class MediaTypeUnsupported(family.UnsupportedMediaType):
     remedy = "Send Content-Type: {expected}."
 
 
-class NotAWebSocket(family.BadRequest):
+class NotWebSocket(family.BadRequest):
     """A WebSocket handshake was sent to a path that does not speak it."""
 
     message = "{path} does not speak WebSocket."

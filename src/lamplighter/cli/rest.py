@@ -1,0 +1,64 @@
+"""Calls of the REST API, with the key of a local installation."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from lamplighter.cli.fail import Failure
+from lamplighter.settings import SettingsError, load
+
+TIMEOUT = 10.0
+
+
+class Rest:
+    """The API of one server.
+
+    :param data: the folder with ``admin-key`` and ``pki/ca.pem``
+    :param server: its URL or host; by default this machine and the port of the settings
+    """
+
+    def __init__(self, data: Path, server: str | None) -> None:
+        self._data = data
+        try:
+            port = load().http.port
+        except SettingsError as error:
+            raise Failure(str(error)) from None
+        parts = urlsplit(server if server and "//" in server else f"https://{server or 'localhost'}")
+        self.host, self.port = parts.hostname or "localhost", parts.port or port
+        ca = data / "pki" / "ca.pem"
+        self._context = ssl.create_default_context(cafile=str(ca) if ca.exists() else None)
+        key = data / "admin-key"
+        if not key.exists():
+            raise Failure(
+                f"{key} does not exist. Name the data folder of the server with --data, or start one: lamplighter serve"
+            )
+        self._key = key.read_text().strip()
+
+    def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
+        """Status and decoded body. Raises Failure when the server cannot be reached."""
+        connection = http.client.HTTPSConnection(self.host, self.port, context=self._context, timeout=TIMEOUT)
+        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        try:
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+        except ssl.SSLCertVerificationError as error:
+            raise Failure(
+                f"The certificate of {self.host}:{self.port} is not trusted ({error.verify_message}). "
+                f"Use the --data folder of that server: its pki/ca.pem signs it."
+            ) from None
+        except OSError as error:
+            raise Failure(
+                f"https://{self.host}:{self.port} does not answer ({error}). Is the server running? `lamplighter doctor` looks."
+            ) from None
+        finally:
+            connection.close()
+        try:
+            return answer.status, json.loads(text) if text else None
+        except ValueError:
+            return answer.status, text.decode(errors="replace")

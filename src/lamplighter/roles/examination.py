@@ -1,0 +1,250 @@
+"""What ``lamplighter doctor`` looks at: each part of an installation, and how to mend it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
+
+from cryptography import x509
+
+from lamplighter.bus.open import open_bus
+from lamplighter.errors import Error
+from lamplighter.roles.places import Folder, with_addresses
+from lamplighter.settings import Settings
+from lamplighter.storage.open import open_database
+
+LEAST_DISK = 1024**3
+"""Bytes that should be free for the database and firmware."""
+
+
+class Finding(NamedTuple):
+    """One thing looked at. ``mend`` says what to do where the verdict is not ok."""
+
+    subject: str
+    verdict: Literal["ok", "note", "bad"]
+    text: str
+    mend: str = ""
+
+
+async def examine(data: Path, settings: Settings) -> list[Finding]:
+    """Look at everything; nothing is changed."""
+    settings = with_addresses(settings)
+    folder = Folder(data)
+    checks: list[Callable[[], AsyncIterator[Finding]]] = [
+        lambda: _folder(folder),
+        lambda: _ports(settings),
+        lambda: _certificates(folder),
+        lambda: _clock(folder),
+        lambda: _database(folder, settings),
+        lambda: _bus(settings),
+        lambda: _addresses(settings),
+    ]
+    return [finding for check in checks async for finding in check()]
+
+
+async def _folder(folder: Folder) -> AsyncIterator[Finding]:
+    if not folder.path.is_dir():
+        yield Finding(
+            "data folder", "note", f"{folder.path} does not exist yet.", "It is made by the first `lamplighter serve`."
+        )
+        return
+    usage = shutil.disk_usage(folder.path)
+    free = f"{usage.free / 1024**3:.1f} GiB free at {folder.path}"
+    if usage.free < LEAST_DISK:
+        yield Finding("disk", "bad", f"only {free}.", "Free some space, or move the folder and name it with --data.")
+    else:
+        yield Finding("disk", "ok", f"{free}.")
+    if not os.access(folder.path, os.W_OK):
+        yield Finding(
+            "data folder", "bad", f"{folder.path} cannot be written by this user.", f"chown it: {folder.path}"
+        )
+    for secret in (folder.admin_key, folder.path / "master-key"):
+        if secret.exists() and secret.stat().st_mode & 0o077:
+            yield Finding(
+                secret.name,
+                "bad",
+                f"{secret} can be read by others.",
+                f"chmod 600 {secret}; replace it if others may have read it.",
+            )
+
+
+async def _ports(settings: Settings) -> AsyncIterator[Finding]:
+    wanted = [
+        ("tcp", settings.http.port, "http.port", socket.SOCK_STREAM),
+        ("tcp", settings.http.plain_port, "http.plain_port", socket.SOCK_STREAM),
+        ("udp", settings.lwm2m.port, "lwm2m.port", socket.SOCK_DGRAM),
+    ]
+    if settings.coap.insecure:
+        wanted.append(("udp", settings.coap.port, "coap.port", socket.SOCK_DGRAM))
+    for name, port, setting, kind in wanted:
+        if not port:
+            continue
+        subject = f"port {port}/{name}"
+        with socket.socket(socket.AF_INET, kind) as probe:
+            if kind == socket.SOCK_STREAM:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("", port))
+            except OSError as error:
+                if kind == socket.SOCK_STREAM and await _is_ours(port, setting == "http.port"):
+                    yield Finding(subject, "ok", "a Lamplighter server answers on it.")
+                elif kind == socket.SOCK_DGRAM and await _is_ours(settings.http.port, True):
+                    yield Finding(subject, "ok", "in use while a Lamplighter server runs here.")
+                else:
+                    mend = f"Stop what uses it, or choose another port with the setting {setting}."
+                    yield Finding(subject, "bad", f"cannot be opened: {error.strerror}.", mend)
+            else:
+                yield Finding(subject, "ok", "free.")
+
+
+async def _is_ours(port: int, tls: bool) -> bool:
+    import ssl
+
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(2):
+            reader, writer = await asyncio.open_connection("localhost", port, ssl=context if tls else None)
+            writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            answer = await reader.read(4096)
+            writer.close()
+    except (OSError, TimeoutError):
+        return False
+    return b'"alive"' in answer
+
+
+async def _certificates(folder: Folder) -> AsyncIterator[Finding]:
+    for name in ("ca", "server", "device-ca", "lwm2m"):
+        path = folder.pki / f"{name}.pem"
+        if not path.exists():
+            yield Finding(
+                f"certificate {name}",
+                "note",
+                f"{path} does not exist yet.",
+                "It is made by the first `lamplighter serve`.",
+            )
+            continue
+        try:
+            certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        except ValueError:
+            yield Finding(
+                f"certificate {name}",
+                "bad",
+                f"{path} is not a PEM certificate.",
+                "Restore it from a copy, or move it away to have a new one made.",
+            )
+            continue
+        left = certificate.not_valid_after_utc - datetime.fromtimestamp(time.time(), UTC)
+        until = f"valid until {certificate.not_valid_after_utc:%Y-%m-%d}"
+        if left < timedelta(0):
+            yield Finding(
+                f"certificate {name}", "bad", f"expired: {until}.", "Restart the server: it renews its own certificate."
+            )
+        elif left < timedelta(days=14):
+            yield Finding(
+                f"certificate {name}", "note", f"{until}.", "Restart the server: it renews its own certificate."
+            )
+        else:
+            yield Finding(f"certificate {name}", "ok", f"{until}.")
+
+
+async def _clock(folder: Folder) -> AsyncIterator[Finding]:
+    now = time.time()
+    written = [path.stat().st_mtime for path in (folder.path.iterdir() if folder.path.is_dir() else ())]
+    if now < 1_700_000_000:
+        yield Finding(
+            "clock",
+            "bad",
+            f"says {datetime.fromtimestamp(now, UTC):%Y-%m-%d}.",
+            "Set the time, for example with timedatectl or an NTP service.",
+        )
+    elif written and max(written) > now + 60:
+        yield Finding(
+            "clock",
+            "bad",
+            "is behind the files of the data folder: it went backwards.",
+            "Set the time; tokens and ids depend on it.",
+        )
+    else:
+        yield Finding("clock", "ok", f"{datetime.fromtimestamp(now, UTC):%Y-%m-%d %H:%M:%S} UTC.")
+
+
+async def _database(folder: Folder, settings: Settings) -> AsyncIterator[Finding]:
+    place = _without_password(settings.database.url) or str(folder.path / "lamplighter.db")
+    if not settings.database.url and not (folder.path / "lamplighter.db").exists():
+        yield Finding(
+            "database", "note", f"{place} does not exist yet.", "It is made by the first `lamplighter serve`."
+        )
+        return
+    database = open_database(settings, folder.path)
+    try:
+        await database.start()
+        yield Finding("database", "ok", f"{place} answers and has this version's schema.")
+        await database.close()
+    except (Error, OSError) as error:
+        yield Finding("database", "bad", f"{place}: {error}", "Check that it runs, and the setting database.url.")
+
+
+async def _bus(settings: Settings) -> AsyncIterator[Finding]:
+    if not settings.bus.url:
+        yield Finding("bus", "ok", "in this process (bus.url is empty).")
+        return
+    bus = open_bus(settings)
+    await bus.start()
+    if bus.degraded:
+        yield Finding(
+            "bus",
+            "bad",
+            f"{_without_password(settings.bus.url)} does not answer.",
+            "Check that NATS runs, and the setting bus.url.",
+        )
+    else:
+        yield Finding("bus", "ok", f"{_without_password(settings.bus.url)} answers.")
+    await bus.close()
+
+
+async def _addresses(settings: Settings) -> AsyncIterator[Finding]:
+    for name in ("rest_url", "lwm2m_uri"):
+        url = getattr(settings.public, name)
+        host = urlsplit(url).hostname or ""
+        try:
+            found = {str(info[4][0]) for info in await asyncio.get_running_loop().getaddrinfo(host, None)}
+        except OSError:
+            yield Finding(
+                f"public.{name}",
+                "bad",
+                f"{host} of {url} does not resolve.",
+                f"Set public.{name} to a name that devices and users can resolve.",
+            )
+            continue
+        if all(_is_loopback(address) for address in found):
+            yield Finding(
+                f"public.{name}",
+                "note",
+                f"{url} leads to this machine only.",
+                f"For other machines, set public.{name} to a name they can reach.",
+            )
+        else:
+            yield Finding(f"public.{name}", "ok", f"{url} is {', '.join(sorted(found))}.")
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        return struct.unpack("!I", socket.inet_aton(address))[0] >> 24 == 127
+    except OSError:
+        return address == "::1"
+
+
+def _without_password(url: str) -> str:
+    parts = urlsplit(url)
+    return url.replace(f":{parts.password}@", ":…@") if parts.password else url

@@ -1,0 +1,47 @@
+"""Where things of an installation are: the data folder, and the addresses that others are told."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from lamplighter.settings import Settings
+
+ADMIN_KEY = "admin-key"
+PKI = "pki"
+
+
+class Folder(NamedTuple):
+    """The data folder (``--data``)."""
+
+    path: Path
+
+    @property
+    def admin_key(self) -> Path:
+        return self.path / ADMIN_KEY
+
+    @property
+    def pki(self) -> Path:
+        return self.path / PKI
+
+    def make(self) -> None:
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def with_addresses(settings: Settings) -> Settings:
+    """The settings with every public address filled in from the host name where it is empty."""
+    host = socket.gethostname()
+    public = settings.public
+    return msgspec.structs.replace(
+        settings,
+        public=msgspec.structs.replace(
+            public,
+            rest_url=public.rest_url or f"https://{host}:{settings.http.port}",
+            lwm2m_uri=public.lwm2m_uri or f"coaps://{host}:{settings.lwm2m.port}",
+            bootstrap_uri=public.bootstrap_uri or f"coaps://{host}:5784",
+            firmware_url=public.firmware_url or f"http://{host}:{settings.http.plain_port}",
+        ),
+    )
