@@ -1,0 +1,1 @@
+"""Sockets round the cores, on asyncio."""

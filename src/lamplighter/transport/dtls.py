@@ -1,0 +1,192 @@
+"""DTLS between a socket and a core: the peer that the core sees is the DTLS session."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from lamplighter.dtls import (
+    AddressChanged,
+    AlertDescription,
+    CertificateReceived,
+    DataReceived,
+    DtlsServer,
+    Event,
+    HandshakeFailed,
+    PskRequested,
+    ServerConfig,
+    Session,
+    SessionClosed,
+    SessionEstablished,
+    UnknownConnectionId,
+    VerifiedPath,
+)
+
+from .core import DatagramCore, earliest, hand_on
+from .datagram_socket import DatagramSocket, bind
+from .timer import Timer
+
+LAG_LIMIT = 2.0
+"""Seconds the loop may run behind its timers before new handshakes are shed, silently."""
+
+SessionEvent = SessionEstablished | SessionClosed | AddressChanged | HandshakeFailed | UnknownConnectionId
+
+
+class PskKey(NamedTuple):
+    """A pre-shared key, and what the session is to remember of it."""
+
+    key: bytes
+    credential: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The certificate is believed. The session rests on ``path`` and remembers ``credential``."""
+
+    path: VerifiedPath
+    credential: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The certificate is not believed: the alert for the peer, the reason for the operator."""
+
+    alert: AlertDescription
+    detail: str = ""
+
+
+Verdict = Accepted | Rejected
+
+
+class DtlsTransport:
+    """Sockets below, a core above, the DTLS server between.
+
+    ``psk_key`` and ``check_certificate`` answer for credentials; what they raise goes to the loop's exception handler, and the
+    peer, who hears nothing, tries again. Call ``flush`` after acting on the core or the server from outside.
+    """
+
+    def __init__(
+        self,
+        config: ServerConfig,
+        core: DatagramCore,
+        on_event: Callable[[Any], None],
+        *,
+        psk_key: Callable[[bytes], Awaitable[PskKey | bytes | None]],
+        check_certificate: Callable[[tuple[bytes, ...]], Awaitable[Verdict]],
+        on_session: Callable[[SessionEvent], None] = lambda event: None,
+    ) -> None:
+        """``on_event`` gets the core's events, ``on_session`` what happens to sessions and handshakes."""
+        self.server = DtlsServer(config)
+        self.core = core
+        self._on_event = on_event
+        self._on_session = on_session
+        self._psk_key = psk_key
+        self._check_certificate = check_certificate
+        self._loop = asyncio.get_running_loop()
+        self._timer = Timer(self._loop, self._tick)
+        self._socket: DatagramSocket | None = None
+        self._answers: set[asyncio.Task[None]] = set()
+
+    def open(self, host: str, port: int) -> None:
+        """Listen. Raises CannotBind, naming the port."""
+        self._socket = DatagramSocket(bind(host, port), self._receive, self.flush, self._loop)
+
+    @property
+    def socket(self) -> DatagramSocket:
+        """The open socket, with its address and counters."""
+        assert self._socket is not None, "open first"
+        return self._socket
+
+    def close(self) -> None:
+        """Close the socket, without a word to the peers: their sessions may go on in another process."""
+        self._timer.cancel()
+        for task in self._answers:
+            task.cancel()
+        if self._socket is not None:
+            self._socket.close()
+
+    def flush(self) -> None:
+        """Hand on events, send what there is, set the timer."""
+        if self.socket.closed:
+            return
+        now = self._loop.time()
+        server, core = self.server, self.core
+        while True:
+            while (below := server.next_event()) is not None:
+                self._take(below, now)
+            while (event := core.next_event()) is not None:
+                hand_on(self._loop, event, self._on_event)
+            data = core.datagrams_to_send(now)
+            for message, session in data:
+                self._send(session, message, now)
+            datagrams = server.datagrams_to_send(now)
+            for datagram, address in datagrams:
+                self.socket.send(datagram, address)
+            if not data and not datagrams:
+                break
+        self._timer.set(earliest(server.get_timer(), core.get_timer()))
+
+    def _take(self, event: Event, now: float) -> None:
+        match event:
+            case DataReceived(session, data):
+                self.core.receive_datagram(data, session, now)
+            case PskRequested():
+                self._answer(event, self._answer_psk(event))
+            case CertificateReceived():
+                self._answer(event, self._answer_certificate(event))
+            case _:
+                hand_on(self._loop, event, self._on_session)
+
+    def _send(self, session: Session, data: bytes, now: float) -> None:
+        if len(data) <= session.fragment_limit:
+            self.server.send(session, data, now)
+        else:
+            self._loop.call_exception_handler(
+                {"message": f"a message of {len(data)} bytes is too large for {session!r} and was not sent"}
+            )
+
+    def _receive(self, data: bytes, address: Any) -> None:
+        self.server.receive_datagram(data, address, self._loop.time())
+
+    def _tick(self, when: float) -> None:
+        now = self._loop.time()
+        if now - when > LAG_LIMIT and not self.server.shed:
+            self.server.shed = True
+            self._loop.call_later(LAG_LIMIT, self._stop_shedding)
+        self.server.handle_timer(now)
+        self.core.handle_timer(now)
+        self.flush()
+
+    def _stop_shedding(self) -> None:
+        self.server.shed = False
+
+    # Questions
+
+    def _answer(self, question: PskRequested | CertificateReceived, answer: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(self._finish(question, answer))
+        self._answers.add(task)
+        task.add_done_callback(self._answers.discard)
+
+    async def _finish(self, question: PskRequested | CertificateReceived, answer: Awaitable[None]) -> None:
+        try:
+            await answer
+        except Exception as error:
+            self.server.abandon(question.handshake, self._loop.time(), detail=repr(error))
+            self._loop.call_exception_handler({"message": "a credential could not be checked", "exception": error})
+        self.flush()
+
+    async def _answer_psk(self, question: PskRequested) -> None:
+        answer = await self._psk_key(question.identity)
+        key, credential = answer if isinstance(answer, PskKey) else (answer, "")
+        self.server.provide_psk(question.handshake, key, self._loop.time(), credential=credential)
+
+    async def _answer_certificate(self, question: CertificateReceived) -> None:
+        verdict = await self._check_certificate(question.chain)
+        now = self._loop.time()
+        match verdict:
+            case Accepted(path, credential):
+                self.server.accept_certificate(question.handshake, now, path=path, credential=credential)
+            case Rejected(alert, detail):
+                self.server.reject_certificate(question.handshake, alert, now, detail=detail)
