@@ -85,3 +85,20 @@ def _open_on_sqlite(element: OldestOpenTransaction, compiler: SQLCompiler, **opt
 @compiles(OldestOpenTransaction, "postgresql")
 def _open_on_postgresql(element: OldestOpenTransaction, compiler: SQLCompiler, **options: Any) -> str:
     return "(pg_snapshot_xmin(pg_current_snapshot())::text)::bigint"
+
+
+class Contains(FunctionElement[bool]):
+    """Whether a text contains another, bytewise: LIKE differs in case between the databases, and has wildcards."""
+
+    inherit_cache = True
+    type = sqlalchemy.Boolean()
+
+
+@compiles(Contains, "sqlite")
+def _contains_on_sqlite(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
+    return f"(instr({compiler.process(element.clauses, **options)}) > 0)"
+
+
+@compiles(Contains, "postgresql")
+def _contains_on_postgresql(element: Contains, compiler: SQLCompiler, **options: Any) -> str:
+    return f"(strpos({compiler.process(element.clauses, **options)}) > 0)"
