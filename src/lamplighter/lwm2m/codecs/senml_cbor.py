@@ -1,0 +1,25 @@
+"""SenML in CBOR, content format 112: RFC 8428 section 6."""
+
+from __future__ import annotations
+
+import cbor2
+
+from lamplighter.lwm2m.codecs import senml
+from lamplighter.lwm2m.codecs.cbor import load
+from lamplighter.lwm2m.codecs.value import Values
+from lamplighter.lwm2m.path import Path
+
+
+def records(payload: bytes, base: Path) -> list[senml.Record]:
+    """With times, for Send. Raises CodecError."""
+    return senml.read(load(payload), senml.CBOR, base)
+
+
+def decode(payload: bytes, base: Path) -> Values:
+    """Raises CodecError."""
+    return [(record.path, record.value) for record in records(payload, base)]
+
+
+def encode(values: Values, base: Path) -> bytes:
+    """Raises CodecError."""
+    return cbor2.dumps(senml.write(values, senml.CBOR, base))

@@ -1,0 +1,106 @@
+"""Object definitions: what each resource is called, what may be done with it, what type its value has.
+
+The definitions themselves are tables in ``core_objects`` and ``ipso_objects``, one line a resource.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+
+from lamplighter.lwm2m import core_objects, ipso_objects
+from lamplighter.lwm2m.path import Path
+
+
+class Type(Enum):
+    """Data types, LwM2M Core appendix C; the value is the letter used in the tables."""
+
+    STRING = "S"
+    INTEGER = "I"
+    UNSIGNED = "U"
+    FLOAT = "F"
+    BOOLEAN = "B"
+    OPAQUE = "O"
+    TIME = "T"  # seconds since 1970 UTC
+    OBJECT_LINK = "L"
+    CORE_LINK = "C"
+    NONE = "-"  # executable
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One resource of an object. ``operations`` are letters of R, W, E; ``unit`` in SenML's spelling (RFC 8428)."""
+
+    id: int
+    name: str
+    operations: str
+    type: Type
+    multiple: bool = False
+    mandatory: bool = False
+    unit: str = ""
+
+    @property
+    def readable(self) -> bool:
+        return "R" in self.operations
+
+    @property
+    def writable(self) -> bool:
+        return "W" in self.operations
+
+    @property
+    def executable(self) -> bool:
+        return "E" in self.operations
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectDefinition:
+    """One object. ``multiple``: may have several instances; ``mandatory``: every client has it."""
+
+    id: int
+    name: str
+    version: str
+    multiple: bool
+    mandatory: bool
+    resources: dict[int, Resource]
+
+
+def parse_table(table: str) -> dict[int, ObjectDefinition]:
+    """Read a table. A line at the margin begins an object; the indented ones are its resources.
+
+    Object: ``id name | version | flags``; resource: ``id name | operations | type | flags | unit``; flags are ``*`` for
+    multiple and ``!`` for mandatory. Raises ValueError for a line that is neither, or an id used twice.
+    """
+    objects: dict[int, ObjectDefinition] = {}
+    current: ObjectDefinition | None = None
+    for line in filter(str.strip, table.splitlines()):
+        head, *fields = [field.strip() for field in line.split("|")]
+        number, name = head.split(" ", 1)
+        if not line.startswith(" "):
+            version, flags = fields
+            current = ObjectDefinition(int(number), name, version, "*" in flags, "!" in flags, {})
+            if current.id in objects:
+                raise ValueError(f"object {number} twice")
+            objects[current.id] = current
+        elif current is None or int(number) in current.resources:
+            raise ValueError(f"resource {number} twice or without an object")
+        else:
+            operations, kind, flags, unit = (fields + ["", ""])[:4]
+            current.resources[int(number)] = Resource(
+                int(number), name, operations.strip("-"), Type(kind), "*" in flags, "!" in flags, unit
+            )
+    return objects
+
+
+@cache
+def definitions() -> dict[int, ObjectDefinition]:
+    """All objects known here, by id."""
+    return parse_table(core_objects.TABLE) | parse_table(ipso_objects.TABLE)
+
+
+def resource_at(path: Path) -> Resource | None:
+    """The definition of the resource that a path names or lies in; None when it is not known."""
+    if path.object is None or path.resource is None:
+        return None
+    definition = definitions().get(path.object)
+    return None if definition is None else definition.resources.get(path.resource)
