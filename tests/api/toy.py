@@ -14,7 +14,7 @@ from lamplighter.api.http import Api
 from lamplighter.api.kept import KeptError
 from lamplighter.api.metrics import Metrics
 from lamplighter.api.networks import Origin
-from lamplighter.api.operation import Answer, Call, Operations
+from lamplighter.api.operation import Answer, Bound, Call, Operations
 from lamplighter.api.page import Paging, envelope
 from lamplighter.api.parameter import Parameter
 from lamplighter.clock import ManualClock
@@ -186,7 +186,14 @@ async def light_lamp(seen: list[Any], call: Call, lamp_id: str) -> Answer | None
 class Toy:
     """The application, what its handlers saw, and a client."""
 
-    def __init__(self, settings: Settings | None = None, *, strict: bool = True, address: str = "203.0.113.9") -> None:
+    def __init__(
+        self,
+        settings: Settings | None = None,
+        *,
+        strict: bool = True,
+        address: str = "203.0.113.9",
+        bound: list[Bound] | None = None,
+    ) -> None:
         self.settings = settings or Settings()
         self.clock = ManualClock()
         self.seen: list[Call] = []
@@ -195,7 +202,7 @@ class Toy:
         self.callers = Callers()
         access_settings = self.settings.access
         self.api = Api(
-            operations.bind(self.seen),
+            operations.bind(self.seen) if bound is None else bound,
             settings=self.settings,
             clock=self.clock,
             ids=Ids(self.clock),

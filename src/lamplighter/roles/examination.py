@@ -124,7 +124,7 @@ async def _is_ours(port: int, tls: bool) -> bool:
 
 
 async def _certificates(folder: Folder) -> AsyncIterator[Finding]:
-    for name in ("ca", "server", "device-ca", "lwm2m"):
+    for name in ("ca", "server", "device-ca", "lwm2m", "bootstrap-ca", "bootstrap"):
         path = folder.pki / f"{name}.pem"
         if not path.exists():
             yield Finding(

@@ -8,8 +8,10 @@ file               what                                                         
 =================  ==============================================================  =====================================
 ca.pem             signs ``server.pem``; what REST clients trust                   10 years
 server.pem         HTTPS: localhost, host name, this machine's addresses           1 year, made anew 30 days before
-device-ca.pem      signs the servers that devices see, and device certificates     1970-01-01 to 9999-12-31
+device-ca.pem      signs the LwM2M server, and devices' certificates for it        1970-01-01 to 9999-12-31
 lwm2m.pem          the LwM2M server towards devices                                the same
+bootstrap-ca.pem   signs the bootstrap server, and developer certificates          the same
+bootstrap.pem      the bootstrap server towards devices                            the same
 =================  ==============================================================  =====================================
 """
 
@@ -71,8 +73,13 @@ class Authority:
         self.ca = self._load("ca") or self._root("ca", "Lamplighter REST CA", rest)
         self.device_ca = self._load("device-ca") or self._root("device-ca", "Lamplighter device CA", ALWAYS)
         self.server = self._current_server(moment)
+        # A certificate for one role must not open the other: each role trusts its own CA only (gateway rule 5.9).
+        self.bootstrap_ca = self._load("bootstrap-ca") or self._root("bootstrap-ca", "Lamplighter bootstrap CA", ALWAYS)
         self.lwm2m = self._load("lwm2m") or self._store(
             "lwm2m", self._issue_server(self.device_ca, "Lamplighter LwM2M server", [], ALWAYS)
+        )
+        self.bootstrap = self._load("bootstrap") or self._store(
+            "bootstrap", self._issue_server(self.bootstrap_ca, "Lamplighter bootstrap server", [], ALWAYS)
         )
 
     @property
@@ -81,18 +88,29 @@ class Authority:
         return self.folder / "server.pem", self.folder / "server.key"
 
     def issue_device(self, endpoint_name: str, account_id: str, device_id: str) -> Credential:
-        """A device certificate: CN is the endpoint name, OU the account, L the device id (wire facts 2.2)."""
-        subject = [
+        """A device certificate for LwM2M: CN is the endpoint name, OU the account, L the device id (wire facts 2.2)."""
+        return self._issue_client(
+            self.device_ca,
             x509.NameAttribute(NameOID.COMMON_NAME, endpoint_name),
             x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, account_id),
             x509.NameAttribute(NameOID.LOCALITY_NAME, device_id),
-        ]
+        )
+
+    def issue_developer(self, endpoint_name: str, account_id: str) -> Credential:
+        """A developer certificate: it opens bootstrap, and nothing else."""
+        return self._issue_client(
+            self.bootstrap_ca,
+            x509.NameAttribute(NameOID.COMMON_NAME, endpoint_name),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, account_id),
+        )
+
+    def _issue_client(self, issuer: Credential, *subject: x509.NameAttribute[str]) -> Credential:
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(x509.Name(subject), self.device_ca.certificate.subject, key, ALWAYS)
+        builder = _builder(x509.Name(subject), issuer.certificate.subject, key, ALWAYS)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_usage(digital_signature=True), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-        return Credential(builder.sign(self.device_ca.key, hashes.SHA256()), key)
+        return Credential(builder.sign(issuer.key, hashes.SHA256()), key)
 
     def _current_server(self, moment: datetime) -> Credential:
         found = self._load("server")

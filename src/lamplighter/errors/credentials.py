@@ -1,0 +1,59 @@
+"""Credentials of devices: pre-shared keys and certificates."""
+
+from __future__ import annotations
+
+from lamplighter.errors import families as family
+
+
+class EndpointNameInvalid(family.BadRequest):
+    """The endpoint name of a pre-shared key has the wrong form."""
+
+    message = "An endpoint name has 16 to 64 printable ASCII characters, and this one has another form."
+    cause = "It is shorter, longer, or has other characters."
+    remedy = "Choose a name of that form; the device uses it as its PSK identity."
+    word = "INVALID_ENDPOINT_NAME"
+
+
+class PreSharedKeyTokenUnknown(family.BadRequest):
+    """The continuation marker of a list of keys was not given by this server."""
+
+    message = "The marker in `after` was not given out by this server."
+    cause = "It was cut, changed, or belongs to another list."
+    remedy = "Use continuation_marker of the page before, or begin anew without `after`."
+    word = "TOKEN_NOT_FOUND"
+
+
+class PreSharedKeyNotFound(family.NotFound):
+    """The account has no pre-shared key for this endpoint name."""
+
+    message = "There is no pre-shared key for the endpoint name {endpoint_name}."
+    cause = "It was never created, was deleted, or belongs to another account."
+    remedy = "List the keys with GET /v2/device-shared-keys, or create one."
+
+
+class PreSharedKeyExists(family.Duplicate):
+    """A pre-shared key for this endpoint name exists."""
+
+    message = "A pre-shared key for the endpoint name {endpoint_name} exists already."
+    cause = (
+        "Keys are looked up before the account of a device is known, so a name can be used once on a server, "
+        "by whichever account."
+    )
+    remedy = "Delete the old key first if it is yours, or choose another endpoint name."
+    word = "KEY_ALREADY_EXISTS_FOR_ENDPOINT"
+
+
+class CertificateNotFound(family.NotFound):
+    """The account has no such certificate."""
+
+    message = "There is no developer certificate {certificate_id}."
+    cause = "The ID is mistyped, the certificate was deleted, or it belongs to another account."
+    remedy = "Take the ID from the answer that created it."
+
+
+class CertificateNameTaken(family.Duplicate):
+    """A certificate of the account has this name."""
+
+    message = "The name {name} is already used by another certificate."
+    cause = "Names of certificates are unique in an account."
+    remedy = "Choose another name for the certificate."
