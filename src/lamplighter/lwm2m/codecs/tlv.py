@@ -154,7 +154,9 @@ def _entry(kind: int, number: int, content: bytes) -> bytes:
         raise CodecError("a value too long for TLV")
     wide = number > 255
     head = kind << 6 | wide << 5 | width << 3 | (0 if width else length)
-    return bytes((head,)) + number.to_bytes(2 if wide else 1, "big") + length.to_bytes(width, "big") + content
+    return (
+        bytes((head,)) + number.to_bytes(2 if wide else 1, "big") + length.to_bytes(width or 1, "big")[:width] + content
+    )
 
 
 def _content(value: Value, kind: Type | None) -> bytes:
