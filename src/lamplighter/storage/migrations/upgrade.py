@@ -27,10 +27,10 @@ def on_sqlite(connection: sqlite3.Connection) -> None:
         environment.run_migrations()
 
 
-def for_postgresql(version: str | None) -> str:
-    """The SQL that brings a database of that version (None: an empty one) up to date."""
+def for_postgresql(version: str | None, target: str = "head") -> str:
+    """The SQL that brings a database of that version (None: an empty one) to the target."""
     sql = io.StringIO()
-    with _environment(as_sql=True, starting_rev=version) as environment:
+    with _environment(target, as_sql=True, starting_rev=version) as environment:
         environment.configure(
             dialect_name="postgresql+asyncpg",
             output_buffer=sql,
@@ -42,11 +42,11 @@ def for_postgresql(version: str | None) -> str:
     return sql.getvalue()
 
 
-def _environment(**options: Any) -> EnvironmentContext:
+def _environment(target: str = "head", **options: Any) -> EnvironmentContext:
     config = Config()
     config.set_main_option("script_location", str(VERSIONS.parent))
     config.set_main_option("path_separator", "os")
     script = ScriptDirectory.from_config(config)
     return EnvironmentContext(
-        config, script, fn=lambda revision, context: script._upgrade_revs("head", revision), **options
+        config, script, fn=lambda revision, context: script._upgrade_revs(target, revision), **options
     )
