@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from lamplighter.storage.attributes import AttributeIndex
 from lamplighter.storage.schema import BigInteger, Json, Serial, SmallInteger, Text, metadata
 
 devices = sa.Table(
@@ -66,18 +67,10 @@ devices = sa.Table(
     sa.Index("ix_devices_account_id_updated_at_id", "account_id", "updated_at", "id"),
 )
 
-device_attributes = sa.Table(
-    "device_attributes",
-    metadata,
-    sa.Column("account_id", Text, nullable=False),
-    sa.Column("field", Text, nullable=False),
-    sa.Column("key", Text, nullable=False),
-    sa.Column("value", Text, nullable=False),
-    sa.Column("device_id", Text, nullable=False),
-    sa.PrimaryKeyConstraint("account_id", "field", "key", "value", "device_id"),
-    sqlite_with_rowid=False,
+DEVICE_ATTRIBUTES = (
+    AttributeIndex("custom_attributes", devices.c.custom_attributes, "device_custom_attributes"),
+    AttributeIndex("component_attributes", devices.c.component_attributes, "device_component_attributes"),
 )
-"""Attributes for search, on SQLite alone; PostgreSQL searches the columns of ``devices`` through GIN indexes."""
 
 device_groups = sa.Table(
     "device_groups",
@@ -92,6 +85,10 @@ device_groups = sa.Table(
     sa.Column("updated_at", BigInteger, nullable=False),
     sa.PrimaryKeyConstraint("account_id", "id"),
     sa.UniqueConstraint("account_id", "name_key"),
+)
+
+GROUP_ATTRIBUTES = AttributeIndex(
+    "custom_attributes", device_groups.c.custom_attributes, "device_group_custom_attributes"
 )
 
 device_group_members = sa.Table(

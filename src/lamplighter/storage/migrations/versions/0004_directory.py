@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
+from lamplighter.storage.attributes import side_columns
 from lamplighter.storage.migrations.operations import on_postgresql
 from lamplighter.storage.schema import BigInteger, Json, Serial, SmallInteger, Text
 
@@ -68,26 +69,6 @@ def upgrade() -> None:
     )
     op.create_index("ix_devices_account_id_vendor_id_id", "devices", ["account_id", "vendor_id", "id"])
     op.create_index("ix_devices_account_id_updated_at_id", "devices", ["account_id", "updated_at", "id"])
-    if on_postgresql():
-        for field in ("custom_attributes", "component_attributes"):
-            op.create_index(
-                f"ix_devices_{field}",
-                "devices",
-                [field],
-                postgresql_using="gin",
-                postgresql_ops={field: "jsonb_path_ops"},
-            )
-    else:
-        op.create_table(
-            "device_attributes",
-            sa.Column("account_id", Text, nullable=False),
-            sa.Column("field", Text, nullable=False),
-            sa.Column("key", Text, nullable=False),
-            sa.Column("value", Text, nullable=False),
-            sa.Column("device_id", Text, nullable=False),
-            sa.PrimaryKeyConstraint("account_id", "field", "key", "value", "device_id"),
-            sqlite_with_rowid=False,
-        )
     op.create_table(
         "device_groups",
         sa.Column("account_id", Text, nullable=False),
@@ -158,3 +139,18 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_device_count_changes_account_id_name", "device_count_changes", ["account_id", "name"])
+    for table, field, side_table in (
+        ("devices", "custom_attributes", "device_custom_attributes"),
+        ("devices", "component_attributes", "device_component_attributes"),
+        ("device_groups", "custom_attributes", "device_group_custom_attributes"),
+    ):
+        if on_postgresql():
+            op.create_index(
+                f"ix_{table}_{field}_gin",
+                table,
+                [field],
+                postgresql_using="gin",
+                postgresql_ops={field: "jsonb_path_ops"},
+            )
+        else:
+            op.create_table(side_table, *side_columns(), sqlite_with_rowid=False)
