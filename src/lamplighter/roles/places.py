@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 from pathlib import Path
 from typing import NamedTuple
@@ -45,3 +46,14 @@ def with_addresses(settings: Settings) -> Settings:
             firmware_url=public.firmware_url or f"http://{host}:{settings.http.plain_port}",
         ),
     )
+
+
+def keep_admin_key(folder: Folder, key: str) -> None:
+    """Write the first key where only this user reads it. Done before the key counts, so that none is lost to a crash."""
+    temporary = folder.admin_key.with_suffix(".new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(key + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, folder.admin_key)

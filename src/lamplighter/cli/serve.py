@@ -1,0 +1,77 @@
+"""``lamplighter serve``"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from pathlib import Path
+
+import uvloop
+
+from lamplighter.cli.fail import Failure
+from lamplighter.settings import Settings, SettingsError, load
+
+
+def serve(role: str, data: Path, config: Path | None) -> int:
+    """Run until SIGTERM or SIGINT; 0 after a clean end."""
+    from lamplighter.roles.log import configure
+
+    try:
+        settings = load(config)
+    except SettingsError as error:
+        raise Failure(str(error)) from None
+    configure(settings)
+    return uvloop.run(_serve(role, data, settings))
+
+
+async def _serve(role: str, data: Path, settings: Settings) -> int:
+    from lamplighter.api.server import PortInUse
+    from lamplighter.errors import Error
+    from lamplighter.roles.process import Process
+    from lamplighter.storage.seal import MasterKeyError
+
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, stop.set)
+    process = Process(data, settings)
+    try:
+        await process.start()
+    except (PortInUse, MasterKeyError, Error, OSError) as error:
+        raise Failure(f"Lamplighter cannot start: {error}") from None
+    print(
+        _greeting(process.folder.path, process.port, process.settings, first=process.first_start),
+        file=sys.stderr,
+        flush=True,
+    )
+    await stop.wait()
+    print("Lamplighter stops: open requests are being finished.", file=sys.stderr, flush=True)
+    await process.close()
+    return 0
+
+
+def _greeting(data: Path, port: int, settings: Settings, *, first: bool) -> str:
+    """What an operator needs now: on a terminal with the key, in a log only where it is."""
+    key_file = data / "admin-key"
+    lines = [f"Lamplighter is running: https://localhost:{port}/docs/", f"Data: {data.resolve()}"]
+    if first:
+        lines.append(f"The administrator's key is in {key_file}")
+    if sys.stderr.isatty():
+        if first:
+            lines[-1] = f"The administrator's key (also in {key_file}):\n\n  {key_file.read_text().strip()}\n"
+        curl = f'curl --cacert {data}/pki/ca.pem -H "Authorization: Bearer $(cat {key_file})"'
+        lines += [
+            "First call:",
+            f"  {curl} https://localhost:{port}/v3/devices",
+            "First device:",
+            f"  lamplighter simulate --devices 1 --data {data}",
+            "or with libcoap, after storing its key:",
+            f'  {curl} -H "Content-Type: application/json" \\',
+            '    -d \'{"endpoint_name": "my-first-device-1", "secret_hex": "73656372657473656372657473656372"}\' \\',
+            f"    https://localhost:{port}/v2/device-shared-keys",
+            "  coap-client -m post -u my-first-device-1 -k secretsecretsecr -t 40 -e '</3/0>' \\",
+            f'    "coaps://localhost:{settings.lwm2m.port}/rd?ep=my-first-device-1&lt=3600&lwm2m=1.0&b=U"',
+            "Something wrong? lamplighter doctor; and each error's request_id: lamplighter explain <request_id>",
+        ]
+    return "\n".join(lines)

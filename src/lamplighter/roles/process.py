@@ -1,0 +1,179 @@
+"""One process of an installation: its parts, put together, started in order and ended in the other."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import structlog
+
+from lamplighter.api.http import Api
+from lamplighter.api.metrics import Metrics
+from lamplighter.api.networks import Origin
+from lamplighter.api.operation import Bound
+from lamplighter.api.server import ApiServer, tls_context
+from lamplighter.bus.log import EventLog
+from lamplighter.bus.open import open_bus
+from lamplighter.clock import MICROSECONDS, SystemClock
+from lamplighter.errors import Error
+from lamplighter.ids import Ids
+from lamplighter.roles.countries import open_countries
+from lamplighter.roles.pages import PLAIN, public_pages
+from lamplighter.roles.places import Folder, keep_admin_key, with_addresses
+from lamplighter.services.access.permissions import PERMISSIONS, POLICIES
+from lamplighter.services.access.service import Access
+from lamplighter.services.certificates.service import Authority
+from lamplighter.services.credentials.operations import operations as credential_operations
+from lamplighter.services.credentials.service import Credentials
+from lamplighter.services.directory.operations import operations as directory_operations
+from lamplighter.services.directory.service import Directory
+from lamplighter.services.support.keeper import Keeper
+from lamplighter.services.support.maintenance import Gate
+from lamplighter.services.support.operations import operations as support_operations
+from lamplighter.services.support.service import Support
+from lamplighter.settings import Settings
+from lamplighter.storage.open import open_database
+from lamplighter.storage.seal import load_master_key
+
+log = structlog.get_logger("lamplighter.process")
+
+BEAT = 1.0
+"""Seconds between two rounds of small chores."""
+PRUNE_EVERY = 600.0
+READY_TIMEOUT = 2.0
+
+GROUPS = {"Administrators": POLICIES["administrators"], "Developers": POLICIES["developers"]}
+
+
+class Process:
+    """The roles ``all`` and ``api``. ``start`` it on a running loop, and ``close`` it there.
+
+    Raises what a part cannot do without: PortInUse, MasterKeyError, DatabaseUnavailable.
+    """
+
+    def __init__(self, data: Path, settings: Settings) -> None:
+        self.folder = Folder(data)
+        self.settings = with_addresses(settings)
+        self.port = 0
+        self.plain_port = 0
+        self.first_start = False
+        self._parts = AsyncExitStack()
+        self._pruned = 0.0
+
+    async def start(self) -> None:
+        """Everything, up to the open ports."""
+        try:
+            await self._start()
+        except BaseException:
+            await self._parts.aclose()
+            raise
+
+    async def _start(self) -> None:
+        settings, parts = self.settings, self._parts
+        self.folder.make()
+        self.clock = SystemClock()
+        self.ids = Ids(self.clock)
+        self.metrics = Metrics()
+        master_key = load_master_key(self.folder.path)
+        authority = Authority(self.folder.pki, self.clock.now())
+        self.database = open_database(settings, self.folder.path)
+        await self.database.start()
+        parts.push_async_callback(self.database.close)
+        bus = open_bus(settings)
+        await bus.start()
+        parts.push_async_callback(bus.close)
+        self.events = EventLog(self.database, bus)
+        keeper = Keeper(
+            self.database, self.clock, self.folder.path, settings.api.errors_kept, settings.api.errors_rate_address
+        )
+        await keeper.start()
+        parts.push_async_callback(keeper.close)
+        self.gate = Gate(self.database, bus)
+        await self.gate.start()
+        parts.push_async_callback(self.gate.close)
+        self.access = Access(self.database, self.clock, self.ids, settings, master_key.derive("credential pepper"), bus)
+        await self.access.start()
+        parts.push_async_callback(self.access.close)
+        key = await self.access.bootstrap(lambda key: keep_admin_key(self.folder, key))
+        self.first_start = key is not None
+        self.directory = Directory(self.database, self.clock, self.ids, settings)
+        credentials = Credentials(
+            self.database, self.clock, self.ids, settings, master_key, authority, bus, self.clock.now()
+        )
+        support = Support(keeper, settings.api.errors_kept / 86400)
+        bound: list[Bound] = [
+            *self.access.operations(),
+            *directory_operations.bind(self.directory),
+            *credential_operations.bind(credentials),
+            *support_operations.bind(support),
+        ]
+        chores = asyncio.create_task(self._chores(), name="chores")
+        parts.push_async_callback(_stop, chores)
+        await self._listen(bound, keeper, authority)
+
+    async def _listen(self, bound: list[Bound], keeper: Keeper, authority: Authority) -> None:
+        settings = self.settings
+        pages = public_pages(
+            [each.operation for each in bound], settings, self.metrics, self.ready, PERMISSIONS, GROUPS
+        )
+        origin = Origin(
+            settings.http.trusted_proxies,
+            settings.access.restricted_networks,
+            settings.access.restricted_countries,
+            open_countries(settings),
+            settings.support.contact,
+        )
+        self.api = Api(
+            bound,
+            settings=settings,
+            clock=self.clock,
+            ids=self.ids,
+            authenticator=self.access.authenticator,
+            keeper=keeper,
+            quota=self.access.quota,
+            origin=origin,
+            gate=self.gate,
+            metrics=self.metrics,
+            public=pages,
+            plain=PLAIN,
+        )
+        server = ApiServer(self.api, settings.http.request_head_timeout, settings.http.drain_timeout)
+        self._parts.push_async_callback(server.close)
+        certificate, key = authority.server_files
+        if settings.http.certificate:
+            certificate, key = Path(settings.http.certificate), Path(settings.http.private_key)
+        tls = tls_context(certificate, key)
+        self.port = server.listen(settings.http.host, settings.http.port, tls, "http.port")
+        if settings.http.plain_port:
+            self.plain_port = server.listen(settings.http.host, settings.http.plain_port, None, "http.plain_port")
+
+    async def ready(self) -> dict[str, str]:
+        """What this process waits for, by part."""
+        try:
+            async with asyncio.timeout(READY_TIMEOUT):
+                await self.events.end()
+        except (Error, TimeoutError) as error:
+            return {"database": str(error) or "no answer in time"}
+        return {}
+
+    async def close(self) -> None:
+        """Refuse what is new, finish what is open, end the parts."""
+        self.gate.stop()
+        await self._parts.aclose()
+
+    async def _chores(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT)
+            try:
+                await self.directory.fold_counts()
+                if self.clock.monotonic() - self._pruned > PRUNE_EVERY:
+                    self._pruned = self.clock.monotonic()
+                    await self.events.prune(self.clock.now() - round(self.settings.events.kept * MICROSECONDS))
+            except Error as error:
+                log.warning("chores wait", error=error.name)
+
+
+async def _stop(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
