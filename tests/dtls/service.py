@@ -59,6 +59,7 @@ class Service:
         self.credential = server(self.authority)
         self.anchor = TrustAnchor.from_der(self.authority.der)
         self.happened: list[SessionEvent] = []
+        self._news = asyncio.Event()
         config = ServerConfig(
             **{
                 "wall_time": time.time,
@@ -74,10 +75,21 @@ class Service:
             on_event or (lambda event: None),
             psk_key=self.psk_key,
             check_certificate=self.check_certificate,
-            on_session=self.happened.append,
+            on_session=self._note,
         )
         self.transport.open("127.0.0.1", 0)
         self.port: int = self.transport.socket.address[1]
+
+    def _note(self, event: SessionEvent) -> None:
+        self.happened.append(event)
+        self._news.set()
+
+    async def wait_for(self, kind: type[SessionEvent]) -> None:
+        """Until such an event has happened."""
+        async with asyncio.timeout(PATIENCE):
+            while not any(isinstance(event, kind) for event in self.happened):
+                self._news.clear()
+                await self._news.wait()
 
     async def psk_key(self, identity: bytes) -> PskKey | None:
         key = KEYS.get(identity)
