@@ -39,6 +39,14 @@ class WrongPassword(family.InvalidAuth):
     remedy = "Check both and the account, then log in again."
 
 
+class LoginsTooFast(family.RateLimitExceeded):
+    """Too many wrong passwords for one user."""
+
+    message = "There were too many attempts to log in as this user."
+    cause = "After some wrong passwords in a row each attempt has to wait longer than the one before."
+    remedy = "Wait {retry_after:.0f} seconds, then log in with the right password."
+
+
 class AccessKeyUnknown(family.InvalidAccesskey):
     """No access key is like this."""
 

@@ -1,0 +1,15 @@
+"""How names compare: as sent they are kept, by their Unicode composition (NFC) they are told apart."""
+
+from __future__ import annotations
+
+import unicodedata
+
+
+def key_of(name: str) -> str:
+    """The form a name is unique by. Case and look-alike letters still make a difference."""
+    return unicodedata.normalize("NFC", name)
+
+
+def email_key_of(email: str) -> str:
+    """The form an e-mail address is unique by: mail systems do not tell case apart, so neither does an account."""
+    return unicodedata.normalize("NFC", email).casefold()

@@ -1,0 +1,168 @@
+"""Accounts, users, policy groups, applications, keys and sessions: who may do what."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from itertools import chain
+
+import structlog
+
+from lamplighter.api.caller import KEY_LENGTH
+from lamplighter.api.filter import Condition
+from lamplighter.api.operation import Bound
+from lamplighter.bus import outbox
+from lamplighter.bus.bus import Bus, Subscription
+from lamplighter.bus.event import Event
+from lamplighter.clock import MICROSECONDS, Clock
+from lamplighter.errors import Error
+from lamplighter.ids import Ids
+from lamplighter.services.access import bootstrap
+from lamplighter.services.access.accounts.operations import operations as account_operations
+from lamplighter.services.access.apikeys.operations import operations as api_key_operations
+from lamplighter.services.access.applications.operations import operations as application_operations
+from lamplighter.services.access.authenticator import CredentialAuthenticator
+from lamplighter.services.access.credentials import Mint
+from lamplighter.services.access.events import REVOKED
+from lamplighter.services.access.groups.operations import operations as group_operations
+from lamplighter.services.access.last_used import LastUsed
+from lamplighter.services.access.passwords import Passwords
+from lamplighter.services.access.quota import OperationQuota
+from lamplighter.services.access.sessions import store as sessions
+from lamplighter.services.access.sessions.operations import operations as session_operations
+from lamplighter.services.access.sessions.throttle import Throttle
+from lamplighter.services.access.users.operations import operations as user_operations
+from lamplighter.settings import Settings
+from lamplighter.storage.database import Database, Transaction
+
+log = structlog.get_logger("lamplighter.access")
+
+BEAT = 1.0
+"""Seconds between two writings of what is counted in memory."""
+
+
+class Access:
+    """The service. ``start`` it after the database and the bus, and ``close`` it before them.
+
+    :param pepper: at least 16 secret bytes, the same in every process and never in the database
+    :param passwords: how passwords are hashed, where the standard cost is not wanted
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        settings: Settings,
+        pepper: bytes,
+        bus: Bus,
+        *,
+        passwords: Passwords | None = None,
+    ) -> None:
+        self.database = database
+        self.clock = clock
+        self.ids = ids
+        self.settings = settings
+        self.bus = bus
+        self.mint = Mint(pepper)
+        self.passwords = passwords or Passwords()
+        self.quota = OperationQuota(database, settings)
+        self.authenticator = CredentialAuthenticator(self)
+        self.throttle = Throttle(settings.access.login_failures)
+        self._sessions_kept = max(sessions.KEPT, round(2 * settings.access.session_idle * MICROSECONDS))
+        self._subscription: Subscription | None = None
+        self._writer: asyncio.Task[None] | None = None
+
+    def operations(self) -> list[Bound]:
+        """Everything that this service does over REST."""
+        tables = (
+            account_operations,
+            user_operations,
+            group_operations,
+            application_operations,
+            api_key_operations,
+            session_operations,
+        )
+        return list(chain.from_iterable(table.bind(self) for table in tables))
+
+    async def start(self) -> None:
+        """Listen for revocations of other processes, and write once a second what is counted in memory."""
+        self._subscription = await self.bus.subscribe(
+            REVOKED, lambda message: self.authenticator.forget(message.decode())
+        )
+        self._writer = asyncio.create_task(self._write_for_ever())
+
+    async def close(self) -> None:
+        if self._writer is not None:
+            self._writer.cancel()
+            await asyncio.gather(self._writer, return_exceptions=True)
+            self._writer = None
+        if self._subscription is not None:
+            await self._subscription.cancel()
+            self._subscription = None
+        await self.flush()
+        self.passwords.close()
+
+    async def bootstrap(self, before_commit: Callable[[str], None] | None = None) -> str | None:
+        """Make the root account with its groups and an application with an administrator access key.
+
+        The key, the only time it can be seen; None when there is a root account already.
+
+        :param before_commit: is given the key before it counts, to keep it where no crash loses it
+        """
+        return await bootstrap.bootstrap(self, before_commit)
+
+    async def root_account(self) -> str:
+        """The id of the root account. Raises AccountNotFound before ``bootstrap``."""
+        return await bootstrap.root_account(self)
+
+    async def make_administrator(self, username: str, email: str, password: str) -> str:
+        """Make an administrator user of the root account; the user's id.
+
+        Raises InvalidParameters, UserNameTaken, UserEmailTaken, and AccountNotFound before ``bootstrap``.
+        """
+        return await bootstrap.make_administrator(self, username, email, password)
+
+    async def record(self, tx: Transaction, *happened: Event, revokes: bool = False) -> None:
+        """Write what happened in an account, in its transaction.
+
+        :param revokes: what processes know of the account's credentials may be wrong from the commit on
+        """
+        await outbox.append(tx, *happened)
+        if revokes and happened:
+            tx.after_commit(lambda: self.revoke(happened[0].account_id))
+
+    def revoke(self, account_id: str) -> None:
+        """Have every process look up the account's credentials anew."""
+        self.authenticator.forget(account_id)
+        self.bus.publish(REVOKED, account_id.encode())
+
+    def by_digest(self, condition: Condition) -> Condition:
+        """A filter by a whole key compares digests; one by a key as lists show it compares that."""
+        if condition.field != "key" or len(condition.value) != KEY_LENGTH:
+            return condition
+        return Condition("digest", condition.operator, self.mint.digest(condition.value))
+
+    async def flush(self) -> None:
+        """Write what is counted in memory now. Raises DatabaseUnavailable, and then keeps it for the next time."""
+        counts = self.quota.take()
+        times = self.authenticator.last_used.take()
+        if not counts and not times:
+            return
+        try:
+            async with self.database.transaction() as tx:
+                await self.quota.write(tx, counts)
+                await LastUsed.write(tx, times)
+                await tx.execute(sessions.PURGE, before=self.clock.now() - self._sessions_kept)
+        except BaseException:
+            self.quota.put_back(counts)
+            self.authenticator.last_used.put_back(times)
+            raise
+
+    async def _write_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(BEAT)
+            try:
+                await self.flush()
+            except Error as error:
+                log.warning("counts are not written yet", error=error.name)

@@ -1,0 +1,107 @@
+"""Logging in and out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lamplighter.api.caller import Caller, CredentialKind
+from lamplighter.clock import to_rfc3339_seconds
+from lamplighter.errors import access as errors
+from lamplighter.ids import is_id
+from lamplighter.services.access.accounts import store as accounts
+from lamplighter.services.access.authenticator import idle_minutes
+from lamplighter.services.access.events import happened
+from lamplighter.services.access.names import email_key_of, key_of
+from lamplighter.services.access.sessions import store
+from lamplighter.services.access.sessions.model import Credentials, Token
+from lamplighter.services.access.users import store as users
+from lamplighter.services.access.users.model import Login
+from lamplighter.storage.database import Row, Transaction
+
+if TYPE_CHECKING:
+    from lamplighter.services.access.service import Access
+
+REMEMBERED = 5
+"""Logins that a user's history shows (contract: UserInfoResp.login_history)."""
+
+
+async def log_in(access: Access, wanted: Credentials, address: str, user_agent: str, now: int) -> Token:
+    """Begin a session. Raises WrongPassword, LoginsTooFast, Overloaded."""
+    user = await _find(access, wanted)
+    key = user["id"] if user is not None else f"{wanted.account}\n{email_key_of(wanted.username)}"
+    await access.throttle.admit(key, access.clock.monotonic())
+    right = await access.passwords.verify(user["password_hash"] if user is not None else None, wanted.password)
+    if user is None:
+        raise errors.WrongPassword()
+    attempt = Login(date=to_rfc3339_seconds(now), user_agent=user_agent, ip_address=address, success=right)
+    account = await access.database.fetch_one(accounts.GET, id=user["account_id"])
+    allowed = user["status"] in ("ACTIVE", "RESET") and account is not None and account["status"] != "SUSPENDED"
+    if not right or not allowed or account is None:
+        attempt.success = False
+        async with access.database.transaction() as tx:
+            await _remember(tx, user["account_id"], user["id"], attempt, None)
+        raise errors.WrongPassword()
+    access.throttle.succeeded(key)
+    session_id = access.ids.new()
+    made = access.mint.make(CredentialKind.USER_TOKEN, user["id"], session_id)
+    async with access.database.transaction() as tx:
+        await _remember(tx, user["account_id"], user["id"], attempt, now)
+        await tx.execute(
+            store.INSERT,
+            account_id=user["account_id"],
+            id=session_id,
+            user_id=user["id"],
+            digest=made.digest,
+            token=made.shown,
+            address=address,
+            user_agent=user_agent,
+            created_at=now,
+            last_used_at=now,
+        )
+        await access.record(tx, happened("UserLoggedIn", user["account_id"], user["id"], now))
+    minutes = idle_minutes(msgspec.json.decode(account["profile"]), access.settings.access.session_idle)
+    return Token(
+        token=made.whole,
+        expires_in=round(minutes * 60),
+        account_id=user["account_id"],
+        user_id=user["id"],
+        status=user["status"],
+    )
+
+
+async def log_out(access: Access, caller: Caller) -> None:
+    """End the session of the caller."""
+    async with access.database.transaction() as tx:
+        await tx.execute(store.END, account_id=caller.account_id, id=caller.credential_id)
+        tx.after_commit(lambda: access.revoke(caller.account_id))
+
+
+async def _find(access: Access, wanted: Credentials) -> Row | None:
+    """The user of that name in that account; without an account, when there is exactly one on the server."""
+    names = {"username_key": key_of(wanted.username), "email_key": email_key_of(wanted.username)}
+    if wanted.account:
+        account_id = wanted.account
+        if not is_id(account_id):
+            row = await access.database.fetch_one(accounts.BY_ALIAS, alias_key=key_of(account_id))
+            account_id = "" if row is None else row["id"]
+        found = await access.database.fetch_all(users.BY_NAME, account_id=account_id, **names)
+    else:
+        found = await access.database.fetch_all(users.ANYWHERE, **names)
+    return found[0] if len(found) == 1 else None
+
+
+async def _remember(tx: Transaction, account_id: str, user_id: str, attempt: Login, logged_in: int | None) -> None:
+    """Put an attempt at the head of the user's history."""
+    row = await tx.fetch_one(users.LOCK, account_id=account_id, id=user_id)
+    if row is None:
+        return
+    history = [attempt, *msgspec.json.decode(row["login_history"], type=list[Login])][:REMEMBERED]
+    await tx.execute(
+        users.LOGGED_IN,
+        account_id=account_id,
+        id=user_id,
+        last_login_at=logged_in or row["last_login_at"],
+        login_history=msgspec.json.encode(history).decode(),
+    )
