@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from itertools import chain
 from pathlib import Path
 
 import structlog
@@ -26,7 +27,7 @@ from lamplighter.services.access.service import Access
 from lamplighter.services.certificates.service import Authority
 from lamplighter.services.credentials.operations import operations as credential_operations
 from lamplighter.services.credentials.service import Credentials
-from lamplighter.services.directory.operations import operations as directory_operations
+from lamplighter.services.directory import operations as directory_operations
 from lamplighter.services.directory.service import Directory
 from lamplighter.services.support.keeper import Keeper
 from lamplighter.services.support.maintenance import Gate
@@ -104,7 +105,7 @@ class Process:
         support = Support(keeper, settings.api.errors_kept / 86400)
         bound: list[Bound] = [
             *self.access.operations(),
-            *directory_operations.bind(self.directory),
+            *chain.from_iterable(table.bind(self.directory) for table in directory_operations.TABLES),
             *credential_operations.bind(credentials),
             *support_operations.bind(support),
         ]

@@ -20,6 +20,8 @@ lifecycle = Operations("Device directory - lifecycle")
 device_groups = Operations("Device directory - groups")
 device_queries = Operations("Device directory - device queries")
 events = Operations("Device directory - events")
+TABLES = (devices, lifecycle, device_groups, device_queries, events)
+"""Everything that this service does over REST."""
 
 PAGING = Paging()
 LISTED: dict[str, Any] = {"paging": PAGING, "inner_filter": True}
