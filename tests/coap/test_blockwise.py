@@ -363,3 +363,21 @@ def test_a_body_arrives_whole_over_any_network_or_the_request_times_out(
     if isinstance(end, ResponseReceived):
         assert end.message.payload == BODY[:size]
     assert len(pair.of("server", RequestReceived)) <= 1
+
+
+def test_a_size_given_for_one_request_is_not_taken_for_the_peers() -> None:
+    pair = Pair(handler=echo)
+    pair.client.request("server", request(Code.POST, "x", payload=BODY[:100]), 0.0, block_size=32)
+    pair.exchange()
+    first = len(pair.wire)
+    pair.client.request("server", request(Code.POST, "x", payload=BODY[:100]), 0.0)
+    pair.exchange()
+    assert block1(pair.sent("client")[0]) == (0, True, 1)
+    assert block1(pair.wire[first][2]) is None
+
+
+def test_a_size_the_transport_knows_is_used_from_the_first_request_on() -> None:
+    endpoint = Endpoint(Random(1))
+    endpoint.set_block_size("p", 256, 0.0)
+    endpoint.request("p", request(Code.PUT, "x", payload=BODY[:300]), 0.0)
+    assert block1(answers(endpoint)[0]) == (0, True, 4)

@@ -24,7 +24,7 @@ from lamplighter.coap.message import FormatError, Message, decode
 from lamplighter.coap.numbers import Type
 from lamplighter.coap.observe import Observation
 from lamplighter.coap.parameters import Parameters
-from lamplighter.coap.peers import Incoming, Peers
+from lamplighter.coap.peers import COARSE_SECONDS, Incoming, Peers
 from lamplighter.coap.requester import MAX_WAITING, TOKEN_LENGTH, Requester, TooManyRequests
 from lamplighter.coap.responder import Responder
 from lamplighter.coap.sender import Sender
@@ -70,6 +70,7 @@ class Endpoint:
             per_peer=remembered_per_peer,
             total=remembered,
         )
+        self._records = self._peers.all
         self._uploads = Uploads(self._lifetime, max_body=max_body)
         self._downloads = Downloads(self._lifetime)
         self._responder = Responder(
@@ -95,7 +96,9 @@ class Endpoint:
             if len(data) >= 4 and data[0] & 0xF0 == 0x40:
                 self._sender.empty(_RST, data[2] << 8 | data[3], peer)
             return
-        record = self._peers.touch(peer, now)
+        record = self._records.get(peer)
+        if record is None or now - record.seen > COARSE_SECONDS:
+            record = self._peers.touch(peer, now)
         code = message.code
         if message.type >= _ACK:
             self._requester.receive_answer(record, message, now)
@@ -123,7 +126,9 @@ class Endpoint:
         if leaving:
             self._events.extend(map(AnswerSent, leaving))
             leaving.clear()
-        return self._sender.take()
+        outgoing = self._sender.outgoing
+        self._sender.outgoing = []
+        return outgoing
 
     def get_timer(self) -> float | None:
         """When to call ``handle_timer``, or None while there is nothing to wait for."""

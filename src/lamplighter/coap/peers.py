@@ -15,7 +15,7 @@ from lamplighter.coap.exchange import Delivery, Exchange
 from lamplighter.coap.observe import Observation
 
 #: The order of peers by last use is kept to this many seconds, so that a busy peer is not moved for each message.
-_COARSE_SECONDS = 10.0
+COARSE_SECONDS = 10.0
 #: Peers looked at in one sweep: a tick stays far below 5 ms.
 _SWEEP = 500
 
@@ -106,23 +106,23 @@ class Peers:
         self._szx = szx
         self._per_peer = per_peer
         self._total = total
-        self._all: dict[Hashable, Peer] = {}
+        self.all: dict[Hashable, Peer] = {}
         self._active: dict[Hashable, Peer] = {}
         self.remembered = 0  # messages in all ``received``
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self.all)
 
     def get(self, address: Hashable) -> Peer | None:
-        return self._all.get(address)
+        return self.all.get(address)
 
     def touch(self, address: Hashable, now: float) -> Peer:
         """The peer's record, made when there is none, noted as in use."""
-        peer = self._all.get(address)
+        peer = self.all.get(address)
         if peer is None:
-            peer = self._all[address] = Peer(address, self._random.getrandbits(16), self._szx, now)
+            peer = self.all[address] = Peer(address, self._random.getrandbits(16), self._szx, now)
             self._active[address] = peer
-        elif now - peer.seen > _COARSE_SECONDS:
+        elif now - peer.seen > COARSE_SECONDS:
             peer.seen = now
             self._active.pop(address, None)
             self._active[address] = peer
@@ -131,10 +131,11 @@ class Peers:
     def remember(self, peer: Peer, incoming: Incoming) -> None:
         """Keep a message against repetition; the peer's oldest, then the longest silent peer's, make room."""
         received = peer.received
-        if incoming.mid in received:
-            self.unremember(peer, incoming.mid)
+        size = len(received)
         received[incoming.mid] = incoming
-        if len(received) > self._per_peer:
+        if len(received) == size:
+            return
+        if size >= self._per_peer:
             del received[next(iter(received))]
             return
         self.remembered += 1
@@ -146,7 +147,7 @@ class Peers:
             self.remembered -= 1
 
     def forget(self, address: Hashable) -> Peer | None:
-        peer = self._all.pop(address, None)
+        peer = self.all.pop(address, None)
         if peer is not None:
             self._active.pop(address, None)
             self.remembered -= len(peer.received)
@@ -156,7 +157,7 @@ class Peers:
     def next_sweep(self) -> float | None:
         """When the longest silent peer's messages need no longer be remembered."""
         for peer in self._active.values():
-            return peer.seen + self._lifetime + _COARSE_SECONDS
+            return peer.seen + self._lifetime + COARSE_SECONDS
         return None
 
     def sweep(self, now: float) -> None:
@@ -176,7 +177,7 @@ class Peers:
         self.remembered -= len(peer.received)
         peer.received.clear()
         if peer.is_bare:
-            del self._all[address]
+            del self.all[address]
         else:
             # Looked at again only after it has been used: touch() puts it back.
             peer.seen = float("-inf")

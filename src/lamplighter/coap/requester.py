@@ -184,13 +184,15 @@ class Requester:
 
     def _take_response(self, record: Peer, exchange: Exchange, message: Message, now: float) -> None:
         self._halt(record, exchange)
+        szx = exchange.szx
         if not exchange.take(message):
             if exchange.failure is not None:
                 self._settle(exchange, events.RequestFailed(exchange, exchange.failure), now)
             else:
                 self._complete(record, exchange, now)
             return
-        record.szx = min(exchange.szx, self._max_szx)
+        if exchange.szx < szx:
+            record.szx = exchange.szx  # the peer made it smaller: its buffer is what it is
         if exchange.observes and exchange.wire_token == exchange.token:
             # The token stays with the observation: the later blocks are fetched under another.
             self._observe(record, exchange, message, now)

@@ -24,11 +24,6 @@ class Sender:
         self.timers: Timers[Transmission | Exchange] = Timers()
         self.outgoing: list[tuple[bytes, Hashable]] = []
 
-    def take(self) -> list[tuple[bytes, Hashable]]:
-        outgoing = self.outgoing
-        self.outgoing = []
-        return outgoing
-
     def deliver(self, record: Peer, message: Message, delivery: Delivery, now: float) -> None:
         """Send an answer or notification that must be acknowledged."""
         message.type, message.mid = _CON, record.take_mid()
