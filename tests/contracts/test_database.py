@@ -28,6 +28,8 @@ lamps = sa.Table(
     sa.Column("photo", LargeBinary),
     sa.Column("notes", Json),
     sa.PrimaryKeyConstraint("account_id", "id", name="pk_lamps"),
+    sa.UniqueConstraint("account_id", "watts", name="uq_lamps_account_id_watts"),
+    sa.Index("ix_lamps_height", "height", unique=True),
     info={"of_tests": True},
 )
 INSERT = Query(sa.insert(lamps).values(account_id="a", id=sa.bindparam("id"), name=sa.bindparam("name")))
@@ -39,12 +41,14 @@ ALL = Query(sa.select(lamps.c.id).order_by(lamps.c.id))
 async def _table(database: Database) -> None:
     ddl = (
         'CREATE TABLE lamps (account_id TEXT COLLATE "C", id TEXT COLLATE "C", name TEXT, watts BIGINT, lit SMALLINT,'
-        " height DOUBLE PRECISION, photo BYTEA, notes JSONB, CONSTRAINT pk_lamps PRIMARY KEY (account_id, id))"
+        " height DOUBLE PRECISION, photo BYTEA, notes JSONB, CONSTRAINT pk_lamps PRIMARY KEY (account_id, id),"
+        " CONSTRAINT uq_lamps_account_id_watts UNIQUE (account_id, watts))"
     )
     if database.dialect == "sqlite":
         ddl = ddl.replace(' COLLATE "C"', "").replace("BYTEA", "BLOB").replace("JSONB", "TEXT")
     async with database.transaction() as tx:
         await tx.execute(Query(sa.text(ddl)))
+        await tx.execute(Query(sa.text("CREATE UNIQUE INDEX ix_lamps_height ON lamps (height)")))
 
 
 async def ids(database: Database) -> list[str]:
@@ -99,12 +103,18 @@ async def test_a_transaction_sees_what_it_wrote_and_nobody_else_does(database: D
 
 
 async def test_a_unique_violation_names_the_constraint(database: Database) -> None:
+    insert_all = Query(sa.text("INSERT INTO lamps (account_id, id, watts, height) VALUES ('a', :id, :watts, :height)"))
     async with database.transaction() as tx:
-        await tx.execute(INSERT, id="1", name="one")
-    with pytest.raises(UniqueViolation) as raised:
-        async with database.transaction() as tx:
-            await tx.execute(INSERT, id="1", name="two")
-    assert raised.value.constraint == "pk_lamps"
+        await tx.execute(insert_all, id="1", watts=1, height=1.0)
+    for values, constraint in (
+        ({"id": "1", "watts": 2, "height": 2.0}, "pk_lamps"),
+        ({"id": "2", "watts": 1, "height": 2.0}, "uq_lamps_account_id_watts"),
+        ({"id": "2", "watts": 2, "height": 1.0}, "ix_lamps_height"),
+    ):
+        with pytest.raises(UniqueViolation) as raised:
+            async with database.transaction() as tx:
+                await tx.execute(insert_all, **values)
+        assert raised.value.constraint == constraint
 
 
 async def test_going_on_after_a_failed_statement_is_refused(database: Database) -> None:

@@ -94,7 +94,7 @@ class PostgresqlDatabase:
         text, arguments = query.render("postgresql", values)
 
         async def fetch(connection: Any) -> Row | None:
-            row: Row | None = await connection.fetchrow(text, *arguments)
+            row: Row | None = await _fetchrow(connection, query, text, arguments)
             return row
 
         return await self._read(fetch)
@@ -103,7 +103,7 @@ class PostgresqlDatabase:
         text, arguments = query.render("postgresql", values)
 
         async def fetch(connection: Any) -> Sequence[Row]:
-            rows: Sequence[Row] = await connection.fetch(text, *arguments)
+            rows: Sequence[Row] = await _fetch(connection, query, text, arguments)
             return rows
 
         return await self._read(fetch)
@@ -194,7 +194,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
         text, arguments = query.render("postgresql", values)
         connection = self._usable()
         try:
-            row: Row | None = await connection.fetchrow(text, *arguments)
+            row: Row | None = await _fetchrow(connection, query, text, arguments)
             return row
         except BaseException as error:
             raise self._failure(error) from error
@@ -203,7 +203,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
         text, arguments = query.render("postgresql", values)
         connection = self._usable()
         try:
-            rows: Sequence[Row] = await connection.fetch(text, *arguments)
+            rows: Sequence[Row] = await _fetch(connection, query, text, arguments)
             return rows
         except BaseException as error:
             raise self._failure(error) from error
@@ -294,6 +294,24 @@ class _Savepoint(AbstractAsyncContextManager[None]):
         except Exception as failure:
             raise transaction._failure(failure) from failure
         transaction._failed = False
+
+
+async def _fetch(connection: Any, query: Query, text: str, arguments: Sequence[Any]) -> Sequence[Row]:
+    if query.skewed:
+        # A statement prepared for one use is planned for its values; a kept one would get one plan for all.
+        statement = await connection.prepare(text)
+        rows: Sequence[Row] = await statement.fetch(*arguments)
+    else:
+        rows = await connection.fetch(text, *arguments)
+    return rows
+
+
+async def _fetchrow(connection: Any, query: Query, text: str, arguments: Sequence[Any]) -> Row | None:
+    if query.skewed:
+        found = await _fetch(connection, query, text, arguments)
+        return found[0] if found else None
+    row: Row | None = await connection.fetchrow(text, *arguments)
+    return row
 
 
 def mapped(error: Exception, connection: Any) -> Exception:

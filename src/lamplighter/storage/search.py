@@ -190,14 +190,17 @@ class Search:
                 clauses.append(
                     attribute.clause(shape.dialect, self._scope[0], self._key, number, term.operator, term.length)
                 )
+        skewed = any(term.of_attribute for term in shape.terms)
         if shape.order is None:
-            return Query(sa.select(sa.func.count()).select_from(rows).where(*clauses), heavy=True)
+            counted = sa.select(sa.func.count()).select_from(rows).where(*clauses)
+            return Query(counted, heavy=True, skewed=skewed)
         if shape.after:
             bound = _value("after", self._key)
             clauses.append(key > bound if shape.order == "ASC" else key < bound)
         statement = sa.select(*self._columns).select_from(rows).where(*clauses)
         statement = statement.order_by(key if shape.order == "ASC" else key.desc())
-        return Query(statement.limit(sa.bindparam("limit", type_=sa.BigInteger(), required=True)))
+        statement = statement.limit(sa.bindparam("limit", type_=sa.BigInteger(), required=True))
+        return Query(statement, skewed=skewed)
 
 
 class CountCache:
