@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.hmac import HMAC
 
 MASTER_SECRET_LENGTH = 48
 VERIFY_DATA_LENGTH = 12
 RANDOM_LENGTH = 32
+_HASHES: dict[str, hashes.HashAlgorithm] = {"sha256": hashes.SHA256(), "sha384": hashes.SHA384()}
+_DIGESTS = {"sha256": hashlib.sha256, "sha384": hashlib.sha384}
 
 
 def prf(digest: str, secret: bytes, label: bytes, seed: bytes, length: int) -> bytes:
     """``length`` bytes of PRF(secret, label, seed) with P_hash over that digest (RFC 5246 section 5)."""
-    keyed = hmac.new(secret, digestmod=digest)
+    keyed = HMAC(secret, _HASHES[digest])
     seed = label + seed
     a = seed
     output = b""
     while len(output) < length:
         step = keyed.copy()
         step.update(a)
-        a = step.digest()
+        a = step.finalize()
         block = keyed.copy()
         block.update(a + seed)
-        output += block.digest()
+        output += block.finalize()
     return output[:length]
 
 
@@ -38,7 +42,7 @@ def master_secret(digest: str, premaster: bytes, client_random: bytes, server_ra
 
 def extended_master_secret(digest: str, premaster: bytes, transcript: bytes | bytearray) -> bytes:
     """Bound to the handshake up to and with ClientKeyExchange (RFC 7627 section 4)."""
-    session_hash = hashlib.new(digest, transcript).digest()
+    session_hash = _DIGESTS[digest](transcript).digest()
     return prf(digest, premaster, b"extended master secret", session_hash, MASTER_SECRET_LENGTH)
 
 
@@ -48,8 +52,8 @@ def key_block(digest: str, master: bytes, client_random: bytes, server_random: b
 
 
 def client_verify_data(digest: str, master: bytes, transcript: bytes | bytearray) -> bytes:
-    return prf(digest, master, b"client finished", hashlib.new(digest, transcript).digest(), VERIFY_DATA_LENGTH)
+    return prf(digest, master, b"client finished", _DIGESTS[digest](transcript).digest(), VERIFY_DATA_LENGTH)
 
 
 def server_verify_data(digest: str, master: bytes, transcript: bytes | bytearray) -> bytes:
-    return prf(digest, master, b"server finished", hashlib.new(digest, transcript).digest(), VERIFY_DATA_LENGTH)
+    return prf(digest, master, b"server finished", _DIGESTS[digest](transcript).digest(), VERIFY_DATA_LENGTH)

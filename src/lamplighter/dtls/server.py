@@ -44,7 +44,6 @@ from .states import State
 
 _APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
 _CID_TYPE = int(ContentType.TLS12_CID)
-_CLIENT_HELLO = bytes((HandshakeType.CLIENT_HELLO,))
 _CID_AT = CID_HEADER.size
 _EPOCH_LIMIT = 2
 _SEQUENCE_MASK = 2**48 - 1
@@ -258,12 +257,16 @@ class DtlsServer:
     ) -> None:
         handshake = self._handshakes.get(address)
         if content_type == ContentType.HANDSHAKE:
-            if fragment[:1] == _CLIENT_HELLO:
-                handshake = self._receive_client_hello(fragment, number, address, now, handshake)
+            try:
+                fragments = parse_fragments(fragment)
+                if fragments and fragments[0].type == HandshakeType.CLIENT_HELLO:
+                    handshake = self._receive_client_hello(fragments[0], number, address, now, handshake)
+            except HandshakeError:
+                return
             if handshake is None:
                 return
             try:
-                handshake.receive_plaintext(fragment, now)
+                handshake.receive_plaintext(fragments, now)
             except HandshakeError as error:
                 self._fail(handshake, error)
             else:
@@ -274,16 +277,15 @@ class DtlsServer:
                 self._give_up(handshake, FailureReason.PEER_ALERT, alert_name(alert[1]))
 
     def _receive_client_hello(
-        self, payload: bytes, number: int, address: Hashable, now: float, existing: ServerHandshake | None
+        self, first: Fragment, number: int, address: Hashable, now: float, existing: ServerHandshake | None
     ) -> ServerHandshake | None:
-        """The handshake that this ClientHello belongs to. A new one only after a good cookie: until then nothing is kept."""
-        try:
-            first = parse_fragments(payload)[0]
-            if first.offset:
-                return existing
-            parameters, cookie = hello_parameters(first.body)
-        except HandshakeError:
-            return None
+        """The handshake that this ClientHello belongs to. A new one only after a good cookie: until then nothing is kept.
+
+        Raises MalformedMessage when not even the cookie can be read.
+        """
+        if first.offset:
+            return existing
+        parameters, cookie = hello_parameters(first.body)
         random = parameters[2:34]
         if existing is not None and existing.client_random == random and cookie:
             return existing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -20,6 +20,7 @@ from .failures import FailureReason, HandshakeError
 from .fragments import FinalFlight, Flight, Reassembler
 from .handshake import (
     CERTIFICATE_REQUEST,
+    Fragment,
     ServerHello,
     certificate,
     ecdh_parameters,
@@ -108,11 +109,11 @@ class ServerHandshake:
 
     # Messages
 
-    def receive_plaintext(self, payload: bytes, now: float) -> None:
-        """A handshake record of epoch 0."""
+    def receive_plaintext(self, fragments: Sequence[Fragment], now: float) -> None:
+        """What was in a handshake record of epoch 0."""
         if self.state in _PLAINTEXT_IS_OVER:
             return  # the same messages again, or someone else's
-        for fragment in parse_fragments(payload):
+        for fragment in fragments:
             if fragment.type == HandshakeType.FINISHED:
                 continue  # counts in epoch 1 only
             if fragment.type == HandshakeType.CLIENT_HELLO and fragment.sequence < self._incoming.next_sequence:

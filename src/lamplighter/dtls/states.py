@@ -19,12 +19,16 @@ from .numbers import AlertDescription
 
 
 class Role(Enum):
+    __hash__ = object.__hash__  # members are single objects; Enum's own hashes the name, in Python, at every look-up
+
     SERVER = auto()
     CLIENT = auto()
 
 
 class State(Enum):
     """Where a handshake stands; the flights are those of RFC 6347 section 4.2.4."""
+
+    __hash__ = object.__hash__
 
     # server
     EXPECT_CLIENT_HELLO = auto()  # the cookie was good, the hello is still being put together
@@ -51,6 +55,8 @@ class State(Enum):
 
 class Trigger(Enum):
     """What moves a handshake on: the peer's messages, and the answers to our questions."""
+
+    __hash__ = object.__hash__
 
     HELLO_VERIFY_REQUEST = auto()
     HELLO_WITH_PSK = auto()
