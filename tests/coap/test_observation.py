@@ -11,6 +11,7 @@ from lamplighter.coap.events import (
     DeliveryReset,
     DeliveryTimedOut,
     NotificationReceived,
+    RequestFailed,
     RequestReceived,
     ResponseReceived,
 )
@@ -221,3 +222,27 @@ def test_a_non_confirmable_notification_is_sent_once() -> None:
     pair.run(100)
     assert len(pair.of("client", NotificationReceived)) == 1
     assert len(pair.wire) == 1
+
+
+def test_a_newer_notification_stops_the_fetching_of_the_one_before() -> None:
+    endpoint, token = observed()
+    options = [(Option.OBSERVE, b"\x05"), (Option.BLOCK2, Block(0, True, 0).encode())]
+    endpoint.receive_datagram(Message(Code.CONTENT, options, b"a" * 16, token, mid=4).encode(), "p", 1.0)
+    fetch = decode(endpoint.datagrams_to_send(1.0)[-1][0])
+    assert block_of(fetch, Option.BLOCK2) == (1, False, 0)
+    endpoint.receive_datagram(notification(6, token, 5), "p", 1.1)
+    options = [(Option.BLOCK2, Block(1, False, 0).encode())]
+    late = Message(Code.CONTENT, options, b"b", fetch.token, Type.ACK, fetch.mid)
+    endpoint.receive_datagram(late.encode(), "p", 1.2)
+    event = endpoint.next_event()
+    assert isinstance(event, NotificationReceived) and event.message.payload == b"7"
+    assert endpoint.next_event() is None
+
+
+def test_a_long_notification_that_cannot_be_fetched_names_its_observation() -> None:
+    endpoint, token = observed()
+    options = [(Option.OBSERVE, b"\x05"), (Option.BLOCK2, Block(0, True, 0).encode())]
+    endpoint.receive_datagram(Message(Code.CONTENT, options, b"a" * 16, token, mid=4).encode(), "p", 1.0)
+    endpoint.forget("p", 2.0)
+    event = endpoint.next_event()
+    assert isinstance(event, RequestFailed) and event.exchange.notification_of == token

@@ -35,7 +35,8 @@ class NotificationReceived:
     """An observed resource changed. Keep it, then call ``Endpoint.accept_notification``, or ``reject_notification``.
 
     A code that is not a success ends the observation (RFC 7641 section 4.2). ``incoming`` is None when there is nothing
-    left to acknowledge.
+    left to acknowledge: a long notification is acknowledged before its rest is fetched. When that fails, the exchange of
+    the RequestTimedOut, RequestReset or RequestFailed has the observation's token as ``notification_of``.
     """
 
     peer: Hashable

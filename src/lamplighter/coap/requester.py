@@ -158,6 +158,7 @@ class Requester:
             return
         if number is None or not is_success(message.code):
             del record.observations[message.token]
+        self._drop_fetch(record, message.token, now)
         self._take_notification(record, observation, message, incoming, now)
 
     def _take_notification(
@@ -181,6 +182,11 @@ class Requester:
             self._sender.answer_empty(record, incoming, _ACK)
         else:
             self._events.append(NotificationReceived(record.address, message.token, exchange.response, incoming))
+
+    def _drop_fetch(self, record: Peer, token: bytes, now: float) -> None:
+        """A newer notification came: the rest of the one before would be of another state."""
+        for exchange in [found for found in record.exchanges.values() if found.notification_of == token]:
+            self._release(record, exchange, now)
 
     def _take_response(self, record: Peer, exchange: Exchange, message: Message, now: float) -> None:
         self._halt(record, exchange)
@@ -262,6 +268,10 @@ class Requester:
         record = self._peers.get(exchange.peer)
         if record is None:
             return
+        self._release(record, exchange, now)
+
+    def _release(self, record: Peer, exchange: Exchange, now: float) -> None:
+        """Nothing more is sent or awaited for it."""
         self._halt(record, exchange)
         record.exchanges.pop(exchange.wire_token, None)
         if record.waiting and exchange in record.waiting:
