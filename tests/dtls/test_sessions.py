@@ -111,6 +111,16 @@ def test_a_session_without_connection_id_stays_where_it_is() -> None:
     assert said(pair) == [] and session.address == CLIENT_ADDRESS
 
 
+def test_a_device_cannot_push_another_from_its_address() -> None:
+    """With a forged source address, and a connection ID of its own."""
+    victim, _ = connected(Pair(psk_client(b"lamp-2", connection_id=None), address=ELSEWHERE))
+    other, _ = connected(Pair(psk_client(b"lamp-1"), victim.server))
+    victim.server.receive_datagram(record_of_client(other, b"moved"), ELSEWHERE, other.now)
+    victim.client.send(b"still here", victim.now)
+    victim.pump()
+    assert said(victim) == [b"moved", b"still here"]
+
+
 # Another process
 
 

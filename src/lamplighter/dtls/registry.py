@@ -53,11 +53,16 @@ class Sessions:
         self._buckets.get(self._bucket(session), set()).discard(session)
 
     def move(self, session: Session, address: Hashable) -> None:
-        """Note that a session with a connection ID is at another address now."""
+        """Note that a session with a connection ID is at another address now.
+
+        A session there that can be found by its address only keeps the place: source addresses can be forged.
+        """
         if self._by_address.get(session.address) is session:
             del self._by_address[session.address]
         session.address = address
-        self._by_address[address] = session
+        present = self._by_address.get(address)
+        if present is None or present.cid:
+            self._by_address[address] = session
 
     def timer(self) -> float | None:
         """When to call ``expired``."""

@@ -133,7 +133,7 @@ class DtlsServer:
         """When ``handle_timer`` is to be called, on the clock of ``now``; None: not needed."""
         moments = []
         if self._handshakes:
-            moments.append(math.ceil(self._due / _TICK) * _TICK)
+            moments.append((math.floor(self._due / _TICK) + 1) * _TICK)
         expiry = self._sessions.timer()
         if expiry is not None:
             moments.append(expiry)
