@@ -118,3 +118,17 @@ async def _run(url: str, statement: str) -> None:
         await connection.execute(statement)
     finally:
         await connection.close()
+
+
+@pytest.fixture
+async def database_url(dialect: DialectName, request: pytest.FixtureRequest) -> AsyncIterator[str]:
+    """The setting ``database.url`` of a migrated, empty PostgreSQL database; empty for SQLite."""
+    if dialect == "sqlite":
+        yield ""
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    template: str = request.getfixturevalue("postgres_template")
+    name = f"test_{next(_numbers)}"
+    await _run(server.url("postgres"), f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield server.url(name)
+    await _run(server.url("postgres"), f"DROP DATABASE {name} WITH (FORCE)")

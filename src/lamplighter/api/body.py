@@ -178,6 +178,7 @@ _TYPE_WORDS = {
     "str": "a string", "int": "a whole number", "float": "a number", "bool": "true or false",
     "object": "an object", "array": "an array", "null": "null",
 }  # fmt: skip
+_PATTERNS = {"^[A-Za-z]": "must begin with a letter", "^[a-zA-Z]": "must begin with a letter"}
 _PHRASES: tuple[tuple[re.Pattern[str], Any], ...] = (
     (
         re.compile(r"Expected `([\w| ]+)`, got `(\w+)`"),
@@ -185,7 +186,10 @@ _PHRASES: tuple[tuple[re.Pattern[str], Any], ...] = (
     ),
     (re.compile(r"Expected `str` of length <= (\d+)"), lambda m: f"must have at most {m[1]} characters"),
     (re.compile(r"Expected `str` of length >= (\d+)"), lambda m: f"must have at least {m[1]} characters"),
-    (re.compile(r"Expected `str` matching regex '(.*)'"), lambda m: "must match " + m[1].replace("\\\\", "\\")),
+    (
+        re.compile(r"Expected `str` matching regex '(.*)'"),
+        lambda m: _PATTERNS.get(m[1], "must match " + m[1].replace("\\\\", "\\")),
+    ),
     (re.compile(r"Expected `object` of length <= (\d+)"), lambda m: f"must have at most {m[1]} entries"),
     (re.compile(r"Expected `array` of length <= (\d+)"), lambda m: f"must have at most {m[1]} entries"),
     (re.compile(r"Expected `array` of length >= (\d+)"), lambda m: f"must have at least {m[1]} entries"),

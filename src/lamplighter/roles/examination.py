@@ -116,7 +116,7 @@ async def _is_ours(port: int, tls: bool) -> bool:
         async with asyncio.timeout(2):
             reader, writer = await asyncio.open_connection("localhost", port, ssl=context if tls else None)
             writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-            answer = await reader.read(4096)
+            answer = await reader.read()
             writer.close()
     except (OSError, TimeoutError):
         return False

@@ -85,7 +85,7 @@ class Process:
         await bus.start()
         parts.push_async_callback(bus.close)
         self.events = EventLog(self.database, bus)
-        keeper = Keeper(
+        self.keeper = keeper = Keeper(
             self.database, self.clock, self.folder.path, settings.api.errors_kept, settings.api.errors_rate_address
         )
         await keeper.start()
