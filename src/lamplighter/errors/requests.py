@@ -144,14 +144,6 @@ class MethodUnknown(family.MethodNotSupported):
     remedy = "Use {allowed}."
 
 
-class ResourceNotFound(family.NotFound):
-    """The path names something that cannot exist."""
-
-    message = "There is no {kind} {id}."
-    cause = "The identifier does not have the shape of one, so nothing can bear it."
-    remedy = "Take the identifier from a list or from the answer that created it."
-
-
 class BodyTooLarge(family.PayloadTooLarge):
     """The body is larger than this operation takes."""
 
