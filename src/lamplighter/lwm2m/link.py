@@ -15,6 +15,8 @@ from dataclasses import dataclass
 MAX_LINKS = 50_000
 
 _NAME = re.compile(r"[A-Za-z0-9!#$&+.^_`|~-]{1,64}\*?")
+# Nearly every attribute is this: without a value, or quoted without a quote or backslash inside.
+_PLAIN = re.compile(r';([A-Za-z0-9!#$&+.^_`|~-]{1,64})(?:="([^"\\]*)")?(?=;[A-Za-z]|,<|\Z)')
 _BARE = re.compile(r"[^\s\",;<]*")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _CLOSING = re.compile(r'"(?=\s*(?:$|,\s*<|;\s*[A-Za-z]))')
@@ -104,6 +106,11 @@ def _link(text: str, position: int) -> tuple[Link, int]:
     attributes: list[tuple[str, str | None]] = []
     position = _skip(text, end + 1)
     while position < len(text) and text[position] == ";":
+        plain = _PLAIN.match(text, position)
+        if plain is not None:
+            attributes.append((plain[1], plain[2]))
+            position = plain.end()
+            continue
         match = _NAME.match(text, _skip(text, position + 1))
         if match is None:
             raise LinkFormatError(f"no attribute's name after ';', at {position}")
@@ -141,6 +148,8 @@ def _escaped(text: str, start: int, end: int) -> bool:
 
 
 def _skip(text: str, position: int) -> int:
+    if position < len(text) and text[position] > " " and text[position] < "\x7f":
+        return position
     match = _SPACE.match(text, position)
     return position if match is None else match.end()
 

@@ -32,7 +32,7 @@ class Path(NamedTuple):
     def contains(self, other: Path) -> bool:
         """Whether the other is this one or below it."""
         ids = self.ids
-        return other.ids[: len(ids)] == ids
+        return other[: len(ids)] == ids
 
     def segments(self) -> tuple[str, ...]:
         return tuple(map(str, self.ids))
