@@ -1,0 +1,246 @@
+"""The table of channels, and the look-up of results that wait for one."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import msgspec
+import sqlalchemy as sa
+
+from lamplighter.bus.event import Event
+from lamplighter.bus.outbox import events
+from lamplighter.services.channels.model import Mechanism, Serialization
+from lamplighter.services.channels.place import Place
+from lamplighter.services.connect.events import FINISHED
+from lamplighter.storage.database import Database, Row
+from lamplighter.storage.query import Query, insert
+from lamplighter.storage.schema import BigInteger, Json, Text, metadata
+
+channels = sa.Table(
+    "channels",
+    metadata,
+    sa.Column("account_id", Text, nullable=False),
+    # The application of an access key, or an API key.
+    sa.Column("subject_id", Text, nullable=False),
+    # Another one each time the subject registers.
+    sa.Column("id", Text, nullable=False),
+    # NULL: deleted. The row stays, because its cursor says which results were delivered.
+    sa.Column("mechanism", Text),
+    sa.Column("serialization", Json, nullable=False),
+    # The cursor: everything up to here was delivered or was not for this channel.
+    sa.Column("xid", BigInteger, nullable=False),
+    sa.Column("position", BigInteger, nullable=False),
+    # Where the log ended at registration: of what lies before, the channel gets results only.
+    sa.Column("since_xid", BigInteger, nullable=False),
+    sa.Column("since_position", BigInteger, nullable=False),
+    # The WebSocket that has the channel, if any.
+    sa.Column("connection", Text),
+    sa.Column("created_at", BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("account_id", "subject_id"),
+)
+
+_IS_RESULT = f"kind = '{FINISHED}'"
+# Written out, not bound: SQLite uses a partial index only where it sees the same words.
+_RESULT = events.c.kind == sa.literal_column(f"'{FINISHED}'")
+sa.Index(
+    "ix_events_results",
+    events.c.account_id,
+    events.c.xid,
+    events.c.position,
+    sqlite_where=sa.text(_IS_RESULT),
+    postgresql_where=sa.text(_IS_RESULT),
+)
+
+_c = channels.c
+_OWN = (_c.account_id == sa.bindparam("account_id"), _c.subject_id == sa.bindparam("subject_id"))
+_SAME = (*_OWN, _c.id == sa.bindparam("id_"))
+_GET = Query(sa.select(channels).where(*_OWN))
+_register = insert(channels)
+_REGISTER = Query(
+    _register.on_conflict_do_update(
+        index_elements=[_c.account_id, _c.subject_id],
+        set_={
+            name: _register.excluded[name]
+            for name in ("id", "mechanism", "serialization", "since_xid", "since_position", "connection", "created_at")
+        },
+        where=_c.mechanism.is_(None),
+    ).returning(channels)
+)
+_SERIALIZE = Query(
+    sa.update(channels)
+    .where(*_OWN, _c.mechanism == sa.bindparam("mechanism_"))
+    .values(serialization=sa.bindparam("serialization_"))
+    .returning(channels)
+)
+_DELETE = Query(
+    sa.update(channels).where(*_OWN, _c.mechanism == sa.bindparam("mechanism_")).values(mechanism=None, connection=None)
+)
+_FORGET = Query(sa.delete(channels).where(*_OWN))
+_CLAIM = Query(
+    sa.update(channels)
+    .where(*_SAME, _c.mechanism.is_not(None))
+    .values(connection=sa.bindparam("connection_"))
+    .returning(channels)
+)
+_RELEASE = Query(sa.update(channels).where(*_OWN, _c.connection == sa.bindparam("connection_")).values(connection=None))
+_GIVEN = sa.tuple_(sa.bindparam("to_xid", type_=sa.BigInteger()), sa.bindparam("to_position", type_=sa.BigInteger()))
+_ADVANCE = Query(
+    sa.update(channels)
+    .where(*_SAME, sa.tuple_(_c.xid, _c.position) < _GIVEN)
+    .values(xid=sa.bindparam("to_xid"), position=sa.bindparam("to_position"))
+)
+_PLACE = sa.tuple_(events.c.xid, events.c.position)
+_RESULTS = Query(
+    sa.select(events)
+    .where(
+        _RESULT,
+        events.c.account_id == sa.bindparam("account_id"),
+        _PLACE
+        > sa.tuple_(
+            sa.bindparam("after_xid", type_=sa.BigInteger()), sa.bindparam("after_position", type_=sa.BigInteger())
+        ),
+        _PLACE <= _GIVEN,
+        events.c.time >= sa.bindparam("from_time"),
+    )
+    .order_by(events.c.xid, events.c.position)
+    .limit(sa.bindparam("limit", type_=sa.BigInteger()))
+)
+
+
+class Channel(NamedTuple):
+    """One row: a channel, or (``mechanism`` None) what is remembered of the last one."""
+
+    account_id: str
+    subject_id: str
+    id: str
+    mechanism: Mechanism | None
+    serialization: Serialization
+    cursor: Place
+    since: Place
+    connection: str | None
+    created_at: int
+
+
+class Store:
+    """The channels of all subjects; each function takes the account."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def get(self, account_id: str, subject_id: str) -> Channel | None:
+        """The subject's channel; None when none is registered."""
+        channel = _channel(await self._database.fetch_one(_GET, account_id=account_id, subject_id=subject_id))
+        return channel if channel is not None and channel.mechanism is not None else None
+
+    async def register(self, channel: Channel) -> tuple[Channel | None, bool]:
+        """Register, or set the serialization of a channel of the same mechanism; what is there now, and whether it is new.
+
+        None: there is one of another mechanism. The cursor of a former channel of the subject is kept.
+        """
+        own = {"account_id": channel.account_id, "subject_id": channel.subject_id}
+        text = msgspec.json.encode(channel.serialization).decode()
+        async with self._database.transaction() as transaction:
+            row = await transaction.fetch_one(
+                _REGISTER,
+                **own,
+                id=channel.id,
+                mechanism=channel.mechanism,
+                serialization=text,
+                xid=channel.cursor.xid,
+                position=channel.cursor.position,
+                since_xid=channel.since.xid,
+                since_position=channel.since.position,
+                connection=None,
+                created_at=channel.created_at,
+            )
+            if row is not None:
+                return _channel(row), True
+            row = await transaction.fetch_one(_SERIALIZE, **own, mechanism_=channel.mechanism, serialization_=text)
+            return _channel(row), False
+
+    async def delete(self, account_id: str, subject_id: str, mechanism: Mechanism) -> bool:
+        """Delete the channel if it is of that mechanism; whether it was."""
+        async with self._database.transaction() as transaction:
+            return bool(
+                await transaction.execute(_DELETE, account_id=account_id, subject_id=subject_id, mechanism_=mechanism)
+            )
+
+    async def forget(self, account_id: str, subject_id: str) -> bool:
+        """Drop all that is known of a subject that is no more; whether there was anything."""
+        async with self._database.transaction() as transaction:
+            return bool(await transaction.execute(_FORGET, account_id=account_id, subject_id=subject_id))
+
+    async def claim(self, channel: Channel, connection: str) -> Channel | None:
+        """Give the channel to that connection; None when it was deleted meanwhile."""
+        async with self._database.transaction() as transaction:
+            row = await transaction.fetch_one(
+                _CLAIM,
+                account_id=channel.account_id,
+                subject_id=channel.subject_id,
+                id_=channel.id,
+                connection_=connection,
+            )
+        return _channel(row)
+
+    async def release(self, channel: Channel, connection: str) -> None:
+        """The connection has ended. If another has the channel already, it keeps it."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(
+                _RELEASE, account_id=channel.account_id, subject_id=channel.subject_id, connection_=connection
+            )
+
+    async def advance(self, channel: Channel, cursor: Place) -> None:
+        """Move the cursor of this very channel; it never goes back."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(
+                _ADVANCE,
+                account_id=channel.account_id,
+                subject_id=channel.subject_id,
+                id_=channel.id,
+                to_xid=cursor.xid,
+                to_position=cursor.position,
+            )
+
+    async def results(
+        self, account_id: str, after: Place, to: Place, from_time: int, limit: int
+    ) -> list[tuple[Place, Event]]:
+        """Results of the account's requests between two places, and not older than that time (microseconds UTC)."""
+        rows = await self._database.fetch_all(
+            _RESULTS,
+            account_id=account_id,
+            after_xid=after.xid,
+            after_position=after.position,
+            to_xid=to.xid,
+            to_position=to.position,
+            from_time=from_time,
+            limit=limit,
+        )
+        return [
+            (
+                Place(row["xid"], row["position"]),
+                Event(
+                    kind=row["kind"],
+                    account_id=row["account_id"],
+                    device_id=row["device_id"],
+                    time=row["time"],
+                    data=msgspec.json.decode(row["data"]),
+                ),
+            )
+            for row in rows
+        ]
+
+
+def _channel(row: Row | None) -> Channel | None:
+    if row is None:
+        return None
+    return Channel(
+        account_id=row["account_id"],
+        subject_id=row["subject_id"],
+        id=row["id"],
+        mechanism=row["mechanism"],
+        serialization=msgspec.json.decode(row["serialization"], type=Serialization),
+        cursor=Place(row["xid"], row["position"]),
+        since=Place(row["since_xid"], row["since_position"]),
+        connection=row["connection"],
+        created_at=row["created_at"],
+    )
