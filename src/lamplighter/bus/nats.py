@@ -132,9 +132,7 @@ class NatsBus:
             self._arrived(subject, message)
 
         self._remote[subject] = await self._client.subscribe(subject, cb=arrived)
-        # The server knows of it when this returns: who asks next is heard.
-        with contextlib.suppress(errors.Error, OSError):
-            await self._client.flush(timeout=2)
+        await self._settle()
 
     async def _leave(self, subject: str) -> None:
         if self._local.subscribed(subject) or self._local.server(subject) is not None:
@@ -144,6 +142,17 @@ class NatsBus:
         if remote is not None:
             with contextlib.suppress(errors.Error, OSError):
                 await remote.unsubscribe()
+            await self._settle()
+
+    async def _settle(self) -> None:
+        """Wait until the server knows: who asks next is heard, or told that nobody serves.
+
+        The client writes a flush's PING past what still waits in its buffer, so the first only empties the buffer, and the
+        answer to the second means something.
+        """
+        with contextlib.suppress(errors.Error, OSError):
+            await self._client.flush(timeout=2)
+            await self._client.flush(timeout=2)
 
     def _arrived(self, subject: str, message: Msg) -> None:
         if message.reply:
