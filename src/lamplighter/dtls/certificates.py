@@ -109,15 +109,30 @@ def verify_chain(
     """
     if not chain:
         raise CertificateError(AlertDescription.BAD_CERTIFICATE, "there is no certificate")
-    certificates = [_load(der) for der in chain]
-    leaf = certificates[0]
-    _require_leaf(leaf, purpose)
-    search = _Search(certificates[1:], list(anchors), at, blocked)
-    search.require_usable(leaf)
+    leaf, *intermediates = [_Link.from_der(der) for der in chain]
+    _require_leaf(leaf.certificate, purpose)
+    search = _Search(intermediates, list(anchors), at, blocked)
+    search.require_usable(leaf.certificate, leaf.fingerprint)
     fingerprints = search.climb(leaf, [leaf])
     if fingerprints is None:
         raise search.nearest_miss
     return VerifiedPath(tuple(fingerprints), search.not_after)
+
+
+@dataclass(slots=True, eq=False)
+class _Link:
+    """A certificate of the chain, with what is asked of it more than once."""
+
+    certificate: x509.Certificate
+    fingerprint: bytes
+    subject: bytes
+    issuer: bytes
+
+    @classmethod
+    def from_der(cls, der: bytes) -> _Link:
+        certificate = _load(der)
+        names = certificate.subject.public_bytes(), certificate.issuer.public_bytes()
+        return cls(certificate, hashlib.sha256(der).digest(), *names)
 
 
 class _Search:
@@ -125,7 +140,7 @@ class _Search:
 
     def __init__(
         self,
-        intermediates: list[x509.Certificate],
+        intermediates: list[_Link],
         anchors: list[TrustAnchor],
         at: float,
         blocked: Callable[[bytes], bool],
@@ -138,27 +153,26 @@ class _Search:
         self.not_after = math.inf
         self.nearest_miss = CertificateError(AlertDescription.UNKNOWN_CA, "no trusted issuer signed this chain")
 
-    def climb(self, certificate: x509.Certificate, path: list[x509.Certificate]) -> list[bytes] | None:
+    def climb(self, link: _Link, path: list[_Link]) -> list[bytes] | None:
         """Fingerprints from the leaf to an anchor, or None."""
         if len(path) >= PATH_LIMIT:
             return None
-        issuer = certificate.issuer.public_bytes()
         for anchor in self.anchors:
-            if anchor.subject == issuer and self._accepts(
-                certificate, anchor.certificate, anchor.public_key, path, True
+            if anchor.subject == link.issuer and self._accepts(
+                link, anchor.certificate, anchor.fingerprint, anchor.public_key, len(path) - 1, anchor=True
             ):
-                complete = [*path, anchor.certificate]
+                complete = [*(item.certificate for item in path), anchor.certificate]
                 self.not_after = min(item.not_valid_after_utc.timestamp() for item in complete)
-                return [item.fingerprint(hashes.SHA256()) for item in complete]
+                return [*(item.fingerprint for item in path), anchor.fingerprint]
         for candidate in self.intermediates:
-            if candidate in path or candidate.subject.public_bytes() != issuer:
+            if candidate in path or candidate.subject != link.issuer:
                 continue
             try:
-                key = _p256(candidate)
+                key = _p256(candidate.certificate)
             except CertificateError as miss:
                 self.nearest_miss = miss
                 continue
-            if self._accepts(certificate, candidate, key, path, False):
+            if self._accepts(link, candidate.certificate, candidate.fingerprint, key, len(path) - 1, anchor=False):
                 found = self.climb(candidate, [*path, candidate])
                 if found is not None:
                     return found
@@ -166,39 +180,40 @@ class _Search:
 
     def _accepts(
         self,
-        certificate: x509.Certificate,
+        link: _Link,
         issuer: x509.Certificate,
+        fingerprint: bytes,
         key: ec.EllipticCurvePublicKey,
-        path: list[x509.Certificate],
+        below: int,
+        *,
         anchor: bool,
     ) -> bool:
         try:
-            _require_issuer(issuer, below=len(path) - 1, anchor=anchor)
-            self.require_usable(issuer)
+            _require_issuer(issuer, below=below, anchor=anchor)
+            self.require_usable(issuer, fingerprint)
             self.checks += 1
             if self.checks > SIGNATURE_CHECKS_LIMIT:
                 raise CertificateError(AlertDescription.BAD_CERTIFICATE, "too many issuers of the same name")
-            _require_signature(certificate, key)
+            _require_signature(link.certificate, key)
         except CertificateError as miss:
             self.nearest_miss = miss
             return False
         return True
 
-    def require_usable(self, certificate: x509.Certificate) -> None:
+    def require_usable(self, certificate: x509.Certificate, fingerprint: bytes) -> None:
         """Validity, critical extensions, block-list. Raises CertificateError."""
-        name = certificate.subject.rfc4514_string()
         if certificate.not_valid_before_utc.timestamp() > self.at:
-            raise CertificateError(AlertDescription.CERTIFICATE_EXPIRED, f"{name} is not valid yet")
+            raise CertificateError(AlertDescription.CERTIFICATE_EXPIRED, f"{_name(certificate)} is not valid yet")
         if certificate.not_valid_after_utc.timestamp() < self.at:
-            raise CertificateError(AlertDescription.CERTIFICATE_EXPIRED, f"{name} has expired")
+            raise CertificateError(AlertDescription.CERTIFICATE_EXPIRED, f"{_name(certificate)} has expired")
         for extension in _extensions(certificate):
             if extension.critical and extension.oid not in _UNDERSTOOD:
                 raise CertificateError(
                     AlertDescription.UNSUPPORTED_CERTIFICATE,
-                    f"{name} has the critical extension {extension.oid.dotted_string}",
+                    f"{_name(certificate)} has the critical extension {extension.oid.dotted_string}",
                 )
-        if self.blocked(certificate.fingerprint(hashes.SHA256())):
-            raise CertificateError(AlertDescription.CERTIFICATE_REVOKED, f"{name} is blocked")
+        if self.blocked(fingerprint):
+            raise CertificateError(AlertDescription.CERTIFICATE_REVOKED, f"{_name(certificate)} is blocked")
 
 
 def not_after(chain: Sequence[bytes]) -> float:
@@ -210,6 +225,10 @@ def not_after(chain: Sequence[bytes]) -> float:
         except CertificateError:
             continue
     return min(moments)
+
+
+def _name(certificate: x509.Certificate) -> str:
+    return certificate.subject.rfc4514_string()
 
 
 def _load(der: bytes) -> x509.Certificate:
@@ -242,7 +261,7 @@ def _p256(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise CertificateError(
             AlertDescription.UNSUPPORTED_CERTIFICATE,
-            f"the key of {certificate.subject.rfc4514_string()} is not of P-256",
+            f"the key of {_name(certificate)} is not of P-256",
         )
     return key
 
@@ -276,27 +295,28 @@ def _require_issuer(certificate: x509.Certificate, *, below: int, anchor: bool) 
     An anchor without any key usage is taken: it is trusted by choice (RFC 5280 section 6.1), and ``openssl req -x509`` makes
     them so.
     """
-    name = certificate.subject.rfc4514_string()
     constraints = _extension(certificate, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
-        raise CertificateError(AlertDescription.BAD_CERTIFICATE, f"{name} is not a certificate authority")
+        raise CertificateError(AlertDescription.BAD_CERTIFICATE, f"{_name(certificate)} is not a certificate authority")
     if constraints.path_length is not None and constraints.path_length < below:
-        raise CertificateError(AlertDescription.BAD_CERTIFICATE, f"the path below {name} is too long")
+        raise CertificateError(AlertDescription.BAD_CERTIFICATE, f"the path below {_name(certificate)} is too long")
     usage = _extension(certificate, x509.KeyUsage)
     if usage is None and not anchor or usage is not None and not usage.key_cert_sign:
-        raise CertificateError(AlertDescription.BAD_CERTIFICATE, f"the key usage of {name} lacks keyCertSign")
+        raise CertificateError(
+            AlertDescription.BAD_CERTIFICATE, f"the key usage of {_name(certificate)} lacks keyCertSign"
+        )
 
 
 def _require_signature(certificate: x509.Certificate, key: ec.EllipticCurvePublicKey) -> None:
     if certificate.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         raise CertificateError(
             AlertDescription.UNSUPPORTED_CERTIFICATE,
-            f"{certificate.subject.rfc4514_string()} is not signed with ECDSA and SHA-256",
+            f"{_name(certificate)} is not signed with ECDSA and SHA-256",
         )
     try:
         key.verify(certificate.signature, certificate.tbs_certificate_bytes, _ECDSA)
     except InvalidSignature as error:
         raise CertificateError(
             AlertDescription.UNKNOWN_CA,
-            f"the signature of {certificate.subject.rfc4514_string()} is not by the issuer it names",
+            f"the signature of {_name(certificate)} is not by the issuer it names",
         ) from error
