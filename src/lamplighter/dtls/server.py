@@ -13,18 +13,15 @@ from collections.abc import Hashable
 from .certificates import VerifiedPath
 from .configuration import ServerConfig
 from .cookies import Cookies
+from .established import Established
 from .events import (
-    AddressChanged,
     CloseReason,
-    DataReceived,
     Event,
     HandshakeFailed,
-    SessionClosed,
     SessionEstablished,
     UnknownConnectionId,
 )
 from .failures import FailureReason, HandshakeError
-from .fragments import FinalFlight
 from .halfopen import HalfOpen
 from .handshake import (
     Fragment,
@@ -36,19 +33,16 @@ from .handshake import (
     parse_fragments,
 )
 from .numbers import DTLS_1_0, AlertDescription, AlertLevel, ContentType, HandshakeType
-from .records import CID_HEADER, HEADER, HEADER_LENGTH, SequenceExhausted, plaintext_record
+from .records import CID_HEADER, HEADER, HEADER_LENGTH, plaintext_record
 from .registry import Sessions
 from .server_handshake import ServerHandshake
 from .sessions import Session, export_session, import_session
 from .states import State
 
-_APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
 _CID_TYPE = int(ContentType.TLS12_CID)
 _CID_AT = CID_HEADER.size
 _EPOCH_LIMIT = 2
 _SEQUENCE_MASK = 2**48 - 1
-_AMPLIFICATION = 3
-"""Bytes sent to an unconfirmed address for each byte received from it."""
 _TICK = 0.05
 """Seconds. Handshakes that are due in the same tick share one timer: all open ones are looked through each time."""
 _SILENT = frozenset((FailureReason.WRONG_KEY, FailureReason.UNKNOWN_PSK_IDENTITY, FailureReason.TIMED_OUT))
@@ -65,14 +59,13 @@ class DtlsServer:
         self.refused = 0
         """Handshakes ignored for lack of room, so far."""
         self._cookies = Cookies(config.cookie_secret)
-        self._sessions = Sessions()
         self._handshakes: dict[Hashable, ServerHandshake] = {}
         self._half_open = HalfOpen(config.half_open, config.half_open_network)
         self._questions: dict[ServerHandshake, float] = {}
         self._due = math.inf
-        self._final_flights: dict[Session, tuple[float, FinalFlight]] = {}
         self._events: deque[Event] = deque()
         self._outgoing: list[tuple[bytes, Hashable]] = []
+        self._established = Established(self._events, self._outgoing)
 
     # The five calls
 
@@ -98,9 +91,9 @@ class DtlsServer:
             elif epoch >= _EPOCH_LIMIT:
                 continue
             elif content_type == _CID_TYPE:
-                session = self._sessions.by_cid(cid)
+                session = self._established.sessions.by_cid(cid)
                 if session is not None:
-                    self._receive_protected(session, content_type, number, fragment, address, now, at - first)
+                    self._established.receive(session, content_type, number, fragment, address, now, at - first)
                 else:
                     self._receive_unknown_cid(cid, number, fragment, address, now, data)
             else:
@@ -116,30 +109,20 @@ class DtlsServer:
                     handshake.handle_timer(now)
                     self._take_from(handshake)
             self._due = min((handshake.due for handshake in self._handshakes.values()), default=math.inf)
-        for session in self._sessions.expired(now):
-            self._end(session, CloseReason.EXPIRED)
-        while self._final_flights:
-            session, (until, _) = next(iter(self._final_flights.items()))
-            if until > now:
-                break
-            del self._final_flights[session]
+        self._established.handle_timer(now)
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, Hashable]]:
         """Datagrams and where they go. Each is given once."""
-        outgoing, self._outgoing = self._outgoing, []
+        outgoing = self._outgoing.copy()
+        self._outgoing.clear()
         return outgoing
 
     def get_timer(self) -> float | None:
         """When ``handle_timer`` is to be called, on the clock of ``now``; None: not needed."""
-        moments = []
-        if self._handshakes:
-            moments.append((math.floor(self._due / _TICK) + 1) * _TICK)
-        expiry = self._sessions.timer()
-        if expiry is not None:
-            moments.append(expiry)
-        if self._final_flights:
-            moments.append(next(iter(self._final_flights.values()))[0])
-        return min(moments, default=None)
+        handshakes = (math.floor(self._due / _TICK) + 1) * _TICK if self._handshakes else math.inf
+        sessions = self._established.timer()
+        moment = handshakes if sessions is None else min(handshakes, sessions)
+        return None if moment == math.inf else moment
 
     def next_event(self) -> Event | None:
         """The next thing that happened; None: no more."""
@@ -192,20 +175,20 @@ class DtlsServer:
         """
         if len(data) > session.fragment_limit:
             raise ValueError(f"{len(data)} bytes do not fit a record of {session.fragment_limit}")
-        if session.closed or self._has_expired(session, now):
+        if session.closed or self._established.has_expired(session, now):
             return False
-        return self._protect_and_send(session, ContentType.APPLICATION_DATA, data)
+        return self._established.send(session, ContentType.APPLICATION_DATA, data)
 
     def close(self, session: Session, now: float) -> None:
         """End a session with close_notify."""
         if not session.closed:
-            self._send_alert(session, AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
-            self._end(session, CloseReason.CLOSED)
+            self._established.send_alert(session, AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
+            self._established.end(session, CloseReason.CLOSED)
 
     def forget(self, session: Session) -> None:
         """Take a session out of memory without a word to the peer, after it was exported. There is no event."""
         if not session.closed:
-            self._remove(session)
+            self._established.remove(session)
 
     def confirm_address(self, session: Session) -> None:
         """The device acknowledged something that was sent to its new address: the address is its own."""
@@ -228,22 +211,22 @@ class DtlsServer:
             raise ValueError("the session has expired")
         if session.cid and len(session.cid) != self.config.cid_length:
             raise ValueError(f"the session's connection ID has {len(session.cid)} bytes, not {self.config.cid_length}")
-        existing = self._sessions.by_cid(session.cid) if session.cid else None
+        existing = self._established.sessions.by_cid(session.cid) if session.cid else None
         if existing is not None:
-            self._remove(existing)
-        self._sessions.add(session)
+            self._established.remove(existing)
+        self._established.sessions.add(session)
         return session
 
     def session_by_cid(self, cid: bytes) -> Session | None:
-        return self._sessions.by_cid(cid)
+        return self._established.sessions.by_cid(cid)
 
     def session_by_address(self, address: Hashable) -> Session | None:
-        return self._sessions.by_address(address)
+        return self._established.sessions.by_address(address)
 
     @property
     def sessions(self) -> Sessions:
         """All sessions in memory."""
-        return self._sessions
+        return self._established.sessions
 
     @property
     def half_open(self) -> int:
@@ -342,11 +325,10 @@ class DtlsServer:
         session.established_at = wall
         session.valid_until = min(wall + self.config.session_age, session.identity.not_after)
         session.expires = now + session.valid_until - wall
-        old = self._sessions.by_address(handshake.address)
+        old = self._established.sessions.by_address(handshake.address)
         if old is not None and (not old.cid or old.identity == session.identity):
-            self._end(old, CloseReason.REPLACED)
-        self._sessions.add(session)
-        self._final_flights[session] = (now + self.config.final_flight_kept, final_flight)
+            self._established.end(old, CloseReason.REPLACED)
+        self._established.add(session, final_flight, now + self.config.final_flight_kept)
         self._events.append(
             SessionEstablished(
                 session, session.identity, session.cipher.name, session.cid, session.extended_master_secret
@@ -381,9 +363,9 @@ class DtlsServer:
         """A record without connection ID. While a new handshake runs beside a session, Finished may belong to either."""
         if content_type == ContentType.HANDSHAKE:
             self._receive_finished(address, content_type, number, fragment, now)
-        session = self._sessions.by_address(address)
+        session = self._established.sessions.by_address(address)
         if session is not None and not session.cid:
-            self._receive_protected(session, content_type, number, fragment, address, now, size)
+            self._established.receive(session, content_type, number, fragment, address, now, size)
 
     def _receive_unknown_cid(
         self, cid: bytes, number: int, fragment: bytes, address: Hashable, now: float, datagram: bytes
@@ -404,109 +386,3 @@ class DtlsServer:
             self._fail(handshake, error)
         else:
             self._settle(handshake, now)
-
-    def _receive_protected(
-        self,
-        session: Session,
-        content_type: int,
-        number: int,
-        fragment: bytes,
-        address: Hashable,
-        now: float,
-        size: int,
-    ) -> None:
-        if self._has_expired(session, now):
-            return
-        reader = session.reader
-        opened = reader.unprotect(content_type, number, fragment)
-        if opened is None:
-            if reader.failures >= session.cipher.integrity_limit:
-                self._end(session, CloseReason.AUTHENTICATION_FAILURES)
-            return
-        kind, payload, newest = opened
-        if newest and session.cid:
-            if address != session.address:
-                self._move(session, address)
-            if session.fallback_address is not None:
-                session.credit += _AMPLIFICATION * size
-        if kind == _APPLICATION_DATA:
-            self._events.append(DataReceived(session, payload))
-        elif kind == ContentType.ALERT:
-            self._receive_alert(session, payload)
-        elif kind == ContentType.HANDSHAKE:
-            self._receive_late_handshake(session, payload, now)
-
-    def _move(self, session: Session, address: Hashable) -> None:
-        """Rule of RFC 9146 section 6: only an authentic record, newer than all before, gives a new address."""
-        old = session.address
-        back = address == session.fallback_address
-        if session.fallback_address is None:
-            session.fallback_address = old
-        elif back:
-            session.fallback_address = None
-        session.credit = 0
-        self._sessions.move(session, address)
-        self._events.append(AddressChanged(session, old, address))
-
-    def _receive_alert(self, session: Session, payload: bytes) -> None:
-        alert = parse_alert(payload)
-        if alert is None:
-            return
-        level, description = alert
-        if description == AlertDescription.CLOSE_NOTIFY:
-            self._send_alert(session, AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
-            self._end(session, CloseReason.CLOSE_NOTIFY)
-        elif level == AlertLevel.FATAL:
-            self._end(session, CloseReason.PEER_ALERT)
-
-    def _receive_late_handshake(self, session: Session, payload: bytes, now: float) -> None:
-        """Finished again: ours was lost. ClientHello: a renegotiation, which is declined (RFC 5746 section 5)."""
-        try:
-            kinds = {fragment.type for fragment in parse_fragments(payload)}
-        except HandshakeError:
-            return
-        if HandshakeType.CLIENT_HELLO in kinds:
-            self._send_alert(session, AlertLevel.WARNING, AlertDescription.NO_RENEGOTIATION)
-        elif HandshakeType.FINISHED in kinds and session in self._final_flights:
-            until, final_flight = self._final_flights[session]
-            if now < until:
-                try:
-                    self._outgoing.append((final_flight.datagram(), session.address))
-                except SequenceExhausted:
-                    self._end(session, CloseReason.SEQUENCE_EXHAUSTED)
-
-    def _send_alert(self, session: Session, level: AlertLevel, description: AlertDescription) -> None:
-        self._protect_and_send(session, ContentType.ALERT, bytes((level, description)))
-
-    def _protect_and_send(self, session: Session, content_type: ContentType, data: bytes) -> bool:
-        if session.address is None:
-            return False  # imported, and its address was not one of a socket
-        try:
-            record = session.writer.protect(content_type, data)
-        except SequenceExhausted:
-            self._end(session, CloseReason.SEQUENCE_EXHAUSTED)
-            return False
-        address = session.address
-        if session.fallback_address is not None:
-            if session.credit >= len(record):
-                session.credit -= len(record)
-            else:
-                address = session.fallback_address
-        self._outgoing.append((record, address))
-        return True
-
-    def _has_expired(self, session: Session, now: float) -> bool:
-        if now < session.expires:
-            return False
-        self._end(session, CloseReason.EXPIRED)
-        return True
-
-    def _end(self, session: Session, reason: CloseReason) -> None:
-        if not session.closed:
-            self._remove(session)
-            self._events.append(SessionClosed(session, reason))
-
-    def _remove(self, session: Session) -> None:
-        session.closed = True
-        self._final_flights.pop(session, None)
-        self._sessions.remove(session)
