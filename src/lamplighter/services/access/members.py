@@ -17,6 +17,8 @@ Kind = Literal["user", "application", "apikey"]
 
 TABLES: dict[Kind, sa.Table] = {"user": users, "application": applications, "apikey": api_keys}
 
+_WORDS: dict[Kind, str] = {"user": "a user", "application": "an application", "apikey": "an API key"}
+
 _member = group_members.c
 
 
@@ -86,7 +88,12 @@ async def policies_of(reader: Reader, account_id: str, kind: Kind, subject_id: s
 
 async def require_groups(tx: Transaction, account_id: str, ids: Sequence[str], name: str = "groups") -> None:
     """Raises InvalidParameters that names every id which is not a group of the account."""
-    await _require(tx, _EXISTING_GROUPS, account_id, ids, name, "is not a policy group of this account")
+    if not ids:
+        return
+    found = {row["id"] for row in await tx.fetch_all(_EXISTING_GROUPS, account_id=account_id, ids=ids)}
+    faults = list(_missing(found, ids, name, "is not a policy group of this account"))
+    if faults:
+        raise invalid(faults)
 
 
 async def existing(tx: Transaction, account_id: str, kind: Kind, ids: Sequence[str]) -> set[str]:
@@ -94,19 +101,16 @@ async def existing(tx: Transaction, account_id: str, kind: Kind, ids: Sequence[s
     return {row["id"] for row in await tx.fetch_all(_EXISTING[kind], account_id=account_id, ids=ids)}
 
 
-async def require_subjects(tx: Transaction, account_id: str, kind: Kind, ids: Sequence[str], name: str) -> None:
-    """Raises InvalidParameters that names every id which is not such a subject of the account."""
-    words = {"user": "a user", "application": "an application", "apikey": "an API key"}
-    await _require(tx, _EXISTING[kind], account_id, ids, name, f"is not {words[kind]} of this account")
-
-
-async def _require(tx: Transaction, query: Query, account_id: str, ids: Sequence[str], name: str, message: str) -> None:
+async def missing(tx: Transaction, account_id: str, kind: Kind, ids: Sequence[str], name: str) -> Iterable[FieldFault]:
+    """A fault for every id that is not such a subject of the account."""
     if not ids:
-        return
-    found = {row["id"] for row in await tx.fetch_all(query, account_id=account_id, ids=ids)}
-    faults = [FieldFault(f"{name}[{index}]", message) for index, each in enumerate(ids) if each not in found]
-    if faults:
-        raise invalid(faults)
+        return ()
+    found = await existing(tx, account_id, kind, ids)
+    return _missing(found, ids, name, f"is not {_WORDS[kind]} of this account")
+
+
+def _missing(found: set[str], ids: Sequence[str], name: str, message: str) -> Iterable[FieldFault]:
+    return (FieldFault(f"{name}[{index}]", message) for index, each in enumerate(ids) if each not in found)
 
 
 async def add(tx: Transaction, account_id: str, kind: Kind, pairs: Iterable[tuple[str, str]]) -> None:

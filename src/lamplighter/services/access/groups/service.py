@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from lamplighter.api.http import invalid
 from lamplighter.api.page import Page
+from lamplighter.errors import FieldFault
 from lamplighter.errors import access as errors
 from lamplighter.services.access import members
 from lamplighter.services.access.events import happened
@@ -75,8 +77,7 @@ async def create(access: Access, account_id: str, name: str, subjects: Subjects,
     """Raises InvalidParameters, GroupNameTaken."""
     group_id = access.ids.new()
     async with access.database.transaction() as tx:
-        for kind, ids, field in _by_kind(subjects, "members."):
-            await members.require_subjects(tx, account_id, kind, ids, field)
+        await _require(tx, account_id, subjects, "members.")
         await insert(tx, account_id, group_id, name, "developers", now)
         for kind, ids, _ in _by_kind(subjects):
             await members.add(tx, account_id, kind, ((each, group_id) for each in dict.fromkeys(ids)))
@@ -115,8 +116,7 @@ async def change_members(
     """Put subjects into a group, or take them out. Raises GroupNotFound, InvalidParameters, AlreadyInGroup."""
     async with access.database.transaction() as tx:
         await lock(tx, account_id, group_id)
-        for kind, ids, field in _by_kind(subjects):
-            await members.require_subjects(tx, account_id, kind, ids, field)
+        await _require(tx, account_id, subjects)
         for kind, ids, _ in _by_kind(subjects):
             change = members.add if join else members.remove
             await change(tx, account_id, kind, ((each, group_id) for each in dict.fromkeys(ids)))
@@ -143,6 +143,15 @@ async def of_subject(reader: Reader, account_id: str, kind: Kind, subject_id: st
     """The page of a subject's groups."""
     found = await store.OF_SUBJECT.read(reader, page, account_id=account_id, kind=kind, subject_id=subject_id)
     return found.envelope(page, [group_of(row) for row in found.rows])
+
+
+async def _require(tx: Transaction, account_id: str, subjects: Subjects, place: str = "") -> None:
+    """Raises InvalidParameters that names every subject which is not of the account."""
+    faults: list[FieldFault] = []
+    for kind, ids, field in _by_kind(subjects, place):
+        faults.extend(await members.missing(tx, account_id, kind, ids, field))
+    if faults:
+        raise invalid(faults)
 
 
 def _listed(subjects: Subjects) -> tuple[list[str], ...]:
