@@ -1,0 +1,134 @@
+"""One object instance of a device: its resources, what may be done with them, and what that sets off."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import ClassVar
+
+from lamplighter.coap.numbers import Code
+from lamplighter.lwm2m.codecs import ObjectLink, Value, Values
+from lamplighter.lwm2m.objects import Resource, Type, definitions
+from lamplighter.lwm2m.path import Path
+
+#: A resource's value, or the values of its instances.
+Content = Value | dict[int, Value]
+
+_KINDS: dict[Type, type] = {
+    Type.STRING: str,
+    Type.CORE_LINK: str,
+    Type.INTEGER: int,
+    Type.UNSIGNED: int,
+    Type.TIME: int,
+    Type.BOOLEAN: bool,
+    Type.OPAQUE: bytes,
+    Type.OBJECT_LINK: ObjectLink,
+}
+
+
+class Refused(Exception):
+    """An operation that the device does not do; ``code`` is the answer, the text its diagnostic payload."""
+
+    def __init__(self, code: Code, text: str = "") -> None:
+        super().__init__(text)
+        self.code = code
+
+
+class Effect(Enum):
+    """What an operation asks of the device as a whole. It happens once the answer has left."""
+
+    UPDATE = "tell the server what changed"
+    REBOOT = "restart"
+    FACTORY_RESET = "restart with the values of the first start"
+    DISABLE = "deregister and stay away for a while"
+    INSTALL = "restart with other firmware"
+
+
+class Instance:
+    """Resources by id. A subclass names its object and gives meaning to writes, executions and the passing of time."""
+
+    object_id: ClassVar[int]
+    executable: ClassVar[frozenset[int]] = frozenset()
+    """Executable resources that this instance has; the others are there when they have a value."""
+    punctual: ClassVar[bool] = False
+    """Whether what is due must happen then, also when nobody watches."""
+
+    def __init__(self, initial: Mapping[int, Content], instance_id: int = 0) -> None:
+        self.path = Path(self.object_id, instance_id)
+        self.definition = definitions()[self.object_id]
+        self.content: dict[int, Content] = dict(sorted(initial.items()))
+        self.changed: set[int] = set()
+        """Resources with a new value since the device last looked."""
+        self.effects: list[Effect] = []
+        self._initial = dict(self.content)
+
+    # What the server does
+
+    def readable(self) -> Values:
+        """Every readable resource with its value."""
+        return [pair for number in self.content for pair in self.values_of(number) if self.resource(number).readable]
+
+    def values_of(self, number: int) -> Values:
+        """One resource: a value, or one for each of its instances."""
+        content = self.content[number]
+        path = self.path.child(number)
+        if isinstance(content, dict):
+            return [(path.child(index), value) for index, value in content.items()]
+        return [(path, content)]
+
+    def resource(self, number: int) -> Resource:
+        """The definition of a resource that this instance has. Raises Refused with 4.04 when it has none."""
+        definition = self.definition.resources.get(number)
+        if definition is None or not (number in self.content or number in self.executable or self.only_written(number)):
+            raise Refused(Code.NOT_FOUND)
+        return definition
+
+    def only_written(self, number: int) -> bool:
+        """Whether this instance has that resource although it never has a value to read."""
+        return False
+
+    def check(self, number: int, value: Value) -> Value:
+        """The value as it would be stored. Raises Refused with 4.00 when it is of another type or out of range."""
+        kind = self.definition.resources[number].type
+        if kind is Type.FLOAT and type(value) is int:
+            return float(value)
+        wanted = _KINDS.get(kind, float)
+        if type(value) is not wanted:
+            raise Refused(Code.BAD_REQUEST, f"{self.path.child(number)} is not of type {kind.name.lower()}")
+        return value
+
+    def write(self, number: int, value: Value, now: float) -> None:
+        """Store a checked value. Raises Refused when the state forbids it."""
+        self.put(number, value)
+
+    def replace(self, values: Mapping[int, Value], now: float) -> None:
+        """Store checked values in the place of all writable ones; what is left out has its first value again."""
+        for number, content in self._initial.items():
+            if number not in values and self.definition.resources[number].writable:
+                self.put(number, content)
+        for number, value in values.items():
+            self.write(number, value, now)
+
+    def execute(self, number: int, now: float) -> None:
+        """Do what the resource stands for. Raises Refused when the state forbids it."""
+        raise Refused(Code.METHOD_NOT_ALLOWED)
+
+    # What happens by itself
+
+    def due(self) -> float | None:
+        """When this instance changes next by itself; None when it never does."""
+        return None
+
+    def advance(self, now: float) -> None:
+        """Let everything happen that is due."""
+
+    def reset(self) -> None:
+        """Back to the values of the first start."""
+        for number, content in self._initial.items():
+            self.put(number, content)
+
+    def put(self, number: int, content: Content) -> None:
+        """Set a resource, and remember that it changed when it did."""
+        if self.content.get(number) != content:
+            self.content[number] = content
+            self.changed.add(number)
