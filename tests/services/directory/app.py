@@ -11,7 +11,7 @@ from lamplighter.api.http import Api
 from lamplighter.api.kept import KeptError
 from lamplighter.api.metrics import Metrics
 from lamplighter.api.networks import Origin
-from lamplighter.clock import ManualClock
+from lamplighter.clock import Clock, ManualClock
 from lamplighter.errors import access
 from lamplighter.ids import Ids
 from lamplighter.services.directory.operations import bind
@@ -76,16 +76,17 @@ class Nobody:
 class App:
     """The application, and a client that holds every answer against the contract."""
 
-    def __init__(self, database: Database, settings: Settings | None = None) -> None:
+    def __init__(self, database: Database, settings: Settings | None = None, clock: Clock | None = None) -> None:
         self.settings = settings or Settings()
         self.clock = ManualClock()
         self.database = database
-        self.directory = Directory(database, self.clock, Ids(self.clock), self.settings)
+        clock = clock or self.clock
+        self.directory = Directory(database, clock, Ids(clock), self.settings)
         self.api = Api(
             bind(self.directory),
             settings=self.settings,
-            clock=self.clock,
-            ids=Ids(self.clock),
+            clock=clock,
+            ids=Ids(clock),
             authenticator=Callers(),
             keeper=Nobody(),
             quota=Nobody(),
