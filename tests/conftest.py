@@ -14,6 +14,7 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import structlog
 
 from lamplighter.storage.database import Database
 from lamplighter.storage.migrations import migrate_postgresql, migrate_sqlite
@@ -23,6 +24,16 @@ from lamplighter.storage.sqlite import SqliteDatabase
 from tests.servers import NatsServer, PostgresServer
 
 TEMPLATE = "lamplighter_template"
+
+# What a failing test needs of the log are defects, with plain traces.
+structlog.configure(
+    processors=[
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.dev.ConsoleRenderer(),
+    ],
+    wrapper_class=structlog.make_filtering_bound_logger(30),
+)
 
 
 @pytest.fixture(scope="session")

@@ -173,8 +173,13 @@ CASES: dict[tuple[int, str], Case] = {
     (405, "method_not_supported"): Case(
         patch_devices, r"/v3/devices/ does not take PATCH\. Use GET, HEAD, OPTIONS, POST\."
     ),
-    (409, "conflict"): Case(suspend_twice, r"The device [0-9a-f]{32} is suspended already, since \S+Z\. Nothing needs .*"),
-    (409, "duplicate"): Case(group_twice, r"The name Hall is already used by another device group\. Use the group that exists, or choose another name\."),
+    (409, "conflict"): Case(
+        suspend_twice, r"The device [0-9a-f]{32} is suspended already, since \S+Z\. Nothing needs .*"
+    ),
+    (409, "duplicate"): Case(
+        group_twice,
+        r"The name Hall is already used by another device group\. Use the group that exists, or choose another name\.",
+    ),
     (429, "rate_limit_exceeded"): Case(
         list_devices_four_times,
         r"This credential may send 0\.01 requests a second, 3 at once, and has used them up\. Wait [\d.]+ seconds, .*",

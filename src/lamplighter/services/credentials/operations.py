@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 
 from lamplighter.api.operation import Call, Operations
@@ -200,7 +199,7 @@ def _marker_of(endpoint_name: str) -> str:
 def _name_of(marker: str) -> str:
     try:
         name = base64.urlsafe_b64decode(marker + "=" * (-len(marker) % 4)).decode()
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # binascii.Error, UnicodeDecodeError, or characters outside ASCII
         raise credentials.PreSharedKeyTokenUnknown() from None
     if re.fullmatch(ENDPOINT_NAME, name) is None:
         raise credentials.PreSharedKeyTokenUnknown()
