@@ -205,3 +205,14 @@ async def test_a_message_too_large_for_its_peer_is_reported_and_not_sent() -> No
         lamp.close()
     loop.set_exception_handler(None)
     assert "513 bytes" in reported[0]["message"]
+
+
+async def test_new_handshakes_are_shed_while_the_loop_runs_behind() -> None:
+    async with lamp_service() as service:
+        loop = asyncio.get_running_loop()
+        service.transport._tick(loop.time() - 1.0)
+        assert not service.transport.server.shed
+        service.transport._tick(loop.time() - 2.5)
+        assert service.transport.server.shed
+        service.transport._stop_shedding()
+        assert not service.transport.server.shed
