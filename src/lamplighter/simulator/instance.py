@@ -56,6 +56,9 @@ class Instance:
     def __init__(self, initial: Mapping[int, Content], instance_id: int = 0) -> None:
         self.path = Path(self.object_id, instance_id)
         self.definition = definitions()[self.object_id]
+        unknown = initial.keys() - self.definition.resources.keys()
+        if unknown:
+            raise ValueError(f"object {self.object_id} has no resource {min(unknown)}")
         self.content: dict[int, Content] = dict(sorted(initial.items()))
         self.changed: set[int] = set()
         """Resources with a new value since the device last looked."""

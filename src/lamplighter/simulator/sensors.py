@@ -58,7 +58,7 @@ class Temperature(LiveInstance):
     def __init__(self, random: Random, now: float) -> None:
         first = round(random.uniform(19.0, 23.0), 2)
         super().__init__(
-            {VALUE: first, 5701: "Cel", LEAST: first, MOST: first, 5603: -20.0, 5604: 60.0, APPLICATION: "lamp"},
+            {VALUE: first, 5701: "Cel", LEAST: first, MOST: first, 5603: -20.0, 5604: 60.0},
             random,
             now,
         )

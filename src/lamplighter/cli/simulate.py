@@ -1,0 +1,119 @@
+"""``lamplighter simulate``"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+from urllib.parse import urlsplit
+
+from lamplighter.cli.fail import Failure
+from lamplighter.cli.rest import Rest
+from lamplighter.roles.fleet import Credential, Summary, credentials, run_until_stopped
+
+#: Devices whose number still fits the endpoint names.
+MOST_DEVICES = 99_999
+#: Seconds between attempts when the server says that there were too many requests.
+_PATIENCE = 1.0
+_TAKEN = "KEY_ALREADY_EXISTS_FOR_ENDPOINT"
+
+
+def simulate(devices: int, data: Path, server: str | None, seed: int) -> int:
+    if not 1 <= devices <= MOST_DEVICES:
+        raise Failure(f"--devices is a number from 1 to {MOST_DEVICES}.")
+    rest = Rest(data, server)
+    known = credentials((data / "admin-key").read_text().strip(), seed, devices)
+    store_keys(rest, known)
+    host, port = device_address(rest, server)
+    show = Progress(sys.stdout)
+    show.line(f"{devices} simulated devices connect to coaps://{host}:{port}. Ctrl-C stops them.")
+    try:
+        last = run_until_stopped(known, host, port, seed=seed, report=show.summary)
+    except OSError as error:
+        raise Failure(f"The devices cannot connect to {host}:{port}: {error.strerror or error}") from None
+    show.line(f"Stopped. Before: {last}")
+    if not last.registered:
+        raise Failure(f"No device was registered at the end. {_advice(last)}")
+    return 0
+
+
+def store_keys(rest: Rest, devices: Sequence[Credential]) -> None:
+    """Give the server the devices' keys, those that it does not have yet. Raises Failure."""
+    known = _names(rest)
+    for device in devices:
+        if device.endpoint_name in known:
+            continue
+        body = {"endpoint_name": device.endpoint_name, "secret_hex": device.key.hex()}
+        status, answer = rest.call("POST", "/v2/device-shared-keys", body)
+        while status == 429:
+            time.sleep(_PATIENCE)
+            status, answer = rest.call("POST", "/v2/device-shared-keys", body)
+        if status != 201 and not (status == 409 and answer == _TAKEN):
+            raise Failure(f"The server did not take the key of {device.endpoint_name}: {said(status, answer)}")
+
+
+def device_address(rest: Rest, server: str | None) -> tuple[str, int]:
+    """Where devices connect to: the port that the server tells them, on this machine or the host given."""
+    status, answer = rest.call("GET", "/v3/server-credentials")
+    try:
+        if status != 200:
+            raise ValueError
+        port = urlsplit(answer["lwm2m"]["url"]).port or 5684
+    except (ValueError, KeyError, TypeError):
+        raise Failure(f"The server did not say where devices connect to: {said(status, answer)}") from None
+    return rest.host if server else "127.0.0.1", port
+
+
+def said(status: int, answer: object) -> str:
+    """An answer of the API in words."""
+    if isinstance(answer, dict) and "message" in answer:
+        return f"{status} {answer.get('type', '')}: {answer['message']} (request_id {answer.get('request_id', 'none')})"
+    return f"{status} {str(answer)[:200]}"
+
+
+class Progress:
+    """How a fleet is doing: on a terminal one line that changes, elsewhere a line whenever something important has changed."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._terminal = out.isatty()
+        self._last: object = None
+        self._open = False
+
+    def summary(self, summary: Summary) -> None:
+        if self._terminal:
+            print(f"\r\x1b[K{summary}", end="", file=self._out, flush=True)
+            self._open = True
+            return
+        important = (summary.connected, summary.registered, summary.failures)
+        if important != self._last:
+            self._last = important
+            print(summary, file=self._out, flush=True)
+
+    def line(self, text: str) -> None:
+        """A line of its own."""
+        print(("\n" if self._open else "") + text, file=self._out, flush=True)
+        self._open = False
+
+
+def _names(rest: Rest) -> set[str]:
+    """Endpoint names that have a key: asking first spares the server an error for each that exists."""
+    names: set[str] = set()
+    path = "/v2/device-shared-keys?limit=1000"
+    after = ""
+    while True:
+        status, answer = rest.call("GET", path + after)
+        if status != 200:
+            raise Failure(f"The server does not list its pre-shared keys: {said(status, answer)}")
+        names.update(key["endpoint_name"] for key in answer["data"])
+        if not answer["has_more"]:
+            return names
+        after = f"&after={answer['continuation_marker']}"
+
+
+def _advice(summary: Summary) -> str:
+    if summary.failures:
+        return f"The reason told most often: {summary.failures[0][0]}. `lamplighter doctor` checks the server."
+    return "They were stopped before they could register."

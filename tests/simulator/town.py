@@ -1,0 +1,170 @@
+"""Simulated devices and the real server core, joined in memory: no socket, and time is a number."""
+
+from __future__ import annotations
+
+from random import Random
+
+from lamplighter.coap.endpoint import Endpoint
+from lamplighter.coap.events import (
+    NotificationReceived,
+    RequestReceived,
+    RequestTimedOut,
+    ResponseReceived,
+)
+from lamplighter.coap.exchange import Exchange
+from lamplighter.coap.message import Message
+from lamplighter.coap.numbers import Code
+from lamplighter.lwm2m.registration import Registration
+from lamplighter.lwm2m.server import (
+    DeregisterRequested,
+    Lwm2mEvent,
+    Lwm2mServer,
+    RegisterRequested,
+    UpdateRequested,
+)
+from lamplighter.simulator.device import Device
+from lamplighter.simulator.events import ConnectRequested, Event
+
+
+class Town:
+    """A server, and the devices that were added; a device's number is the server's peer."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+        self.endpoint = Endpoint(Random(1))
+        self.server = Lwm2mServer(self.endpoint)
+        self.devices: list[Device] = []
+        self.reachable = True
+        """Whether sessions can be made and datagrams arrive."""
+        self.silent = False
+        """Whether the server leaves requests of devices unanswered."""
+        self.refusals: list[tuple[int, int | None]] = []
+        """Code and Max-Age of the next answers to a Register."""
+        self.registrations: dict[int, Registration] = {}
+        self.asked: list[tuple[float, int, Lwm2mEvent]] = []
+        self.told: list[tuple[float, int, Event]] = []
+        self.notifications: list[tuple[float, int, Message]] = []
+        self.responses: dict[Exchange, Message] = {}
+        self.lost: list[Exchange] = []
+        self.rejecting = False
+        """Whether notifications are answered with a Reset."""
+
+    def add(self, device: Device, *, start: bool = True) -> int:
+        self.devices.append(device)
+        if start:
+            device.start(self.now)
+        return len(self.devices) - 1
+
+    def settle(self) -> None:
+        """Carry datagrams and answer until nothing moves."""
+        while self._step():
+            pass
+
+    def run(self, seconds: float) -> None:
+        """Let time pass, from timer to timer."""
+        end = self.now + seconds
+        self.settle()
+        while True:
+            times = [self.endpoint.get_timer(), *(device.get_timer() for device in self.devices)]
+            due = min((when for when in times if when is not None), default=None)
+            if due is None or due > end:
+                break
+            self.now = max(self.now, due)
+            self.endpoint.handle_timer(self.now)
+            for device in self.devices:
+                when = device.get_timer()
+                if when is not None and when <= self.now:
+                    device.handle_timer(self.now)
+            self.settle()
+        self.now = end
+
+    def ask(self, message: Message, device: int = 0) -> Message:
+        """What the device answers."""
+        exchange = self.endpoint.request(device, message, self.now)
+        self.settle()
+        return self.responses.pop(exchange)
+
+    def observe(self, message: Message, device: int = 0) -> tuple[bytes, Message]:
+        """The token of the observation, and its first answer."""
+        exchange = self.endpoint.request(device, message, self.now)
+        self.settle()
+        return exchange.token, self.responses.pop(exchange)
+
+    def of(self, kind: type[Event], device: int = 0) -> list[tuple[float, Event]]:
+        """What a device told, with the time."""
+        return [(when, event) for when, teller, event in self.told if isinstance(event, kind) and teller == device]
+
+    def questions(self, kind: type[Lwm2mEvent]) -> list[tuple[float, Lwm2mEvent]]:
+        """What devices asked the server for, with the time."""
+        return [(when, event) for when, _, event in self.asked if isinstance(event, kind)]
+
+    def _step(self) -> bool:
+        moved = False
+        for number, device in enumerate(self.devices):
+            while (event := device.next_event()) is not None:
+                moved = True
+                self.told.append((self.now, number, event))
+                if isinstance(event, ConnectRequested):
+                    if self.reachable:
+                        device.connected(self.now)
+                    else:
+                        device.disconnected("nobody is there", self.now)
+            for data, _ in device.datagrams_to_send(self.now):
+                moved = True
+                if self.reachable:
+                    self.endpoint.receive_datagram(data, number, self.now)
+        self._take_events()
+        for data, peer in self.endpoint.datagrams_to_send(self.now):
+            moved = True
+            if self.reachable:
+                self.devices[peer].receive_datagram(data, None, self.now)
+        self._take_events()
+        return moved
+
+    def _take_events(self) -> None:
+        while (event := self.endpoint.next_event()) is not None:
+            match event:
+                case RequestReceived():
+                    if not self.silent:
+                        self._decide(event)
+                case ResponseReceived(exchange, message):
+                    self.responses[exchange] = message
+                case NotificationReceived(peer, _, message):
+                    self.notifications.append((self.now, peer, message))
+                    if self.rejecting:
+                        self.endpoint.reject_notification(event)
+                    else:
+                        self.endpoint.accept_notification(event)
+                case RequestTimedOut(exchange):
+                    self.lost.append(exchange)
+
+    def _decide(self, request: RequestReceived) -> None:
+        number = request.peer
+        event = self.server.handle(request, self.now, version=self._version(number))
+        self.asked.append((self.now, number, event))
+        match event:
+            case RegisterRequested() if self.refusals:
+                code, max_age = self.refusals.pop(0)
+                self.server.reject(event, code, self.now, max_age=max_age, diagnostic="not now")
+            case RegisterRequested(_, registration):
+                self.registrations[number] = registration
+                self.server.accept_registration(event, ("rd", str(number)), self.now)
+            case UpdateRequested() if number not in self.registrations:
+                self.server.reject(event, Code.NOT_FOUND, self.now)
+            case UpdateRequested():
+                self.server.accept_update(event, self.now)
+            case DeregisterRequested():
+                del self.registrations[number]
+                self.server.accept_deregistration(event, self.now)
+
+    def _version(self, number: int) -> str:
+        registration = self.registrations.get(number)
+        return "1.0" if registration is None else registration.version
+
+
+def town(version: str = "1.1", **options: int) -> Town:
+    """A town with one registered lamp."""
+    place = Town()
+    place.add(Device("lamp-1", place.now, seed=7, version=version, epoch=1_700_000_000.0, **options))
+    place.settle()
+    return place
