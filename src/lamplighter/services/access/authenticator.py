@@ -14,6 +14,7 @@ from lamplighter.api.networks import parse_networks
 from lamplighter.clock import MICROSECONDS, to_rfc3339_seconds
 from lamplighter.errors import Error
 from lamplighter.errors import access as errors
+from lamplighter.ids import is_id
 from lamplighter.services.access import members
 from lamplighter.services.access.last_used import LastUsed
 from lamplighter.services.access.permissions import granted
@@ -120,7 +121,7 @@ class CredentialAuthenticator:
     async def is_tenant(self, caller: Caller, account_id: str) -> bool:
         if account_id == caller.account_id:
             return True
-        row = await self._database.fetch_one(_TENANT, id=account_id)
+        row = await self._database.fetch_one(_TENANT, id=account_id) if is_id(account_id) else None
         return row is not None and (caller.root or row["parent_id"] == caller.account_id)
 
     def forget(self, account_id: str) -> None:
@@ -130,7 +131,7 @@ class CredentialAuthenticator:
 
     def _check_session(self, row: Row, profile: dict[str, Any], now: int) -> None:
         minutes = idle_minutes(profile, self._access.settings.access.session_idle)
-        used = max(row["last_used_at"], self.last_used.of_session(row["id"]))
+        used = max(row["last_used_at"], self.last_used.of_session(row["account_id"], row["id"]))
         if now - used > minutes * 60 * MICROSECONDS:
             raise errors.TokenExpired(minutes=minutes)
         if row["status"] not in ("ACTIVE", "RESET") or row["account_status"] == "SUSPENDED":

@@ -52,9 +52,9 @@ class LastUsed:
         if caller.application_id is not None:
             self._times["applications", caller.account_id, caller.application_id] = now
 
-    def of_session(self, session_id: str) -> int:
+    def of_session(self, account_id: str, session_id: str) -> int:
         """The last use of a session that is not yet written; 0 when there is none."""
-        return next((time for (_, _, one), time in self._times.items() if one == session_id), 0)
+        return self._times.get(("sessions", account_id, session_id), 0)
 
     def take(self) -> dict[tuple[str, str, str], int]:
         """What is to be written; it counts as written from now on."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
@@ -17,6 +17,8 @@ Kind = Literal["user", "application", "apikey"]
 
 TABLES: dict[Kind, sa.Table] = {"user": users, "application": applications, "apikey": api_keys}
 
+MOST: Final = 1000
+"""Ids that one request may name: more than a statement should carry."""
 _WORDS: dict[Kind, str] = {"user": "a user", "application": "an application", "apikey": "an API key"}
 
 _member = group_members.c
@@ -90,6 +92,7 @@ async def require_groups(tx: Transaction, account_id: str, ids: Sequence[str], n
     """Raises InvalidParameters that names every id which is not a group of the account."""
     if not ids:
         return
+    _bound(ids, name)
     found = {row["id"] for row in await tx.fetch_all(_EXISTING_GROUPS, account_id=account_id, ids=ids)}
     faults = list(_missing(found, ids, name, "is not a policy group of this account"))
     if faults:
@@ -105,8 +108,14 @@ async def missing(tx: Transaction, account_id: str, kind: Kind, ids: Sequence[st
     """A fault for every id that is not such a subject of the account."""
     if not ids:
         return ()
+    _bound(ids, name)
     found = await existing(tx, account_id, kind, ids)
     return _missing(found, ids, name, f"is not {_WORDS[kind]} of this account")
+
+
+def _bound(ids: Sequence[str], name: str) -> None:
+    if len(ids) > MOST:
+        raise invalid([FieldFault(name or "body", f"must have at most {MOST} entries")])
 
 
 def _missing(found: set[str], ids: Sequence[str], name: str, message: str) -> Iterable[FieldFault]:

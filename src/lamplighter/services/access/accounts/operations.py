@@ -11,6 +11,7 @@ from lamplighter.api.parameter import Parameter
 from lamplighter.errors import access as errors
 from lamplighter.services.access.accounts import service
 from lamplighter.services.access.accounts.model import STATUSES, Account, AccountCreate, CreatedAccount
+from lamplighter.services.access.names import shown
 from lamplighter.services.access.pages import Listed
 
 if TYPE_CHECKING:
@@ -93,5 +94,5 @@ async def get_account_info(access: Access, call: Call, account_id: str) -> Accou
     if account_id == "/" and call.caller.root:  # old tools name the root account by an encoded slash
         account_id = call.caller.account_id
     if not await access.authenticator.is_tenant(call.caller, account_id):
-        raise errors.AccountNotFound(account_id=ascii(account_id[:100])[1:-1])
+        raise errors.AccountNotFound(account_id=shown(account_id))
     return await service.get(access, account_id, included(call.parameters["include"]))

@@ -12,6 +12,7 @@ from lamplighter.api.caller import Caller
 from lamplighter.api.filter import Condition
 from lamplighter.api.page import Page
 from lamplighter.errors import access as errors
+from lamplighter.ids import is_id
 from lamplighter.services.access import limits
 from lamplighter.services.access.accounts import store
 from lamplighter.services.access.accounts.model import (
@@ -23,7 +24,7 @@ from lamplighter.services.access.accounts.model import (
 )
 from lamplighter.services.access.events import happened
 from lamplighter.services.access.groups import service as groups
-from lamplighter.services.access.names import key_of
+from lamplighter.services.access.names import key_of, shown
 from lamplighter.services.access.permissions import PERMISSIONS, features
 from lamplighter.services.access.users import service as users
 from lamplighter.services.access.users.model import UserCreate
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
 
 async def row_of(reader: Reader, account_id: str) -> Row:
     """Raises AccountNotFound."""
-    row = await reader.fetch_one(store.GET, id=account_id)
+    row = await reader.fetch_one(store.GET, id=account_id) if is_id(account_id) else None
     if row is None:
-        raise errors.AccountNotFound(account_id=account_id)
+        raise errors.AccountNotFound(account_id=shown(account_id))
     return row
 
 

@@ -13,11 +13,13 @@ from lamplighter.api.http import invalid
 from lamplighter.api.page import Page
 from lamplighter.errors import FieldFault
 from lamplighter.errors import access as errors
+from lamplighter.ids import is_id
 from lamplighter.services.access import members
 from lamplighter.services.access.apikeys import store
 from lamplighter.services.access.apikeys.model import ApiKey, ApiKeyCreate, ApiKeyUpdate, api_key_of
 from lamplighter.services.access.events import happened
 from lamplighter.services.access.groups import service as groups
+from lamplighter.services.access.names import shown
 from lamplighter.storage.database import Reader, Row, Transaction
 
 if TYPE_CHECKING:
@@ -26,9 +28,9 @@ if TYPE_CHECKING:
 
 async def get(reader: Reader, account_id: str, key_id: str, secret: str | None = None) -> ApiKey:
     """Raises ApiKeyNotFound."""
-    row = await reader.fetch_one(store.GET, account_id=account_id, id=key_id)
+    row = await reader.fetch_one(store.GET, account_id=account_id, id=key_id) if is_id(key_id) else None
     if row is None:
-        raise errors.ApiKeyNotFound(apikey_id=key_id)
+        raise errors.ApiKeyNotFound(apikey_id=shown(key_id))
     memberships = await members.groups_of(reader, account_id, "apikey", [key_id])
     return api_key_of(row, memberships[key_id], secret)
 
@@ -130,9 +132,9 @@ async def change_groups(access: Access, account_id: str, key_id: str, group_ids:
 
 async def lock(tx: Transaction, account_id: str, key_id: str) -> Row:
     """The row, which nobody else changes while the transaction lasts. Raises ApiKeyNotFound."""
-    row = await tx.fetch_one(store.LOCK, account_id=account_id, id=key_id)
+    row = await tx.fetch_one(store.LOCK, account_id=account_id, id=key_id) if is_id(key_id) else None
     if row is None:
-        raise errors.ApiKeyNotFound(apikey_id=key_id)
+        raise errors.ApiKeyNotFound(apikey_id=shown(key_id))
     return row
 
 

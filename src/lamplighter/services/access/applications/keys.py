@@ -14,6 +14,7 @@ from lamplighter.api.page import Page
 from lamplighter.clock import from_rfc3339
 from lamplighter.errors import FieldFault
 from lamplighter.errors import access as errors
+from lamplighter.ids import is_id
 from lamplighter.services.access import limits
 from lamplighter.services.access.applications import service, store
 from lamplighter.services.access.applications.model import (
@@ -24,6 +25,7 @@ from lamplighter.services.access.applications.model import (
     status_of,
 )
 from lamplighter.services.access.events import happened
+from lamplighter.services.access.names import shown
 from lamplighter.storage.database import Reader, Row, Transaction
 
 if TYPE_CHECKING:
@@ -32,13 +34,12 @@ if TYPE_CHECKING:
 
 async def get(reader: Reader, account_id: str, key_id: str, now: int, application_id: str | None = None) -> AccessKey:
     """Raises AccessKeyNotFound."""
-    row: Row | None
-    if application_id is None:
-        row = await reader.fetch_one(store.KEY_GET, account_id=account_id, id=key_id)
-    else:
-        row = await reader.fetch_one(store.KEY_GET_OF, account_id=account_id, id=key_id, application_id=application_id)
+    query, values = store.KEY_GET, {"account_id": account_id, "id": key_id}
+    if application_id is not None:
+        query, values["application_id"] = store.KEY_GET_OF, application_id
+    row = await reader.fetch_one(query, **values) if all(map(is_id, values.values())) else None
     if row is None:
-        raise errors.AccessKeyNotFound(access_key_id=key_id)
+        raise errors.AccessKeyNotFound(access_key_id=shown(key_id))
     return access_key_of(row, now)
 
 
@@ -154,7 +155,8 @@ async def delete(access: Access, account_id: str, application_id: str, key_id: s
 
 
 async def _lock(tx: Transaction, account_id: str, application_id: str, key_id: str) -> Row:
-    row = await tx.fetch_one(store.KEY_LOCK, account_id=account_id, application_id=application_id, id=key_id)
+    values = {"account_id": account_id, "application_id": application_id, "id": key_id}
+    row = await tx.fetch_one(store.KEY_LOCK, **values) if is_id(key_id) else None
     if row is None:
-        raise errors.AccessKeyNotFound(access_key_id=key_id)
+        raise errors.AccessKeyNotFound(access_key_id=shown(key_id))
     return row

@@ -10,6 +10,7 @@ from msgspec import UNSET
 from lamplighter.api.filter import Condition
 from lamplighter.api.page import Page
 from lamplighter.errors import access as errors
+from lamplighter.ids import is_id
 from lamplighter.services.access import limits, members
 from lamplighter.services.access.applications import store
 from lamplighter.services.access.applications.model import (
@@ -20,7 +21,7 @@ from lamplighter.services.access.applications.model import (
 )
 from lamplighter.services.access.events import happened
 from lamplighter.services.access.groups import service as groups
-from lamplighter.services.access.names import key_of
+from lamplighter.services.access.names import key_of, shown
 from lamplighter.storage.database import Reader, Row, Transaction, UniqueViolation
 
 if TYPE_CHECKING:
@@ -29,18 +30,18 @@ if TYPE_CHECKING:
 
 async def get(reader: Reader, account_id: str, application_id: str) -> Application:
     """Raises ApplicationNotFound."""
-    row = await reader.fetch_one(store.GET, account_id=account_id, id=application_id)
+    row = await reader.fetch_one(store.GET, account_id=account_id, id=application_id) if is_id(application_id) else None
     if row is None:
-        raise errors.ApplicationNotFound(application_id=application_id)
+        raise errors.ApplicationNotFound(application_id=shown(application_id))
     memberships = await members.groups_of(reader, account_id, "application", [application_id])
     return application_of(row, memberships[application_id])
 
 
 async def lock(tx: Transaction, account_id: str, application_id: str) -> Row:
     """The row, which nobody else changes while the transaction lasts. Raises ApplicationNotFound."""
-    row = await tx.fetch_one(store.LOCK, account_id=account_id, id=application_id)
+    row = await tx.fetch_one(store.LOCK, account_id=account_id, id=application_id) if is_id(application_id) else None
     if row is None:
-        raise errors.ApplicationNotFound(application_id=application_id)
+        raise errors.ApplicationNotFound(application_id=shown(application_id))
     return row
 
 

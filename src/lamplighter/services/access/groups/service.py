@@ -9,12 +9,13 @@ from lamplighter.api.http import invalid
 from lamplighter.api.page import Page
 from lamplighter.errors import FieldFault
 from lamplighter.errors import access as errors
+from lamplighter.ids import is_id
 from lamplighter.services.access import members
 from lamplighter.services.access.events import happened
 from lamplighter.services.access.groups import store
 from lamplighter.services.access.groups.model import Group, Subjects, group_of
 from lamplighter.services.access.members import Kind
-from lamplighter.services.access.names import key_of
+from lamplighter.services.access.names import key_of, shown
 from lamplighter.storage.database import Reader, Row, Transaction, UniqueViolation
 
 if TYPE_CHECKING:
@@ -26,17 +27,17 @@ DEVELOPERS = "Developers"
 
 async def get(reader: Reader, account_id: str, group_id: str) -> Group:
     """Raises GroupNotFound."""
-    row = await reader.fetch_one(store.GET, account_id=account_id, id=group_id)
+    row = await reader.fetch_one(store.GET, account_id=account_id, id=group_id) if is_id(group_id) else None
     if row is None:
-        raise errors.GroupNotFound(group_id=group_id)
+        raise errors.GroupNotFound(group_id=shown(group_id))
     return group_of(row)
 
 
 async def lock(tx: Transaction, account_id: str, group_id: str) -> Row:
     """The group's row, which nobody else changes while the transaction lasts. Raises GroupNotFound."""
-    row = await tx.fetch_one(store.LOCK, account_id=account_id, id=group_id)
+    row = await tx.fetch_one(store.LOCK, account_id=account_id, id=group_id) if is_id(group_id) else None
     if row is None:
-        raise errors.GroupNotFound(group_id=group_id)
+        raise errors.GroupNotFound(group_id=shown(group_id))
     return row
 
 

@@ -15,11 +15,12 @@ from lamplighter.api.page import Page
 from lamplighter.clock import MICROSECONDS
 from lamplighter.errors import Error, FieldFault
 from lamplighter.errors import access as errors
+from lamplighter.ids import is_id
 from lamplighter.services.access import members, passwords
 from lamplighter.services.access.apikeys import store as api_key_store
 from lamplighter.services.access.events import happened
 from lamplighter.services.access.groups import service as groups
-from lamplighter.services.access.names import email_key_of, key_of
+from lamplighter.services.access.names import email_key_of, key_of, shown
 from lamplighter.services.access.sessions import store as session_store
 from lamplighter.services.access.users import store
 from lamplighter.services.access.users.model import (
@@ -53,9 +54,9 @@ async def secret_of(access: Access, wanted: UserCreate) -> Secret:
 
 async def get(access: Access, reader: Reader, account_id: str, user_id: str) -> User:
     """Raises UserNotFound."""
-    row = await reader.fetch_one(store.GET, account_id=account_id, id=user_id)
+    row = await reader.fetch_one(store.GET, account_id=account_id, id=user_id) if is_id(user_id) else None
     if row is None:
-        raise errors.UserNotFound(user_id=user_id)
+        raise errors.UserNotFound(user_id=shown(user_id))
     memberships = await members.groups_of(reader, account_id, "user", [user_id])
     since = access.clock.now() - round(access.settings.access.session_idle * MICROSECONDS)
     rows = await reader.fetch_all(session_store.OF_USER, account_id=account_id, user_id=user_id, since=since)
@@ -236,9 +237,9 @@ async def change_groups(access: Access, account_id: str, user_id: str, group_ids
 
 async def lock(tx: Transaction, account_id: str, user_id: str) -> Row:
     """The row, which nobody else changes while the transaction lasts. Raises UserNotFound."""
-    row = await tx.fetch_one(store.LOCK, account_id=account_id, id=user_id)
+    row = await tx.fetch_one(store.LOCK, account_id=account_id, id=user_id) if is_id(user_id) else None
     if row is None:
-        raise errors.UserNotFound(user_id=user_id)
+        raise errors.UserNotFound(user_id=shown(user_id))
     return row
 
 
