@@ -11,7 +11,7 @@ import pytest
 
 from lamplighter.clock import to_rfc3339
 from lamplighter.services.directory import counts, listing
-from lamplighter.services.directory.model import Facts
+from lamplighter.services.directory.model import DeviceCreate, Facts
 from lamplighter.storage.database import Database
 from tests.services.directory.app import ACCOUNT, OTHER, App
 
@@ -75,6 +75,12 @@ CASES: dict[str, Any] = {
     "issuer_fingerprint__neq=a": lambda d: True,
     "operator_suspended__neq=true&lifecycle_status__eq=enabled": lambda d: True,
     f"account_id__neq={ACCOUNT}": lambda d: False,
+    "id__in=": lambda d: False,
+    "state__nin=": lambda d: True,
+    "created_at__in=&updated_at__in=&state__in=": lambda d: False,
+    "created_at__gte=0001-01-01T00:00:00Z&created_at__lte=9999-12-31T23:59:59Z": lambda d: True,
+    "created_at__lte=0001-01-01T00:00:00Z": lambda d: False,
+    "created_at__gte=9999-01-01T00:00:00Z": lambda d: False,
     "bootstrapped_timestamp__gte=2000-01-01T00:00:00Z": lambda d: False,
 }
 
@@ -132,6 +138,30 @@ async def expect(app: App, fleet: list[dict[str, Any]], query: str, predicate: A
             break
         after = f"&after={found[-1]['id']}"
     assert found == wanted, query
+
+
+async def test_spans_of_creation_are_exact_to_the_microsecond(app: App) -> None:
+    times = []
+    for _ in range(8):
+        app.clock.advance(0.0003)
+        device = await app.directory.create(ACCOUNT, "0", DeviceCreate())
+        times.append(device.created_at)
+    for begin, low in enumerate(times):
+        for end, high in enumerate(times):
+            found = await app.get(f"{DEVICES}?created_at__gte={low}&created_at__lte={high}")
+            assert [each["created_at"] for each in found["data"]] == times[begin : end + 1]
+            assert found["total_count"] == max(end + 1 - begin, 0)
+    found = await app.get(f"{DEVICES}?created_at__gte={times[3]}&order=DESC")
+    assert found["total_count"] == len(found["data"]) == 5
+
+
+async def test_named_ids_are_paged_as_all_others(app: App, fleet: list[dict[str, Any]]) -> None:
+    ids = [device["id"] for device in fleet][5:12]
+    query = f"{DEVICES}?id__in={','.join(reversed(ids))}&limit=3"
+    assert await app.ids(query) == ids[:3]
+    assert await app.ids(f"{query}&after={ids[2]}") == ids[3:6]
+    assert await app.ids(f"{query}&after={ids[2]}&order=DESC") == ids[1::-1]
+    assert await app.ids(f"{DEVICES}?id__eq={ids[0]}&after={ids[0]}") == []
 
 
 @pytest.mark.parametrize(

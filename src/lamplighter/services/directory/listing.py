@@ -74,6 +74,10 @@ _DRIVING = {
     )
     for name in INDEXED
 }
+_SIDES = {
+    index.field: Search(index.side, scope=[index.side.c.account_id], key=index.side.c.owner_id)
+    for index in DEVICE_ATTRIBUTES
+}
 _BY_IDS = Query(
     sa.select(devices).where(
         devices.c.account_id == sa.bindparam("account_id"), devices.c.id.in_(sa.bindparam("ids", expanding=True))
@@ -167,6 +171,7 @@ class Lists:
         """The next devices, one more than the limit if there are more."""
         scope, reader = {"account_id": account_id}, self._database
         _, terms, after = bounded(_spelled(conditions), "created_at", after, descending)
+        terms, after = _behind(terms, after, descending)
         order: Order = "DESC" if descending else "ASC"
         driver = _driver(terms)
         if driver is None:
@@ -192,9 +197,8 @@ class Lists:
         else:
             name = counts.of_group(group_id)
             total = (await counts.read(self._database, account_id, [name]))[name]
-        rows = await _MEMBERS.page(
-            self._database, scope, asked.terms, order=_order(page), after=asked.after, limit=page.limit
-        )
+        terms, after = _behind(asked.terms, asked.after, page.descending)
+        rows = await _MEMBERS.page(self._database, scope, terms, order=_order(page), after=after, limit=page.limit)
         return _found(rows, page.limit, total)
 
     async def groups(self, account_id: str, conditions: Sequence[Condition], page: Page) -> Found:
@@ -237,11 +241,19 @@ class Lists:
         states = _states(conditions)
         if states is not None:
             return sum((await counts.read(self._database, account_id, states)).values())
-        counted = bounded(_spelled(conditions), "created_at", None, False).counted
         return await self._cache.get(
-            ("devices", account_id, *conditions),
-            lambda: _DEVICES.count(self._database, {"account_id": account_id}, counted),
+            ("devices", account_id, *conditions), lambda: self._count_devices(account_id, conditions)
         )
+
+    async def _count_devices(self, account_id: str, conditions: Sequence[Condition]) -> int:
+        scope = {"account_id": account_id}
+        if self._database.dialect == "sqlite" and len(conditions) == 1 and conditions[0].key is not None:
+            only = conditions[0]
+            if only.operator == "eq":  # the side table alone knows
+                terms = [Condition("key", "eq", only.key), Condition("value", "eq", only.value)]
+                return await _SIDES[only.field].count(self._database, scope, terms)
+        parts = _spans(_spelled(conditions))
+        return sum([await _DEVICES.count(self._database, scope, terms) for terms in parts])
 
     async def _are_few(self, scope: Mapping[str, str], driver: str, terms: Sequence[Condition]) -> bool:
         query, values = _DRIVING[driver].page_query(self._database.dialect, scope, terms, limit=FEW)
@@ -312,6 +324,45 @@ def bounded(conditions: Sequence[Condition], field: str, after: str | None, desc
     if first is not None:
         after = first if after is None else (min if descending else max)(first, after)
     return Bounded(counted, terms, after)
+
+
+def _spans(conditions: Sequence[Condition]) -> list[list[Condition]]:
+    """Conditions whose counts add up to that of these: whole milliseconds of a span of creation are counted by their
+    ids, in the index alone; the rest of a millisecond at either end by looking at the devices."""
+    times = [each for each in conditions if each.field == "created_at"]
+    low = max((each.value for each in times if each.operator == "gte"), default=0)
+    high = min((each.value for each in times if each.operator == "lte"), default=_END)
+    if not times or any(each.operator not in ("gte", "lte") for each in times):
+        return [bounded(conditions, "created_at", None, False).counted]
+    first, last = -(-low // 1000) * 1000, (high + 1) // 1000 * 1000
+    if first >= last:
+        return [bounded(conditions, "created_at", None, False).counted]
+    others = [each for each in conditions if each.field != "created_at"]
+    spans = [[*others, Condition("id", "gte", first_id_at(first)), Condition("id", "lte", first_id_at(last))]]
+    for begin, end in ((low, first - 1), (last, high)):
+        if begin <= end:
+            edge = [Condition("created_at", "gte", begin), Condition("created_at", "lte", end)]
+            spans.append(bounded([*others, *edge], "created_at", None, False).counted)
+    return spans
+
+
+_END = ((1 << 48) - 1) * 1000 - 1
+"""Microseconds of the last whole millisecond behind which an id can tell of a next one."""
+
+
+def _behind(terms: list[Condition], after: str | None, descending: bool) -> tuple[list[Condition], str | None]:
+    """Where ids are named, those behind ``after``, and no ``after``: a planner may think little of a list of ids and
+    walk all that lies behind."""
+    if after is None or not any(term.field == "id" and term.operator in ("eq", "in") for term in terms):
+        return terms, after
+    kept = []
+    for term in terms:
+        if term.field == "id" and term.operator in ("eq", "in"):
+            named = term.value if term.operator == "in" else (term.value,)
+            wanted = tuple(each for each in named if (each < after if descending else each > after))
+            term = term._replace(operator="in", value=wanted)
+        kept.append(term)
+    return kept, None
 
 
 def _compared(conditions: Sequence[Condition]) -> list[Condition]:

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import msgspec
-
 from lamplighter.api.operation import Bound, Call, Operations
 from lamplighter.api.page import Paging, envelope
 from lamplighter.errors import directory as errors
 from lamplighter.ids import is_id
-from lamplighter.services.directory import blocks, device_events, filters, groups, model, queries, store
+from lamplighter.services.directory import blocks, device_events, filters, groups, model, pages, queries, store
 from lamplighter.services.directory.listing import Found
 from lamplighter.services.directory.service import Directory
 
@@ -25,37 +23,6 @@ TABLES = (devices, lifecycle, device_groups, device_queries, events)
 
 PAGING = Paging()
 LISTED: dict[str, Any] = {"paging": PAGING, "inner_filter": True}
-
-
-class Listed(msgspec.Struct, kw_only=True):
-    """What every list has beside its data."""
-
-    object: str = "list"
-    limit: int
-    after: str | None
-    order: str
-    has_more: bool
-    total_count: int
-
-
-class DevicePage(Listed, kw_only=True):
-    data: list[model.Device]
-
-
-class DeviceGroupPage(Listed, kw_only=True):
-    data: list[model.DeviceGroup]
-
-
-class DeviceQueryPage(Listed, kw_only=True):
-    data: list[queries.DeviceQuery]
-
-
-class DeviceEventPage(Listed, kw_only=True):
-    data: list[model.DeviceEvent]
-
-
-class DeviceBlockCategoryPage(Listed, kw_only=True):
-    data: list[model.BlockCategory]
 
 
 def bind(directory: Directory) -> list[Bound]:
@@ -74,7 +41,7 @@ def _page(call: Call, found: Found, data: Sequence[Any]) -> dict[str, Any]:
     "Device_list",
     permission="devices.read",
     filters=filters.DEVICES,
-    answer=DevicePage,
+    answer=pages.DevicePage,
     **LISTED,
 )
 async def device_list(directory: Directory, call: Call) -> dict[str, Any]:
@@ -173,7 +140,7 @@ async def device_resume(directory: Directory, call: Call, device_id: str) -> Non
     permission="devices.read",
     paging=PAGING,
     filters=filters.BLOCK_CATEGORIES,
-    answer=DeviceBlockCategoryPage,
+    answer=pages.DeviceBlockCategoryPage,
 )
 async def block_categories_list(directory: Directory, call: Call) -> dict[str, Any]:
     """List the categories under which a device can be suspended. All at once: the list is short."""
@@ -205,7 +172,7 @@ async def block_categories_retrieve(directory: Directory, call: Call, reference:
     "Group_list",
     permission="device-groups.read",
     filters=filters.GROUPS,
-    answer=DeviceGroupPage,
+    answer=pages.DeviceGroupPage,
     **LISTED,
 )
 async def group_list(directory: Directory, call: Call) -> dict[str, Any]:
@@ -275,7 +242,7 @@ async def group_delete(directory: Directory, call: Call, group_id: str) -> None:
     "Group_members_retrieve",
     permission="device-groups.read",
     filters=filters.DEVICES,
-    answer=DevicePage,
+    answer=pages.DevicePage,
     raises=(errors.DeviceGroupNotFound,),
     **LISTED,
 )
@@ -321,7 +288,7 @@ async def group_members_remove(directory: Directory, call: Call, group_id: str) 
     "Device_Query_list",
     permission="queries.read",
     filters=filters.QUERIES,
-    answer=DeviceQueryPage,
+    answer=pages.DeviceQueryPage,
     **LISTED,
 )
 async def device_query_list(directory: Directory, call: Call) -> dict[str, Any]:
@@ -409,7 +376,7 @@ for _path, _list, _retrieve, _deprecated in (
         _list,
         permission="events.read",
         filters=filters.EVENTS,
-        answer=DeviceEventPage,
+        answer=pages.DeviceEventPage,
         deprecated=_deprecated,
         **LISTED,
     )(device_event_list)

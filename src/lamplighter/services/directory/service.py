@@ -8,17 +8,14 @@ log for other services (events.py).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lamplighter.api.filter import Condition, read_inner
 from lamplighter.api.http import invalid
-from lamplighter.bus import outbox
-from lamplighter.bus.event import Event
 from lamplighter.clock import Clock, to_rfc3339
 from lamplighter.errors import FieldFault
 from lamplighter.errors.directory import (
     DeviceAlreadySuspended,
-    DeviceLimitReached,
     DeviceNotDeletable,
     DeviceNotFound,
     DeviceNotSuspended,
@@ -32,7 +29,6 @@ from lamplighter.services.directory.lifecycle import Happening, Lifecycle
 from lamplighter.services.directory.listing import Lists
 from lamplighter.services.directory.model import (
     DEVELOPER_MODE,
-    PRODUCTION_MODE,
     Block,
     Device,
     DeviceCreate,
@@ -43,6 +39,7 @@ from lamplighter.services.directory.model import (
     quoted,
 )
 from lamplighter.services.directory.queries import Queries, filter_faults
+from lamplighter.services.directory.records import Records, completed, differing
 from lamplighter.services.directory.stamps import Stamps
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Reader, Row, Transaction
@@ -73,8 +70,8 @@ class Directory:
 
     def __init__(self, database: Database, clock: Clock, ids: Ids, settings: Settings) -> None:
         self.database = database
-        self.settings = settings
         self.stamps = Stamps(clock, ids)
+        self.records = Records(self.stamps, settings)
         self.groups = Groups(database, self.stamps)
         self.queries = Queries(database, self.stamps)
         self.lists = Lists(database, CountCache(clock, settings.api.count_age))
@@ -112,13 +109,13 @@ class Directory:
         key = compared(endpoint_name)
         found = await store.by_endpoint(tx, account_id, key)
         if found is not None and reset and found["device_execution_mode"] == DEVELOPER_MODE:
-            await self._delete(tx, found)
+            await self.records.delete(tx, found)
             found = None
         if found is None:
             values = {**facts.values(), "state": state}
-            device_id = await self._add(tx, account_id, endpoint_name, values)
+            device_id = await self.records.add(tx, account_id, endpoint_name, values)
             if device_id is not None:
-                await self._check_limit(tx, account_id, tier)
+                await self.records.check_limit(tx, account_id, tier)
                 return Ensured(device_id, created=True, suspended=False)
             found = await store.by_endpoint(tx, account_id, key)  # another process was first
             assert found is not None
@@ -126,15 +123,15 @@ class Directory:
 
     async def bootstrapped(self, tx: Transaction, account_id: str, device_id: str, facts: Facts) -> None:
         """The device was given its credentials. Raises DeviceNotFound."""
-        row = await self._locked(tx, account_id, device_id)
+        row = await self.records.locked(tx, account_id, device_id)
         time = self.stamps.after(row["updated_at"])
         values = {**facts.values(), "state": "bootstrapped", "bootstrapped_timestamp": time}
-        await self._change(tx, row, values, Lifecycle.BOOTSTRAPPED, time=time)
+        await self.records.change(tx, row, values, Lifecycle.BOOTSTRAPPED, time=time)
 
     async def bootstrap_failed(self, tx: Transaction, account_id: str, device_id: str, reason: str) -> None:
         """A bootstrap was begun and not finished. Raises DeviceNotFound."""
-        row = await self._locked(tx, account_id, device_id)
-        await self._tell(tx, row, Lifecycle.BOOTSTRAP_FAILED, {"reason": reason[:500]})
+        row = await self.records.locked(tx, account_id, device_id)
+        await self.records.tell(tx, row, Lifecycle.BOOTSTRAP_FAILED, {"reason": reason[:500]})
 
     async def registered(self, tx: Transaction, account_id: str, device_id: str, facts: Facts) -> None:
         """The device registered, or updated its registration. What changes nothing writes nothing.
@@ -142,23 +139,25 @@ class Directory:
         Raises DeviceNotFound.
         """
         row = await store.get(tx, account_id, device_id)
-        if row is not None and row["state"] == "registered" and not _differing(row, facts.values()):
+        if row is not None and row["state"] == "registered" and not differing(row, facts.values()):
             return
-        row = await self._locked(tx, account_id, device_id)
+        row = await self.records.locked(tx, account_id, device_id)
         values = {**facts.values(), "state": "registered"}
-        changed = _differing(row, values)
+        changed = differing(row, values)
         if "state" in changed:
-            await self._change(tx, row, values, Lifecycle.REGISTERED)
+            await self.records.change(tx, row, values, Lifecycle.REGISTERED)
         elif changed:
-            await self._change(tx, row, values, Lifecycle.REGISTRATION_UPDATED, {"changed": ",".join(sorted(changed))})
+            await self.records.change(
+                tx, row, values, Lifecycle.REGISTRATION_UPDATED, {"changed": ",".join(sorted(changed))}
+            )
 
     async def reported(self, tx: Transaction, account_id: str, device_id: str, facts: Facts) -> None:
         """The device said something new about itself, in a notification for instance. Its state stays."""
-        row = await self._locked(tx, account_id, device_id)
-        changed = _differing(row, facts.values())
+        row = await self.records.locked(tx, account_id, device_id)
+        changed = differing(row, facts.values())
         if changed:
             names = ",".join(sorted(changed))
-            await self._change(tx, row, changed, Lifecycle.REGISTRATION_UPDATED, {"changed": names})
+            await self.records.change(tx, row, changed, Lifecycle.REGISTRATION_UPDATED, {"changed": names})
 
     async def deregistered(self, tx: Transaction, account_id: str, device_id: str, *, expired: bool) -> None:
         """The device deregistered, or (``expired``) was not heard of. Nothing is done when it is gone or was not
@@ -166,23 +165,23 @@ class Directory:
         row = await store.lock(tx, account_id, device_id)
         if row is not None and row["state"] == "registered":
             how = Lifecycle.REGISTRATION_EXPIRED if expired else Lifecycle.DEREGISTERED
-            await self._change(tx, row, {"state": "deregistered"}, how)
+            await self.records.change(tx, row, {"state": "deregistered"}, how)
 
     async def system_suspend(
         self, tx: Transaction, account_id: str, device_id: str, category: str, description: str
     ) -> None:
         """The system blocks the device, for a certificate that was revoked for instance. Raises DeviceNotFound."""
-        row = await self._locked(tx, account_id, device_id)
+        row = await self.records.locked(tx, account_id, device_id)
         if not row["system_suspended"]:
-            await self._block(tx, row, "system", Block(category=category, description=description))
+            await self.records.block(tx, row, "system", Block(category=category, description=description))
 
     async def system_resume(
         self, tx: Transaction, account_id: str, device_id: str, category: str, description: str
     ) -> None:
         """The system's block is lifted. Raises DeviceNotFound."""
-        row = await self._locked(tx, account_id, device_id)
+        row = await self.records.locked(tx, account_id, device_id)
         if row["system_suspended"]:
-            await self._unblock(tx, row, "system", Block(category=category, description=description))
+            await self.records.unblock(tx, row, "system", Block(category=category, description=description))
 
     # Other services
 
@@ -237,10 +236,10 @@ class Directory:
         values = {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not None}
         endpoint_name = values.pop("endpoint_name", None) or None
         async with self.database.transaction() as tx:
-            device_id = await self._add(tx, account_id, endpoint_name, values)
+            device_id = await self.records.add(tx, account_id, endpoint_name, values)
             if device_id is None:
                 raise EndpointNameTaken(endpoint_name=endpoint_name)
-            await self._check_limit(tx, account_id, tier)
+            await self.records.check_limit(tx, account_id, tier)
             return await self._shown(tx, account_id, device_id)
 
     async def update(self, account_id: str, device_id: str, body: DeviceUpdate) -> Device:
@@ -248,172 +247,50 @@ class Directory:
         values = {name: value for name in body.__struct_fields__ if (value := getattr(body, name)) is not None}
         endpoint_name = values.pop("endpoint_name", None)
         async with self.database.transaction() as tx:
-            row = await self._locked(tx, account_id, device_id)
+            row = await self.records.locked(tx, account_id, device_id)
             if endpoint_name is not None and compared(endpoint_name) != row["endpoint_key"]:
                 fault = FieldFault("endpoint_name", "is the device's own and cannot be changed; leave it out")
                 raise invalid([fault])
-            changed = _differing(row, _named(values))
+            changed = differing(row, completed(values))
             if changed:
                 names = ",".join(sorted(changed.keys() - {"name_key"}))
-                await self._change(tx, row, changed, Lifecycle.UPDATED, {"changed": names})
+                await self.records.change(tx, row, changed, Lifecycle.UPDATED, {"changed": names})
             return await self._shown(tx, account_id, device_id)
 
     async def destroy(self, account_id: str, device_id: str) -> None:
         """Raises DeviceNotFound, DeviceNotDeletable."""
         async with self.database.transaction() as tx:
-            row = await self._locked(tx, account_id, device_id)
+            row = await self.records.locked(tx, account_id, device_id)
             if row["device_execution_mode"] != DEVELOPER_MODE:
                 fault = FieldFault("id", "names a device without a developer certificate")
                 raise DeviceNotDeletable(device_id=device_id, mode=row["device_execution_mode"], fields=[fault])
-            await self._delete(tx, row)
+            await self.records.delete(tx, row)
 
     async def suspend(self, account_id: str, device_id: str, block: Block) -> None:
         """Raises DeviceNotFound, DeviceAlreadySuspended."""
         async with self.database.transaction() as tx:
-            row = await self._locked(tx, account_id, device_id)
+            row = await self.records.locked(tx, account_id, device_id)
             if row["operator_suspended"]:
                 since = to_rfc3339(row["last_operator_suspended_updated_at"])
                 raise DeviceAlreadySuspended(device_id=device_id, since=since)
-            await self._block(tx, row, "operator", block)
+            await self.records.block(tx, row, "operator", block)
 
     async def resume(self, account_id: str, device_id: str, block: Block) -> None:
         """Raises DeviceNotFound, DeviceNotSuspended."""
         async with self.database.transaction() as tx:
-            row = await self._locked(tx, account_id, device_id)
+            row = await self.records.locked(tx, account_id, device_id)
             if not row["operator_suspended"]:
                 raise DeviceNotSuspended(device_id=device_id)
-            await self._unblock(tx, row, "operator", block)
+            await self.records.unblock(tx, row, "operator", block)
 
     async def fold_counts(self) -> int:
         """Fold what changed into the counts; how many changes there were. For a worker, about once a second."""
         return await counts.fold(self.database)
 
-    # Steps
-
-    async def _locked(self, tx: Transaction, account_id: str, device_id: str) -> Row:
-        row = await store.lock(tx, account_id, device_id) if is_id(device_id) else None
-        if row is None:
-            raise DeviceNotFound(device_id=quoted(device_id))
-        return row
-
     async def _shown(self, tx: Transaction, account_id: str, device_id: str) -> Device:
         row = await store.get(tx, account_id, device_id)
         assert row is not None
         return (await store.shown(tx, account_id, (row,)))[0]
-
-    async def _add(
-        self, tx: Transaction, account_id: str, endpoint_name: str | None, values: Mapping[str, Any]
-    ) -> str | None:
-        """Insert a device; None when its endpoint name is taken. Without a name the id stands for it."""
-        stamp = self.stamps.new()
-        endpoint_name = endpoint_name or stamp.id
-        row = {
-            **store.BLANK,
-            **_named(values),
-            "account_id": account_id,
-            "id": stamp.id,
-            "endpoint_name": endpoint_name,
-            "endpoint_key": compared(endpoint_name),
-            "created_at": stamp.time,
-            "updated_at": stamp.time,
-        }
-        row.setdefault("name_key", "")
-        if not await store.add(tx, row):
-            return None
-        await counts.change(tx, account_id, {counts.of_state(row["state"]): 1})
-        await self._tell(tx, row, Lifecycle.CREATED, {"state": row["state"]})
-        return stamp.id
-
-    async def _check_limit(self, tx: Transaction, account_id: str, tier: str | None) -> None:
-        """Undo, by raising, the device that is one too many. Raises DeviceLimitReached."""
-        if tier is None:
-            return
-        name = "devices_tier_0" if tier == "0" else "devices_tier_1"
-        maximum: int = getattr(self.settings.access, name)
-        if not maximum:
-            return
-        await counts.alone(tx, account_id)
-        used = await counts.devices(tx, account_id) - 1
-        if used >= maximum:
-            raise DeviceLimitReached(limit=f"access.{name}", used=used, maximum=maximum)
-
-    async def _delete(self, tx: Transaction, row: Row) -> None:
-        groups = await store.remove(tx, row)
-        gone = {counts.of_state(row["state"]): -1} | {counts.of_group(group_id): -1 for group_id in groups}
-        await counts.change(tx, row["account_id"], gone)
-        await self._tell(tx, row, Lifecycle.DELETED)
-
-    async def _block(self, tx: Transaction, row: Row, by: str, block: Block) -> None:
-        time = self.stamps.after(row["updated_at"])
-        values = {**_blocking(by, block, time), f"{by}_suspended": 1, "lifecycle_status": "blocked"}
-        if row["state"] == "registered":
-            values["state"] = "deregistered"
-        how = Lifecycle.SUSPENDED if by == "operator" else Lifecycle.SYSTEM_SUSPENDED
-        data = {"by": by, "category": block.category, "description": block.description}
-        await self._change(tx, row, values, how, data, time=time)
-
-    async def _unblock(self, tx: Transaction, row: Row, by: str, block: Block) -> None:
-        time = self.stamps.after(row["updated_at"])
-        other = "system" if by == "operator" else "operator"
-        status = "blocked" if row[f"{other}_suspended"] else "enabled"
-        values = {**_blocking(by, block, time), f"{by}_suspended": 0, "lifecycle_status": status}
-        how = Lifecycle.RESUMED if by == "operator" else Lifecycle.SYSTEM_RESUMED
-        data = {
-            "by": by,
-            "category": block.category,
-            "description": block.description,
-            "lifecycle_status": status,
-        }
-        await self._change(tx, row, values, how, data, time=time)
-
-    async def _change(
-        self,
-        tx: Transaction,
-        row: Row,
-        values: Mapping[str, Any],
-        how: Lifecycle,
-        data: Mapping[str, str] | None = None,
-        *,
-        time: int | None = None,
-    ) -> None:
-        """Write what differs, count it, and tell of it."""
-        changed = _differing(row, values)
-        if "device_execution_mode" in changed:
-            production = changed["device_execution_mode"] == PRODUCTION_MODE
-            changed["deployed_state"] = "production" if production else "development"
-        changed["updated_at"] = self.stamps.after(row["updated_at"]) if time is None else time
-        await store.change(tx, row, changed)
-        if "state" in changed:
-            moved = {counts.of_state(row["state"]): -1, counts.of_state(changed["state"]): 1}
-            await counts.change(tx, row["account_id"], moved)
-        await self._tell(tx, row, how, data, state_change="state" in changed)
-
-    async def _tell(
-        self,
-        tx: Transaction,
-        row: Row | Mapping[str, Any],
-        how: Lifecycle,
-        data: Mapping[str, str] | None = None,
-        *,
-        state_change: bool | None = None,
-    ) -> None:
-        """The device event, and the event for other services."""
-        account_id, device_id = row["account_id"], row["id"]
-        stamp = self.stamps.new()
-        await device_events.add(
-            tx,
-            account_id,
-            device_id,
-            how.value,
-            event_id=stamp.id,
-            created_at=stamp.time,
-            state_change=state_change,
-            data=data,
-        )
-        told = {**(data or {}), "endpoint_name": row["endpoint_name"]}
-        await outbox.append(
-            tx, Event(kind=how.value.kind, account_id=account_id, device_id=device_id, time=stamp.time, data=told)
-        )
 
 
 def _known(row: Row | None) -> Known | None:
@@ -424,30 +301,3 @@ def _known(row: Row | None) -> Known | None:
 
 def _is_suspended(row: Row) -> bool:
     return bool(row["operator_suspended"] or row["system_suspended"])
-
-
-def _named(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The values with what follows from them: the form names are compared in, truth as 0 and 1, the deployed state."""
-    found: dict[str, Any] = {name: int(value) if isinstance(value, bool) else value for name, value in values.items()}
-    if "name" in found:
-        found["name_key"] = compared(found["name"])
-    if found.get("device_execution_mode") == PRODUCTION_MODE:
-        found["deployed_state"] = "production"
-    return found
-
-
-def _differing(row: Row, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the values that the row does not have yet."""
-    return {
-        name: value
-        for name, value in values.items()
-        if (store.decoded(row[name]) if name in store.MAPS else row[name]) != value
-    }
-
-
-def _blocking(by: str, block: Block, time: int) -> dict[str, Any]:
-    return {
-        f"last_{by}_suspended_category": block.category,
-        f"last_{by}_suspended_description": block.description,
-        f"last_{by}_suspended_updated_at": time,
-    }
