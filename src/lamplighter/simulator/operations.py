@@ -22,6 +22,7 @@ FORMATS: dict[str, frozenset[int]] = {
     "1.0": _SINGLE | {ContentFormat.LWM2M_TLV},
     "1.1": _SINGLE | {ContentFormat.LWM2M_TLV} | _SENML,
 }
+_METHODS = frozenset({Code.GET, Code.POST, Code.PUT, Code.DELETE})
 #: Arguments of Execute (section 6.3.5): ``0,1='text'``.
 _ARGUMENTS = re.compile(r"[0-9](?:='[^'\"]*')?(?:,[0-9](?:='[^'\"]*')?)*", re.ASCII)
 
@@ -53,6 +54,8 @@ class Operations:
         return values, Message(Code.CONTENT, payload=payload).add(Option.CONTENT_FORMAT, content_format)
 
     def _answer(self, message: Message, now: float) -> Message:
+        if message.code not in _METHODS:
+            raise Refused(Code.METHOD_NOT_ALLOWED, "composite operations are not for this device")
         path = _path(message)
         for instance in self._tree.instances(path):
             instance.advance(now)
