@@ -19,10 +19,7 @@ _HOLD = Query(sa.select(accounts).where(accounts.c.id == sa.bindparam("id")).wit
 
 
 async def hold(tx: Transaction, account_id: str) -> Row:
-    """The account's row, held so that two transactions cannot both take the last place under a limit.
-
-    Raises AccountNotFound.
-    """
+    """The account's row, which other transactions that hold it wait for. Raises AccountNotFound."""
     row = await tx.fetch_one(_HOLD, id=account_id)
     if row is None:
         raise errors.AccountNotFound(account_id=account_id)

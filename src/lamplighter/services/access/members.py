@@ -25,11 +25,11 @@ _member = group_members.c
 
 
 def _all(table: sa.Table) -> Query:
-    """The ids of a table that exist among given ones; they stay while the transaction lasts."""
+    """The ids of a table that exist among given ones."""
     return Query(
-        sa.select(table.c.id)
-        .where(table.c.account_id == sa.bindparam("account_id"), table.c.id.in_(sa.bindparam("ids", expanding=True)))
-        .with_for_update(read=True)
+        sa.select(table.c.id).where(
+            table.c.account_id == sa.bindparam("account_id"), table.c.id.in_(sa.bindparam("ids", expanding=True))
+        )
     )
 
 
@@ -100,7 +100,7 @@ async def require_groups(tx: Transaction, account_id: str, ids: Sequence[str], n
 
 
 async def existing(tx: Transaction, account_id: str, kind: Kind, ids: Sequence[str]) -> set[str]:
-    """Those of the ids that are such subjects of the account; they stay while the transaction lasts."""
+    """Those of the ids that are such subjects of the account."""
     return {row["id"] for row in await tx.fetch_all(_EXISTING[kind], account_id=account_id, ids=ids)}
 
 

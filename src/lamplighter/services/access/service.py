@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from itertools import chain
 
 import structlog
@@ -17,7 +18,7 @@ from lamplighter.bus.event import Event
 from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.errors import Error
 from lamplighter.ids import Ids
-from lamplighter.services.access import bootstrap
+from lamplighter.services.access import bootstrap, limits
 from lamplighter.services.access.accounts.operations import operations as account_operations
 from lamplighter.services.access.apikeys.operations import operations as api_key_operations
 from lamplighter.services.access.applications.operations import operations as application_operations
@@ -122,6 +123,17 @@ class Access:
         Raises InvalidParameters, UserNameTaken, UserEmailTaken, and AccountNotFound before ``bootstrap``.
         """
         return await bootstrap.make_administrator(self, username, email, password)
+
+    @asynccontextmanager
+    async def changing(self, account_id: str) -> AsyncIterator[Transaction]:
+        """A transaction that changes an account's users, groups or keys: one at a time in each account.
+
+        They are rare, and so no two can take the last place under a limit, miss each other's deletions, or wait for
+        each other in a circle. Raises AccountNotFound.
+        """
+        async with self.database.transaction() as tx:
+            await limits.hold(tx, account_id)
+            yield tx
 
     async def record(self, tx: Transaction, *happened: Event, revokes: bool = False) -> None:
         """Write what happened in an account, in its transaction.

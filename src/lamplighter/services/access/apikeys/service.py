@@ -26,11 +26,17 @@ if TYPE_CHECKING:
     from lamplighter.services.access.service import Access
 
 
-async def get(reader: Reader, account_id: str, key_id: str, secret: str | None = None) -> ApiKey:
+async def row_of(reader: Reader, account_id: str, key_id: str) -> Row:
     """Raises ApiKeyNotFound."""
     row = await reader.fetch_one(store.GET, account_id=account_id, id=key_id) if is_id(key_id) else None
     if row is None:
         raise errors.ApiKeyNotFound(apikey_id=shown(key_id))
+    return row
+
+
+async def get(reader: Reader, account_id: str, key_id: str, secret: str | None = None) -> ApiKey:
+    """Raises ApiKeyNotFound."""
+    row = await row_of(reader, account_id, key_id)
     memberships = await members.groups_of(reader, account_id, "apikey", [key_id])
     return api_key_of(row, memberships[key_id], secret)
 
@@ -56,7 +62,7 @@ async def create(access: Access, account_id: str, wanted: ApiKeyCreate, owner: s
     """
     key_id = access.ids.new()
     made = access.mint.make(CredentialKind.API_KEY, account_id, key_id)
-    async with access.database.transaction() as tx:
+    async with access.changing(account_id) as tx:
         chosen = wanted.groups
         if chosen is None:
             chosen = await groups.developers_of(tx, account_id)
@@ -83,8 +89,8 @@ async def create(access: Access, account_id: str, wanted: ApiKeyCreate, owner: s
 
 async def update(access: Access, account_id: str, key_id: str, wanted: ApiKeyUpdate, now: int) -> ApiKey:
     """Raises ApiKeyNotFound, InvalidParameters."""
-    async with access.database.transaction() as tx:
-        row = await lock(tx, account_id, key_id)
+    async with access.changing(account_id) as tx:
+        row = await row_of(tx, account_id, key_id)
         changes: dict[str, Any] = {}
         for name in ("name", "status", "owner"):
             value = getattr(wanted, name)
@@ -103,8 +109,8 @@ async def update(access: Access, account_id: str, key_id: str, wanted: ApiKeyUpd
 async def reset_secret(access: Access, account_id: str, key_id: str, now: int) -> ApiKey:
     """Give the key a new secret; the old one stops working. Raises ApiKeyNotFound."""
     made = access.mint.make(CredentialKind.API_KEY, account_id, key_id)
-    async with access.database.transaction() as tx:
-        row = await lock(tx, account_id, key_id)
+    async with access.changing(account_id) as tx:
+        row = await row_of(tx, account_id, key_id)
         same = {name: row[name] for name in ("name", "status", "owner")}
         await tx.execute(
             store.UPDATE, account_id=account_id, id=key_id, key=made.shown, digest=made.digest, now=now, **same
@@ -115,8 +121,8 @@ async def reset_secret(access: Access, account_id: str, key_id: str, now: int) -
 
 async def delete(access: Access, account_id: str, key_id: str, now: int) -> None:
     """Raises ApiKeyNotFound."""
-    async with access.database.transaction() as tx:
-        await lock(tx, account_id, key_id)
+    async with access.changing(account_id) as tx:
+        await row_of(tx, account_id, key_id)
         await members.forget(tx, account_id, "apikey", key_id)
         await tx.execute(store.DELETE, account_id=account_id, id=key_id)
         await access.record(tx, happened("ApiKeyDeleted", account_id, key_id, now), revokes=True)
@@ -124,18 +130,10 @@ async def delete(access: Access, account_id: str, key_id: str, now: int) -> None
 
 async def change_groups(access: Access, account_id: str, key_id: str, group_ids: list[str], *, join: bool) -> ApiKey:
     """Raises ApiKeyNotFound, InvalidParameters, AlreadyInGroup."""
-    async with access.database.transaction() as tx:
-        await lock(tx, account_id, key_id)
+    async with access.changing(account_id) as tx:
+        await row_of(tx, account_id, key_id)
         await groups.change_groups(access, tx, account_id, "apikey", key_id, group_ids, join=join)
         return await get(tx, account_id, key_id)
-
-
-async def lock(tx: Transaction, account_id: str, key_id: str) -> Row:
-    """The row, which nobody else changes while the transaction lasts. Raises ApiKeyNotFound."""
-    row = await tx.fetch_one(store.LOCK, account_id=account_id, id=key_id) if is_id(key_id) else None
-    if row is None:
-        raise errors.ApiKeyNotFound(apikey_id=shown(key_id))
-    return row
 
 
 async def _require_owner(tx: Transaction, account_id: str, owner: str | None) -> None:

@@ -14,7 +14,6 @@ _OWN = _k.account_id == sa.bindparam("account_id")
 _ONE = (_OWN, _k.id == sa.bindparam("id"))
 
 GET = Query(sa.select(api_keys).where(*_ONE))
-LOCK = Query(sa.select(api_keys).where(*_ONE).with_for_update())
 INSERT = Query(sa.insert(api_keys))
 UPDATE = Query(
     sa.update(api_keys)

@@ -107,8 +107,8 @@ async def insert(
 
 async def create(access: Access, account_id: str, application_id: str, wanted: AccessKeyCreate, now: int) -> AccessKey:
     """Raises ApplicationNotFound, InvalidParameters, ObjectLimitReached."""
-    async with access.database.transaction() as tx:
-        await service.lock(tx, account_id, application_id)
+    async with access.changing(account_id) as tx:
+        await service.row_of(tx, account_id, application_id)
         return await insert(access, tx, account_id, application_id, wanted, now)
 
 
@@ -116,9 +116,9 @@ async def update(
     access: Access, account_id: str, application_id: str, key_id: str, wanted: AccessKeyUpdate, now: int
 ) -> AccessKey:
     """Raises ApplicationNotFound, AccessKeyNotFound, InvalidParameters."""
-    async with access.database.transaction() as tx:
-        await service.lock(tx, account_id, application_id)
-        row = await _lock(tx, account_id, application_id, key_id)
+    async with access.changing(account_id) as tx:
+        await service.row_of(tx, account_id, application_id)
+        row = await _row_of(tx, account_id, application_id, key_id)
         status = row["status"]
         if wanted.status == "EXPIRED":
             if status_of(row, now) != "EXPIRED":
@@ -147,16 +147,16 @@ async def update(
 
 async def delete(access: Access, account_id: str, application_id: str, key_id: str, now: int) -> None:
     """Raises ApplicationNotFound, AccessKeyNotFound."""
-    async with access.database.transaction() as tx:
-        await service.lock(tx, account_id, application_id)
-        await _lock(tx, account_id, application_id, key_id)
+    async with access.changing(account_id) as tx:
+        await service.row_of(tx, account_id, application_id)
+        await _row_of(tx, account_id, application_id, key_id)
         await tx.execute(store.KEY_DELETE, account_id=account_id, application_id=application_id, id=key_id)
         await access.record(tx, happened("AccessKeyDeleted", account_id, key_id, now), revokes=True)
 
 
-async def _lock(tx: Transaction, account_id: str, application_id: str, key_id: str) -> Row:
+async def _row_of(tx: Transaction, account_id: str, application_id: str, key_id: str) -> Row:
     values = {"account_id": account_id, "application_id": application_id, "id": key_id}
-    row = await tx.fetch_one(store.KEY_LOCK, **values) if is_id(key_id) else None
+    row = await tx.fetch_one(store.KEY_GET_OF, **values) if is_id(key_id) else None
     if row is None:
         raise errors.AccessKeyNotFound(access_key_id=shown(key_id))
     return row

@@ -28,21 +28,19 @@ if TYPE_CHECKING:
     from lamplighter.services.access.service import Access
 
 
-async def get(reader: Reader, account_id: str, application_id: str) -> Application:
+async def row_of(reader: Reader, account_id: str, application_id: str) -> Row:
     """Raises ApplicationNotFound."""
     row = await reader.fetch_one(store.GET, account_id=account_id, id=application_id) if is_id(application_id) else None
     if row is None:
         raise errors.ApplicationNotFound(application_id=shown(application_id))
+    return row
+
+
+async def get(reader: Reader, account_id: str, application_id: str) -> Application:
+    """Raises ApplicationNotFound."""
+    row = await row_of(reader, account_id, application_id)
     memberships = await members.groups_of(reader, account_id, "application", [application_id])
     return application_of(row, memberships[application_id])
-
-
-async def lock(tx: Transaction, account_id: str, application_id: str) -> Row:
-    """The row, which nobody else changes while the transaction lasts. Raises ApplicationNotFound."""
-    row = await tx.fetch_one(store.LOCK, account_id=account_id, id=application_id) if is_id(application_id) else None
-    if row is None:
-        raise errors.ApplicationNotFound(application_id=shown(application_id))
-    return row
 
 
 async def listed(
@@ -95,7 +93,7 @@ async def insert(
 
 async def create(access: Access, account_id: str, wanted: ApplicationCreate, now: int) -> Application:
     """Raises InvalidParameters, ApplicationNameTaken, ObjectLimitReached."""
-    async with access.database.transaction() as tx:
+    async with access.changing(account_id) as tx:
         application_id = await insert(access, tx, account_id, wanted, now)
         return await get(tx, account_id, application_id)
 
@@ -104,8 +102,8 @@ async def update(
     access: Access, account_id: str, application_id: str, wanted: ApplicationUpdate, now: int
 ) -> Application:
     """Raises ApplicationNotFound, InvalidParameters, ApplicationNameTaken."""
-    async with access.database.transaction() as tx:
-        row = await lock(tx, account_id, application_id)
+    async with access.changing(account_id) as tx:
+        row = await row_of(tx, account_id, application_id)
         status = row["status"] if wanted.status is UNSET else wanted.status
         try:
             await tx.execute(
@@ -131,8 +129,8 @@ async def update(
 
 async def delete(access: Access, account_id: str, application_id: str, now: int) -> None:
     """Its keys go with it. Raises ApplicationNotFound."""
-    async with access.database.transaction() as tx:
-        await lock(tx, account_id, application_id)
+    async with access.changing(account_id) as tx:
+        await row_of(tx, account_id, application_id)
         await tx.execute(store.DELETE_KEYS, account_id=account_id, application_id=application_id)
         await members.forget(tx, account_id, "application", application_id)
         await tx.execute(store.DELETE, account_id=account_id, id=application_id)
@@ -143,6 +141,6 @@ async def change_groups(
     access: Access, account_id: str, application_id: str, group_ids: list[str], *, join: bool
 ) -> None:
     """Raises ApplicationNotFound, InvalidParameters, AlreadyInGroup."""
-    async with access.database.transaction() as tx:
-        await lock(tx, account_id, application_id)
+    async with access.changing(account_id) as tx:
+        await row_of(tx, account_id, application_id)
         await groups.change_groups(access, tx, account_id, "application", application_id, group_ids, join=join)

@@ -14,7 +14,6 @@ _OWN = _a.account_id == sa.bindparam("account_id")
 _ONE = (_OWN, _a.id == sa.bindparam("id"))
 
 GET = Query(sa.select(applications).where(*_ONE))
-LOCK = Query(sa.select(applications).where(*_ONE).with_for_update())
 COUNT = Query(sa.select(sa.func.count()).select_from(applications).where(_OWN))
 INSERT = Query(sa.insert(applications))
 UPDATE = Query(
@@ -53,7 +52,6 @@ _KEY_OF = _k.application_id == sa.bindparam("application_id")
 _KEY = (_KEY_OWN, _k.id == sa.bindparam("id"))
 KEY_GET = Query(sa.select(access_keys).where(*_KEY))
 KEY_GET_OF = Query(sa.select(access_keys).where(*_KEY, _KEY_OF))
-KEY_LOCK = Query(sa.select(access_keys).where(*_KEY, _KEY_OF).with_for_update())
 KEY_COUNT = Query(sa.select(sa.func.count()).select_from(access_keys).where(_KEY_OWN, _KEY_OF))
 KEY_INSERT = Query(sa.insert(access_keys))
 KEY_UPDATE = Query(

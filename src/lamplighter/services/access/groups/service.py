@@ -25,20 +25,18 @@ ADMINISTRATORS = "Administrators"
 DEVELOPERS = "Developers"
 
 
-async def get(reader: Reader, account_id: str, group_id: str) -> Group:
+async def row_of(reader: Reader, account_id: str, group_id: str) -> Row:
     """Raises GroupNotFound."""
     row = await reader.fetch_one(store.GET, account_id=account_id, id=group_id) if is_id(group_id) else None
     if row is None:
         raise errors.GroupNotFound(group_id=shown(group_id))
-    return group_of(row)
-
-
-async def lock(tx: Transaction, account_id: str, group_id: str) -> Row:
-    """The group's row, which nobody else changes while the transaction lasts. Raises GroupNotFound."""
-    row = await tx.fetch_one(store.LOCK, account_id=account_id, id=group_id) if is_id(group_id) else None
-    if row is None:
-        raise errors.GroupNotFound(group_id=shown(group_id))
     return row
+
+
+async def get(reader: Reader, account_id: str, group_id: str) -> Group:
+    """Raises GroupNotFound."""
+    row = await row_of(reader, account_id, group_id)
+    return group_of(row)
 
 
 async def insert(tx: Transaction, account_id: str, group_id: str, name: str, policy: str, now: int) -> None:
@@ -77,7 +75,7 @@ async def developers_of(reader: Reader, account_id: str) -> list[str]:
 async def create(access: Access, account_id: str, name: str, subjects: Subjects, now: int) -> Group:
     """Raises InvalidParameters, GroupNameTaken."""
     group_id = access.ids.new()
-    async with access.database.transaction() as tx:
+    async with access.changing(account_id) as tx:
         await _require(tx, account_id, subjects, "members.")
         await insert(tx, account_id, group_id, name, "developers", now)
         for kind, ids, _ in _by_kind(subjects):
@@ -88,8 +86,8 @@ async def create(access: Access, account_id: str, name: str, subjects: Subjects,
 
 async def rename(access: Access, account_id: str, group_id: str, name: str, now: int) -> Group:
     """Raises GroupNotFound, GroupNameTaken."""
-    async with access.database.transaction() as tx:
-        await lock(tx, account_id, group_id)
+    async with access.changing(account_id) as tx:
+        await row_of(tx, account_id, group_id)
         try:
             await tx.execute(
                 store.RENAME, account_id=account_id, id=group_id, name=name, name_key=key_of(name), now=now
@@ -102,8 +100,8 @@ async def rename(access: Access, account_id: str, group_id: str, name: str, now:
 
 async def delete(access: Access, account_id: str, group_id: str, now: int) -> None:
     """Raises GroupNotFound, GroupInUse."""
-    async with access.database.transaction() as tx:
-        row = await lock(tx, account_id, group_id)
+    async with access.changing(account_id) as tx:
+        row = await row_of(tx, account_id, group_id)
         if row["policy"] == "administrators":
             raise errors.GroupInUse(name=row["name"])
         await members.empty(tx, account_id, group_id)
@@ -115,8 +113,8 @@ async def change_members(
     access: Access, account_id: str, group_id: str, subjects: Subjects, now: int, *, join: bool
 ) -> Group:
     """Put subjects into a group, or take them out. Raises GroupNotFound, InvalidParameters, AlreadyInGroup."""
-    async with access.database.transaction() as tx:
-        await lock(tx, account_id, group_id)
+    async with access.changing(account_id) as tx:
+        await row_of(tx, account_id, group_id)
         await _require(tx, account_id, subjects)
         for kind, ids, _ in _by_kind(subjects):
             change = members.add if join else members.remove

@@ -28,7 +28,6 @@ _OWN = _g.account_id == sa.bindparam("account_id")
 _ONE = (_OWN, _g.id == sa.bindparam("id"))
 
 GET = Query(sa.select(*_COLUMNS).where(*_ONE))
-LOCK = Query(sa.select(groups).where(*_ONE).with_for_update())
 BY_POLICY = Query(sa.select(_g.id).where(_OWN, _g.policy == sa.bindparam("policy")).order_by(_g.id).limit(1))
 INSERT = Query(sa.insert(groups))
 RENAME = Query(

@@ -52,11 +52,17 @@ async def secret_of(access: Access, wanted: UserCreate) -> Secret:
     return Secret(await access.passwords.hash(wanted.password or invented or ""), invented)
 
 
-async def get(access: Access, reader: Reader, account_id: str, user_id: str) -> User:
+async def row_of(reader: Reader, account_id: str, user_id: str) -> Row:
     """Raises UserNotFound."""
     row = await reader.fetch_one(store.GET, account_id=account_id, id=user_id) if is_id(user_id) else None
     if row is None:
         raise errors.UserNotFound(user_id=shown(user_id))
+    return row
+
+
+async def get(access: Access, reader: Reader, account_id: str, user_id: str) -> User:
+    """Raises UserNotFound."""
+    row = await row_of(reader, account_id, user_id)
     memberships = await members.groups_of(reader, account_id, "user", [user_id])
     since = access.clock.now() - round(access.settings.access.session_idle * MICROSECONDS)
     rows = await reader.fetch_all(session_store.OF_USER, account_id=account_id, user_id=user_id, since=since)
@@ -120,7 +126,7 @@ async def insert(access: Access, tx: Transaction, account_id: str, wanted: UserC
 async def create(access: Access, account_id: str, wanted: UserCreate, now: int) -> User:
     """Raises InvalidParameters, UserNameTaken, UserEmailTaken, Overloaded."""
     secret = await secret_of(access, wanted)
-    async with access.database.transaction() as tx:
+    async with access.changing(account_id) as tx:
         user_id = await insert(access, tx, account_id, wanted, secret, now)
         user = await get(access, tx, account_id, user_id)
     user.password = UNSET if secret.invented is None else secret.invented
@@ -134,8 +140,8 @@ async def update(access: Access, account_id: str, user_id: str, wanted: UserUpda
     Raises UserNotFound, InvalidParameters, PermissionMissing, WrongPassword, UserNameTaken, UserEmailTaken.
     """
     password_hash = await _new_password(access, account_id, user_id, wanted)
-    async with access.database.transaction() as tx:
-        row = await lock(tx, account_id, user_id)
+    async with access.changing(account_id) as tx:
+        row = await row_of(tx, account_id, user_id)
         own = caller.user_id == user_id and caller.account_id == account_id
         if wanted.groups is not UNSET and wanted.groups is not None:
             before = (await members.groups_of(tx, account_id, "user", [user_id]))[user_id]
@@ -216,12 +222,12 @@ async def delete(access: Access, account_id: str, user_id: str, now: int, *, act
 
     :param active: whether one who is ACTIVE may be removed
     """
-    async with access.database.transaction() as tx:
-        row = await lock(tx, account_id, user_id)
+    async with access.changing(account_id) as tx:
+        row = await row_of(tx, account_id, user_id)
         if row["status"] == "ACTIVE" and not active:
             raise errors.UserStillActive(user_id=user_id)
-        await tx.execute(session_store.END_OF_USER, account_id=account_id, user_id=user_id)
         await tx.execute(api_key_store.DISOWN, account_id=account_id, user_id=user_id)
+        await tx.execute(session_store.END_OF_USER, account_id=account_id, user_id=user_id)
         await members.forget(tx, account_id, "user", user_id)
         await tx.execute(store.DELETE, account_id=account_id, id=user_id)
         await access.record(tx, happened("UserDeleted", account_id, user_id, now), revokes=True)
@@ -229,18 +235,10 @@ async def delete(access: Access, account_id: str, user_id: str, now: int, *, act
 
 async def change_groups(access: Access, account_id: str, user_id: str, group_ids: list[str], *, join: bool) -> User:
     """Raises UserNotFound, InvalidParameters, AlreadyInGroup."""
-    async with access.database.transaction() as tx:
-        await lock(tx, account_id, user_id)
+    async with access.changing(account_id) as tx:
+        await row_of(tx, account_id, user_id)
         await groups.change_groups(access, tx, account_id, "user", user_id, group_ids, join=join)
         return await get(access, tx, account_id, user_id)
-
-
-async def lock(tx: Transaction, account_id: str, user_id: str) -> Row:
-    """The row, which nobody else changes while the transaction lasts. Raises UserNotFound."""
-    row = await tx.fetch_one(store.LOCK, account_id=account_id, id=user_id) if is_id(user_id) else None
-    if row is None:
-        raise errors.UserNotFound(user_id=shown(user_id))
-    return row
 
 
 def _taken(violation: UniqueViolation, username: str | None, email: str) -> Error:
