@@ -101,7 +101,7 @@ class LampBroken(families.Conflict):
     """The lamp does not work."""
 
     message = "The lamp {lamp_id} is broken."
-    cause = "It fell."
+    cause = "It fell from its post."
     remedy = "Replace it."
 
 

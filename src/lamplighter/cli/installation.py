@@ -74,11 +74,9 @@ def _settings(config: Path | None) -> Settings:
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:
-    from lamplighter.storage.seal import MasterKeyError
-
     try:
         return asyncio.run(work)
-    except (Error, MasterKeyError, OSError, ValueError) as error:
+    except (Error, OSError, ValueError) as error:
         raise Failure(str(error)) from None
 
 

@@ -26,10 +26,8 @@ def serve(role: str, data: Path, config: Path | None) -> int:
 
 
 async def _serve(role: str, data: Path, settings: Settings) -> int:
-    from lamplighter.api.server import PortInUse
-    from lamplighter.errors import Error
+    from lamplighter.roles.places import CannotStart
     from lamplighter.roles.process import Process
-    from lamplighter.storage.seal import MasterKeyError
 
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -38,7 +36,7 @@ async def _serve(role: str, data: Path, settings: Settings) -> int:
     process = Process(data, settings)
     try:
         await process.start()
-    except (PortInUse, MasterKeyError, Error, OSError) as error:
+    except CannotStart as error:
         raise Failure(f"Lamplighter cannot start: {error}") from None
     print(
         _greeting(process.folder.path, process.port, process.settings, first=process.first_start),

@@ -15,6 +15,10 @@ ADMIN_KEY = "admin-key"
 PKI = "pki"
 
 
+class CannotStart(Exception):
+    """A part of the installation cannot be used. Its text says what to do."""
+
+
 class Folder(NamedTuple):
     """The data folder (``--data``)."""
 

@@ -13,7 +13,7 @@ from lamplighter.api.http import Api
 from lamplighter.api.metrics import Metrics
 from lamplighter.api.networks import Origin
 from lamplighter.api.operation import Bound
-from lamplighter.api.server import ApiServer, tls_context
+from lamplighter.api.server import ApiServer, PortInUse, tls_context
 from lamplighter.bus.log import EventLog
 from lamplighter.bus.open import open_bus
 from lamplighter.clock import MICROSECONDS, SystemClock
@@ -21,7 +21,7 @@ from lamplighter.errors import Error
 from lamplighter.ids import Ids
 from lamplighter.roles.countries import open_countries
 from lamplighter.roles.pages import PLAIN, public_pages
-from lamplighter.roles.places import Folder, keep_admin_key, with_addresses
+from lamplighter.roles.places import CannotStart, Folder, keep_admin_key, with_addresses
 from lamplighter.services.access.permissions import PERMISSIONS, POLICIES
 from lamplighter.services.access.service import Access
 from lamplighter.services.certificates.service import Authority
@@ -35,7 +35,7 @@ from lamplighter.services.support.operations import operations as support_operat
 from lamplighter.services.support.service import Support
 from lamplighter.settings import Settings
 from lamplighter.storage.open import open_database
-from lamplighter.storage.seal import load_master_key
+from lamplighter.storage.seal import MasterKeyError, load_master_key
 
 log = structlog.get_logger("lamplighter.process")
 
@@ -48,10 +48,7 @@ GROUPS = {"Administrators": POLICIES["administrators"], "Developers": POLICIES["
 
 
 class Process:
-    """The roles ``all`` and ``api``. ``start`` it on a running loop, and ``close`` it there.
-
-    Raises what a part cannot do without: PortInUse, MasterKeyError, DatabaseUnavailable.
-    """
+    """The roles ``all`` and ``api``. ``start`` it on a running loop, and ``close`` it there."""
 
     def __init__(self, data: Path, settings: Settings) -> None:
         self.folder = Folder(data)
@@ -63,9 +60,12 @@ class Process:
         self._pruned = 0.0
 
     async def start(self) -> None:
-        """Everything, up to the open ports."""
+        """Everything, up to the open ports. Raises CannotStart."""
         try:
             await self._start()
+        except (PortInUse, MasterKeyError, Error, OSError) as error:
+            await self._parts.aclose()
+            raise CannotStart(str(error)) from error
         except BaseException:
             await self._parts.aclose()
             raise

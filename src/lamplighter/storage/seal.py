@@ -19,7 +19,7 @@ _LENGTH = 32
 _NONCE = 12
 
 
-class MasterKeyError(Exception):
+class MasterKeyError(ValueError):
     """The master key cannot be used. Its text says what to do."""
 
 
@@ -71,7 +71,7 @@ def load_master_key(data_dir: Path, environment: dict[str, str] | os._Environ[st
             )
         given = path.read_text()
     try:
-        return MasterKey(bytes.fromhex(given.strip()))
+        key = bytes.fromhex(given.strip())
     except ValueError:
         raise MasterKeyError(
             f"The master key in {VARIABLE if VARIABLE in environment else path} is not 64 hex digits."
