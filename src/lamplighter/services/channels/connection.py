@@ -1,0 +1,238 @@
+"""One WebSocket of a channel: sends what waits, and ends when the channel, the key or the server does."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Coroutine
+from typing import Any, NamedTuple, Protocol
+
+import structlog
+
+from lamplighter.api.caller import Authenticator, CredentialKind
+from lamplighter.errors import Error
+from lamplighter.services.channels.messages import Message, messages
+from lamplighter.services.channels.place import Place
+from lamplighter.services.channels.queue import Queue
+from lamplighter.services.channels.store import Channel, Store
+from lamplighter.services.channels.tail import Tail
+
+log = structlog.get_logger("lamplighter.channels")
+
+PERMISSION = "connect.use"
+STALLED = 60.0
+"""Seconds after which a peer that takes nothing has gone. The server's pings give it as long."""
+CLOSING = 5.0
+"""Seconds that writing the close frame may take."""
+
+RELEASE = b"release"
+"""Asked of the connection that has a channel, by the one that takes it over."""
+PLACE = b"place"
+"""Asked of the connection that has a channel: how far has it come?"""
+
+
+class Socket(Protocol):
+    """The server's end of a WebSocket (api/http.py)."""
+
+    async def accept(self) -> None: ...
+
+    async def send(self, text: str) -> None: ...
+
+    async def receive(self) -> str | bytes | None: ...
+
+    async def close(self, code: int, reason: str = "") -> None: ...
+
+
+class Presented(NamedTuple):
+    """The key that a connection was opened with, to be checked again while it lasts."""
+
+    kind: CredentialKind
+    credential: str
+
+
+class Ending(NamedTuple):
+    """Why a connection ends (the contract's close codes); code None: the peer has gone."""
+
+    code: int | None
+    reason: str
+
+
+GONE = Ending(None, "")
+DELETED = Ending(1000, "the channel was deleted")
+REPLACED = Ending(1001, "a newer connection has the channel")
+REVOKED = Ending(1008, "the key is no longer valid")
+UNREGISTERED = Ending(1011, "no websocket channel is registered; send PUT /v2/notification/websocket first")
+FAILED = Ending(1011, "the server failed; connect again")
+STOPPING = Ending(1012, "the server is restarting; connect again")
+
+
+class Connection:
+    """One accepted connection that has claimed its channel.
+
+    The peer acknowledges nothing, so a frame counts as delivered when the connection has outlived it for a look, or has
+    ended otherwise than by our death: then at most the frames of the last two looks are sent once more.
+
+    :param look: seconds between two looks at the key, the channel and the cursor
+    """
+
+    def __init__(
+        self,
+        id_: str,
+        channel: Channel,
+        socket: Socket,
+        key: Presented,
+        *,
+        store: Store,
+        queue: Queue,
+        tail: Tail,
+        authenticator: Authenticator,
+        look: float,
+    ) -> None:
+        self.id = id_
+        self.channel = channel
+        self.sent = channel.cursor
+        self.released = asyncio.Event()
+        self._socket = socket
+        self._key = key
+        self._store = store
+        self._queue = queue
+        self._tail = tail
+        self._authenticator = authenticator
+        self._look_seconds = look
+        self._changed = asyncio.Event()
+        self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
+        self._sending = False
+        self._passed = self.sent
+        self._settled = self.sent
+
+    def look(self) -> None:
+        """Something about the channel or its keys may have changed: look at once."""
+        self._changed.set()
+
+    def end(self, ending: Ending) -> None:
+        if not self._ending.done():
+            self._ending.set_result(ending)
+
+    async def answer(self, question: bytes) -> bytes:
+        """What others ask of the connection that has a channel."""
+        if question == RELEASE:
+            self.end(REPLACED)
+            await self.released.wait()
+        return str(self.sent).encode()
+
+    async def run(self) -> None:
+        """Deliver until something ends it, leave the cursor behind what was sent, and close."""
+        tasks = [asyncio.create_task(self._until(each)) for each in (self._deliver(), self._listen(), self._watch())]
+        try:
+            ending = await self._ending
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._leave()
+        if ending.code is not None:
+            await close(self._socket, ending)
+
+    async def _until(self, work: Coroutine[Any, Any, Ending]) -> None:
+        try:
+            self.end(await work)
+        except Exception:
+            log.exception("a notification connection failed", channel=self.channel.id)
+            self.end(FAILED)
+
+    async def _deliver(self) -> Ending:
+        while True:
+            news = self._tail.news
+            try:
+                waiting = await self._queue.read(self.channel, self.sent)
+            except Error:
+                await asyncio.sleep(self._look_seconds)  # the database is away
+                continue
+            for message in messages(waiting.items, self.channel.serialization):
+                if not await self._send(message):
+                    return GONE
+            if waiting.end == self.sent and not waiting.items:
+                await _wait(news, self._look_seconds)
+            self.sent = waiting.end
+
+    async def _send(self, message: Message) -> bool:
+        """Whether the peer is still there."""
+        self._sending = True
+        try:
+            async with asyncio.timeout(STALLED):
+                await self._socket.send(message.body.decode())
+        except (OSError, RuntimeError):  # RuntimeError: the server has given the connection up already
+            return False
+        finally:
+            self._sending = False
+        self._passed, self.sent = self.sent, message.place
+        return True
+
+    async def _listen(self) -> Ending:
+        while await self._socket.receive() is not None:
+            pass  # applications have nothing to say here
+        return GONE
+
+    async def _watch(self) -> Ending:
+        while True:
+            await _wait(self._changed, self._look_seconds)
+            self._changed.clear()
+            try:
+                ending = await self._check()
+                if ending is not None:
+                    return ending
+                await self._settle()
+            except Error as error:
+                log.warning("a notification connection could not be checked", error=error.name)
+
+    async def _check(self) -> Ending | None:
+        """Whether key and channel still stand."""
+        try:
+            caller = await self._authenticator.caller_of(*self._key)
+        except Error as error:
+            if error.status == 401:
+                return REVOKED
+            raise
+        if caller.subject_id != self.channel.subject_id or not caller.may(PERMISSION):
+            return REVOKED
+        current = await self._store.get(self.channel.account_id, self.channel.subject_id)
+        if current is None or current.id != self.channel.id:
+            return DELETED
+        if current.connection != self.id:
+            return REPLACED
+        self.channel = current
+        return None
+
+    async def _settle(self) -> None:
+        """Commit what had been sent at the last look; of a frame that the peer is slow to take, nothing."""
+        settled = self._settled
+        self._settled = self._passed if self._sending else self.sent
+        await self._advance(settled)
+
+    async def _advance(self, place: Place) -> None:
+        if place > self.channel.cursor:
+            await self._store.advance(self.channel, place)
+            self.channel = self.channel._replace(cursor=place)
+
+    async def _leave(self) -> None:
+        try:
+            await self._advance(self.sent)
+            await self._store.release(self.channel, self.id)
+        except Error as error:
+            log.warning("a notification connection could not leave its cursor", error=error.name)
+        finally:
+            self.released.set()
+
+
+async def close(socket: Socket, ending: Ending) -> None:
+    """Send the close frame, unless the peer has gone or takes nothing."""
+    assert ending.code is not None
+    with contextlib.suppress(OSError, RuntimeError):
+        async with asyncio.timeout(CLOSING):
+            await socket.close(ending.code, ending.reason)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()

@@ -1,0 +1,147 @@
+"""The REST operations of notification channels."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lamplighter.api.caller import KEYS, credential_of
+from lamplighter.api.http import Socket, _websocket_credential
+from lamplighter.api.operation import Answer, Call, Operations
+from lamplighter.errors import channels as errors
+from lamplighter.services.channels.connection import PERMISSION, Presented
+from lamplighter.services.channels.model import (
+    ChannelMetadata,
+    RegisterWebsocketChannel,
+    WebsocketChannel,
+    WebsocketRequest,
+)
+from lamplighter.services.channels.service import Channels
+
+operations = Operations("Device data - notifications")
+
+
+@operations.add(
+    "PUT",
+    "/v2/notification/websocket",
+    "registerWebsocket",
+    permission=PERMISSION,
+    credentials=KEYS,
+    body=WebsocketRequest,
+    body_required=False,
+    answer=RegisterWebsocketChannel,
+    raises=(errors.OtherChannelExists,),
+)
+async def register_websocket(channels: Channels, call: Call) -> Answer | RegisterWebsocketChannel:
+    """Register a websocket channel, or change its serialization; events queue from now on."""
+    body: WebsocketRequest = call.body or WebsocketRequest()
+    channel, new = await channels.register(call.caller, "WEB_SOCKET", body.asked())
+    if not new:
+        return RegisterWebsocketChannel(channel.serialization)
+    return Answer(msgspec.json.encode(await channels.state(channel)), status=201)
+
+
+@operations.add(
+    "GET",
+    "/v2/notification/websocket",
+    "getWebsocket",
+    permission=PERMISSION,
+    credentials=KEYS,
+    answer=WebsocketChannel,
+    raises=(errors.ChannelNotFound,),
+)
+async def get_websocket(channels: Channels, call: Call) -> WebsocketChannel:
+    """Get the websocket channel: whether it is connected, and how much waits for it."""
+    return await channels.state(await channels.channel(call.caller, "WEB_SOCKET"))
+
+
+@operations.add(
+    "DELETE",
+    "/v2/notification/websocket",
+    "deleteWebsocket",
+    permission=PERMISSION,
+    status=204,
+    credentials=KEYS,
+    raises=(errors.ChannelNotFound,),
+)
+async def delete_websocket(channels: Channels, call: Call) -> None:
+    """Delete the websocket channel and close its connection."""
+    if not await channels.delete(call.caller, "WEB_SOCKET"):
+        raise errors.ChannelNotFound(mechanism="websocket")
+
+
+@operations.add(
+    "GET",
+    "/v2/notification/websocket-connect",
+    "connectWebsocket",
+    permission=PERMISSION,
+    status=101,
+    credentials=KEYS,
+    raises=(errors.HandshakeInProgress,),
+    websocket=True,
+)
+async def connect_websocket(channels: Channels, call: Call, socket: Socket) -> None:
+    """Open the connection of the websocket channel; a newer one replaces it."""
+    # The kernel has just resolved this very credential; it is needed again while the connection lasts.
+    key = Presented(*credential_of(_websocket_credential(socket._request)))
+    await channels.connect(call.caller, key, socket)
+
+
+@operations.add(
+    "GET",
+    "/v2/notification/pull",
+    "longPollNotifications",
+    permission=PERMISSION,
+    credentials=KEYS,
+    answer=dict,
+    raises=(errors.OtherChannelExists, errors.ChannelDeleted),
+    words=frozenset({"CHANNEL_DELETED"}),
+    deprecated=True,
+)
+async def long_poll_notifications(channels: Channels, call: Call) -> Answer:
+    """Wait for notifications; the first poll registers the long-poll channel."""
+    body = await channels.poll(call.caller, call.disconnected)
+    return Answer(status=204) if body is None else Answer(body)
+
+
+@operations.add(
+    "DELETE",
+    "/v2/notification/pull",
+    "deleteLongPollChannel",
+    permission=PERMISSION,
+    credentials=KEYS,
+    answer_media_type="text/plain",
+    deprecated=True,
+)
+async def delete_long_poll_channel(channels: Channels, call: Call) -> Answer:
+    """Delete the long-poll channel; polls that are open end with 410."""
+    deleted = await channels.delete(call.caller, "LONG_POLLING")
+    return Answer(b"REMOVED" if deleted else b"ALREADY_DELETED", media_type="text/plain")
+
+
+@operations.add(
+    "GET",
+    "/v2/notification/channel",
+    "getChannelMetadata",
+    permission=PERMISSION,
+    credentials=KEYS,
+    answer=ChannelMetadata,
+    raises=(errors.ChannelNotFound,),
+)
+async def get_channel_metadata(channels: Channels, call: Call) -> ChannelMetadata:
+    """Get which type of notification channel the application has."""
+    mechanism = (await channels.channel(call.caller)).mechanism
+    assert mechanism is not None
+    return ChannelMetadata(mechanism)
+
+
+@operations.add(
+    "GET",
+    "/v2/notification/callback",
+    "getWebhook",
+    permission=PERMISSION,
+    credentials=KEYS,
+    raises=(errors.ChannelNotFound,),
+)
+async def get_webhook(channels: Channels, call: Call) -> None:
+    """Get the webhook; this server has none yet, as clients that look before they poll expect."""
+    raise errors.ChannelNotFound(mechanism="webhook")

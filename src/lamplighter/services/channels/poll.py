@@ -1,0 +1,88 @@
+"""One long poll: held until there is something to tell, the time is up, or the channel is deleted."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, NamedTuple
+
+from lamplighter.errors.channels import ChannelDeleted
+from lamplighter.services.channels.messages import messages
+from lamplighter.services.channels.place import Place
+from lamplighter.services.channels.queue import Queue
+from lamplighter.services.channels.store import Channel, Store
+from lamplighter.services.channels.tail import Tail
+
+
+class Found(NamedTuple):
+    """What a poll came to."""
+
+    body: bytes | None
+    """The message; None: nothing to tell."""
+    place: Place
+    """Where the channel's cursor belongs once this was answered."""
+
+
+class Poll:
+    """Each poll reads by itself from where the channel stood when it came: polls that are open together all get
+    everything.
+
+    :param look: seconds between two looks at the channel
+    """
+
+    def __init__(self, channel: Channel, place: Place, *, store: Store, queue: Queue, tail: Tail, look: float) -> None:
+        self.channel = channel
+        self._place = place
+        self._store = store
+        self._queue = queue
+        self._tail = tail
+        self._look_seconds = look
+        self._changed = asyncio.Event()
+        self._stopped = False
+
+    def look(self) -> None:
+        """The channel may have been deleted: look at once."""
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Answer now that there is nothing."""
+        self._stopped = True
+        self._changed.set()
+
+    async def run(self, hold: float, gone: asyncio.Future[None]) -> Found:
+        """Wait for a message.
+
+        :param hold: seconds to wait at most
+        :param gone: done when the client has left
+
+        Raises ChannelDeleted, DatabaseUnavailable.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + hold
+        while True:
+            news = self._tail.news
+            waiting = await self._queue.read(self.channel, self._place)
+            message = next(messages(waiting.items, self.channel.serialization), None)
+            if message is not None:
+                return Found(message.body, message.place)
+            moved, self._place = waiting.end != self._place, waiting.end
+            left = until - loop.time()
+            if left <= 0 or self._stopped or gone.done():
+                return Found(None, self._place)
+            if not moved:
+                await self._wait(news, gone, min(left, self._look_seconds))
+                await self._check()
+
+    async def _wait(self, news: asyncio.Event, gone: asyncio.Future[None], seconds: float) -> None:
+        waits = [asyncio.create_task(event.wait()) for event in (news, self._changed)]
+        watched: list[asyncio.Future[Any]] = [*waits, gone]
+        try:
+            await asyncio.wait(watched, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        self._changed.clear()
+
+    async def _check(self) -> None:
+        current = await self._store.get(self.channel.account_id, self.channel.subject_id)
+        if current is None or current.id != self.channel.id:
+            raise ChannelDeleted()

@@ -1,0 +1,308 @@
+"""What may happen to channels, and what is open on them in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Iterator
+
+import structlog
+
+from lamplighter.api.caller import Authenticator, Caller
+from lamplighter.bus.bus import Bus, NoResponder, RequestFailed, Subscription
+from lamplighter.bus.log import EventLog
+from lamplighter.clock import Clock
+from lamplighter.errors import Error, channels, requests
+from lamplighter.ids import Ids
+from lamplighter.services.access.events import REVOKED
+from lamplighter.services.channels.connection import (
+    PLACE,
+    RELEASE,
+    STOPPING,
+    UNREGISTERED,
+    Connection,
+    Presented,
+    Socket,
+    close,
+)
+from lamplighter.services.channels.handlers import Follower
+from lamplighter.services.channels.model import Mechanism, Serialization, WebsocketChannel
+from lamplighter.services.channels.place import BEGINNING, Place
+from lamplighter.services.channels.poll import Poll
+from lamplighter.services.channels.queue import Queue
+from lamplighter.services.channels.store import Channel, Store
+from lamplighter.services.channels.tail import Tail
+from lamplighter.settings import Settings
+from lamplighter.storage.database import Database
+
+log = structlog.get_logger("lamplighter.channels")
+
+CHANGED = "channels.changed"
+"""Bus subject: the channel of that subject (account and subject, with a slash) is another; whoever has it open, look."""
+HOLDER = "channels.holder."
+"""Bus subject of the one connection of that id."""
+ASKED = 2.0
+"""Seconds that the process of another connection gets to answer."""
+
+NAMES: dict[Mechanism, str] = {"LONG_POLLING": "long-poll", "WEB_SOCKET": "websocket"}
+PATHS: dict[Mechanism, str] = {"LONG_POLLING": "/v2/notification/pull", "WEB_SOCKET": "/v2/notification/websocket"}
+
+
+class Channels:
+    """The channels of this installation, and the polls and sockets of this process.
+
+    :param authenticator: checks the keys of open sockets again
+    :param look: seconds between two looks at what is open: its key, its channel, its cursor
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        settings: Settings,
+        bus: Bus,
+        event_log: EventLog,
+        authenticator: Authenticator,
+        *,
+        look: float = 1.0,
+    ) -> None:
+        self._clock = clock
+        self._ids = ids
+        self._settings = settings.channels
+        self._bus = bus
+        self._log = event_log
+        self._authenticator = authenticator
+        self._look = look
+        self._store = Store(database)
+        self._tail = Tail(event_log)
+        self._queue = Queue(self._store, self._tail, self._settings.results_kept)
+        self._follower = Follower(event_log, self._tail, self.end_subject, look)
+        self._subscriptions: list[Subscription] = []
+        self._open: dict[tuple[str, str], set[Connection | Poll]] = {}
+        self._handshakes: set[str] = set()
+        self._handed: dict[str, Place] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    async def start(self) -> None:
+        await self._tail.start()
+        self._subscriptions = [
+            await self._bus.subscribe(CHANGED, self._changed),
+            await self._bus.subscribe(REVOKED, self._revoked),
+        ]
+        await self._follower.start()
+
+    async def close(self) -> None:
+        """End what is open: sockets with 1012, polls with 204. Cursors are left where clients are."""
+        self._closing = True
+        everything = [each for group in self._open.values() for each in group]
+        for each in everything:
+            if isinstance(each, Connection):
+                each.end(STOPPING)
+            else:
+                each.stop()
+        for each in everything:
+            if isinstance(each, Connection):
+                await each.released.wait()
+        await self._follower.close()
+        for subscription in self._subscriptions:
+            await subscription.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
+        await self._tail.close()
+
+    # Registered channels
+
+    async def channel(self, caller: Caller, mechanism: Mechanism | None = None) -> Channel:
+        """The caller's channel. Raises ChannelNotFound, also when it is of another mechanism than asked for."""
+        found = await self._store.get(caller.account_id, caller.subject_id)
+        if found is None or mechanism not in (None, found.mechanism):
+            raise channels.ChannelNotFound(mechanism=NAMES[mechanism] if mechanism else "notification")
+        return found
+
+    async def register(
+        self, caller: Caller, mechanism: Mechanism, serialization: Serialization
+    ) -> tuple[Channel, bool]:
+        """Register the caller's channel, or change its serialization; whether it is new. Events queue from now on.
+
+        Raises OtherChannelExists.
+        """
+        wanted = Channel(
+            account_id=caller.account_id,
+            subject_id=caller.subject_id,
+            id=self._ids.new(),
+            mechanism=mechanism,
+            serialization=serialization,
+            cursor=BEGINNING,
+            since=Place.of(await self._log.end()),
+            connection=None,
+            created_at=self._clock.now(),
+        )
+        registered, new = await self._store.register(wanted)
+        if registered is None:
+            present: Mechanism = "LONG_POLLING" if mechanism == "WEB_SOCKET" else "WEB_SOCKET"
+            raise channels.OtherChannelExists(present=NAMES[present], path=PATHS[present])
+        self._tell(caller.account_id, caller.subject_id)
+        return registered, new
+
+    async def delete(self, caller: Caller, mechanism: Mechanism) -> bool:
+        """Delete the caller's channel of that mechanism, and end what is open on it; whether there was one.
+
+        What waits is dropped but for results: they wait for the next channel.
+        """
+        deleted = await self._store.delete(caller.account_id, caller.subject_id, mechanism)
+        if deleted:
+            self._tell(caller.account_id, caller.subject_id)
+        return deleted
+
+    async def end_subject(self, account_id: str, subject_id: str) -> None:
+        """An application or API key is no more: neither is its channel."""
+        if await self._store.forget(account_id, subject_id):
+            self._tell(account_id, subject_id)
+
+    async def state(self, channel: Channel) -> WebsocketChannel:
+        """Whether a websocket channel is connected, here or in another process, and how much waits for it."""
+        place, connected = channel.cursor, False
+        if channel.connection is not None:
+            with contextlib.suppress(NoResponder, RequestFailed, TimeoutError):
+                answer = await self._bus.request(HOLDER + channel.connection, PLACE, ASKED)
+                place, connected = max(place, Place.of(answer.decode())), True
+        return WebsocketChannel(
+            status="connected" if connected else "disconnected",
+            queue_size=await self._queue.size(channel, place),
+            serialization=channel.serialization,
+        )
+
+    # Open ends
+
+    async def poll(self, caller: Caller, disconnected: Callable[[], Awaitable[None]]) -> bytes | None:
+        """Wait for a message of the caller's long-poll channel, which is registered when there is none.
+
+        None: nothing to tell within the time. The cursor moves when the answer is on its way to a client that is still
+        there.
+
+        Raises OtherChannelExists, ChannelDeleted.
+        """
+        channel = await self._store.get(caller.account_id, caller.subject_id)
+        if channel is None or channel.mechanism != "LONG_POLLING":
+            channel, _ = await self.register(caller, "LONG_POLLING", Serialization())
+        if self._closing:
+            return None
+        place = max(channel.cursor, self._handed.get(channel.id, BEGINNING))
+        poll = Poll(channel, place, store=self._store, queue=self._queue, tail=self._tail, look=self._look)
+        gone = asyncio.ensure_future(disconnected())
+        try:
+            with self._opened(poll):
+                found = await poll.run(self._settings.long_poll, gone)
+            await asyncio.sleep(0)  # a client that left at this very moment is known to have left
+            # From here to the write of the answer nothing is awaited.
+            if gone.done() and found.body is not None:
+                return None
+            self._hand(channel, found.place)
+            return found.body
+        finally:
+            gone.cancel()
+
+    async def connect(self, caller: Caller, key: Presented, socket: Socket) -> None:
+        """Serve the WebSocket of the caller's channel until it ends.
+
+        Raises, before the handshake is answered, HandshakeInProgress, ShuttingDown and DatabaseUnavailable.
+        """
+        if self._closing:
+            raise requests.ShuttingDown(retry_after=1)
+        if caller.credential_id in self._handshakes:
+            raise channels.HandshakeInProgress(retry_after=1)
+        self._handshakes.add(caller.credential_id)
+        try:
+            connection = await self._claim(caller, key, socket)
+            await socket.accept()
+        finally:
+            self._handshakes.discard(caller.credential_id)
+        if connection is None:
+            await close(socket, UNREGISTERED)
+        else:
+            await self._serve(connection)
+
+    async def _claim(self, caller: Caller, key: Presented, socket: Socket) -> Connection | None:
+        """Take the channel over from the connection that has it; None when there is no such channel."""
+        channel = await self._store.get(caller.account_id, caller.subject_id)
+        if channel is None or channel.mechanism != "WEB_SOCKET":
+            return None
+        if channel.connection is not None:
+            with contextlib.suppress(NoResponder, RequestFailed, TimeoutError):
+                await self._bus.request(HOLDER + channel.connection, RELEASE, ASKED)
+        connection_id = self._ids.new()
+        claimed = await self._store.claim(channel, connection_id)
+        if claimed is None:
+            return None
+        return Connection(
+            connection_id,
+            claimed,
+            socket,
+            key,
+            store=self._store,
+            queue=self._queue,
+            tail=self._tail,
+            authenticator=self._authenticator,
+            look=self._look,
+        )
+
+    async def _serve(self, connection: Connection) -> None:
+        serving = await self._bus.serve(HOLDER + connection.id, connection.answer)
+        try:
+            with self._opened(connection):
+                # Two that connect at once do not hear each other's request: the one whose claim was overwritten sees it now.
+                self._tell(connection.channel.account_id, connection.channel.subject_id)
+                if self._closing:
+                    connection.end(STOPPING)
+                await connection.run()
+        finally:
+            await serving.cancel()
+
+    @contextlib.contextmanager
+    def _opened(self, each: Connection | Poll) -> Iterator[None]:
+        subject = (each.channel.account_id, each.channel.subject_id)
+        self._open.setdefault(subject, set()).add(each)
+        try:
+            yield
+        finally:
+            self._open[subject].discard(each)
+            if not self._open[subject]:
+                del self._open[subject]
+
+    def _tell(self, account_id: str, subject_id: str) -> None:
+        self._bus.publish(CHANGED, f"{account_id}/{subject_id}".encode())
+
+    def _changed(self, message: bytes) -> None:
+        account_id, _, subject_id = message.decode().partition("/")
+        for each in self._open.get((account_id, subject_id), ()):
+            each.look()
+
+    def _revoked(self, message: bytes) -> None:
+        """A key of the account may be void: sockets check theirs, and polls come back with theirs."""
+        account_id = message.decode()
+        for (account, _), group in self._open.items():
+            for each in group if account == account_id else ():
+                if isinstance(each, Connection):
+                    each.look()
+                else:
+                    each.stop()
+
+    def _hand(self, channel: Channel, place: Place) -> None:
+        """Move the cursor: here at once, for the next poll, and in the database as soon as may be."""
+        if place <= max(channel.cursor, self._handed.get(channel.id, BEGINNING)):
+            return
+        self._handed[channel.id] = place
+        task = asyncio.create_task(self._advance(channel, place))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _advance(self, channel: Channel, place: Place) -> None:
+        try:
+            await self._store.advance(channel, place)
+        except Error as error:
+            log.warning("a long-poll cursor could not be moved; its events will come again", error=error.name)
+        finally:
+            if self._handed.get(channel.id) == place:
+                del self._handed[channel.id]
