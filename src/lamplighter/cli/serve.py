@@ -6,14 +6,18 @@ import asyncio
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import uvloop
 
 from lamplighter.cli.fail import Failure
 from lamplighter.settings import Settings, SettingsError, load
 
+if TYPE_CHECKING:
+    from lamplighter.roles.process import Role
 
-def serve(role: str, data: Path, config: Path | None) -> int:
+
+def serve(role: Role, data: Path, config: Path | None) -> int:
     """Run until SIGTERM or SIGINT; 0 after a clean end."""
     from lamplighter.roles.log import configure
 
@@ -25,7 +29,7 @@ def serve(role: str, data: Path, config: Path | None) -> int:
     return uvloop.run(_serve(role, data, settings))
 
 
-async def _serve(role: str, data: Path, settings: Settings) -> int:
+async def _serve(role: Role, data: Path, settings: Settings) -> int:
     from lamplighter.roles.places import CannotStart
     from lamplighter.roles.process import Process
 
@@ -33,7 +37,7 @@ async def _serve(role: str, data: Path, settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
-    process = Process(data, settings)
+    process = Process(data, settings, role)
     try:
         await process.start()
     except CannotStart as error:

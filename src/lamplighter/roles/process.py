@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from contextlib import AsyncExitStack
 from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 import structlog
 
@@ -20,11 +22,16 @@ from lamplighter.clock import MICROSECONDS, SystemClock
 from lamplighter.errors import Error
 from lamplighter.ids import Ids
 from lamplighter.roles.countries import open_countries
+from lamplighter.roles.lwm2m import Lwm2mRole
 from lamplighter.roles.pages import PLAIN, public_pages
 from lamplighter.roles.places import CannotStart, Folder, keep_admin_key, with_addresses
 from lamplighter.services.access.permissions import PERMISSIONS, POLICIES
 from lamplighter.services.access.service import Access
 from lamplighter.services.certificates.service import Authority
+from lamplighter.services.channels.operations import operations as channel_operations
+from lamplighter.services.channels.service import Channels
+from lamplighter.services.connect.operations import operations as connect_operations
+from lamplighter.services.connect.service import Connect
 from lamplighter.services.credentials.operations import operations as credential_operations
 from lamplighter.services.credentials.service import Credentials
 from lamplighter.services.directory import operations as directory_operations
@@ -44,17 +51,24 @@ BEAT = 1.0
 PRUNE_EVERY = 600.0
 READY_TIMEOUT = 2.0
 
+Role = Literal["all", "api", "lwm2m", "worker"]
+
 GROUPS = {"Administrators": POLICIES["administrators"], "Developers": POLICIES["developers"]}
 
 
 class Process:
-    """The roles ``all`` and ``api``. ``start`` it on a running loop, and ``close`` it there."""
+    """What one process does. ``start`` it on a running loop, and ``close`` it there.
 
-    def __init__(self, data: Path, settings: Settings) -> None:
+    :param role: ``all``; ``api``: REST without devices; ``lwm2m``: devices without REST; ``worker``: chores only
+    """
+
+    def __init__(self, data: Path, settings: Settings, role: Role = "all") -> None:
+        self.role = role
         self.folder = Folder(data)
         self.settings = with_addresses(settings)
         self.port = 0
         self.plain_port = 0
+        self.lwm2m: Lwm2mRole | None = None
         self.first_start = False
         self._parts = AsyncExitStack()
         self._pruned = 0.0
@@ -103,15 +117,32 @@ class Process:
             self.database, self.clock, self.ids, settings, master_key, authority, bus, self.clock.now()
         )
         support = Support(keeper, settings.api.errors_kept / 86400)
+        name = f"{self.role}-{socket.gethostname()}-{settings.lwm2m.port}".replace(".", "-")
+        connect = Connect(self.database, self.clock, self.ids, settings, bus, self.events, self.directory, process=name)
+        channels = Channels(self.database, self.clock, self.ids, settings, bus, self.events, self.access.authenticator)
+        if self.role in ("all", "lwm2m"):
+            root = await self.access.root_account()
+            self.lwm2m = Lwm2mRole(settings, self.clock, bus, connect, credentials, authority, insecure_account=root)
+            await self.lwm2m.start()
+            parts.push_async_callback(self.lwm2m.close)
+        else:
+            await connect.start(devices=False)
+            parts.push_async_callback(connect.close)
         bound: list[Bound] = [
             *self.access.operations(),
             *chain.from_iterable(table.bind(self.directory) for table in directory_operations.TABLES),
             *credential_operations.bind(credentials),
             *support_operations.bind(support),
+            *connect_operations.bind(connect),
+            *channel_operations.bind(channels),
         ]
-        chores = asyncio.create_task(self._chores(), name="chores")
-        parts.push_async_callback(_stop, chores)
-        await self._listen(bound, keeper, authority)
+        if self.role in ("all", "worker"):
+            chores = asyncio.create_task(self._chores(), name="chores")
+            parts.push_async_callback(_stop, chores)
+        if self.role in ("all", "api"):
+            await channels.start()
+            await self._listen(bound, keeper, authority)
+            parts.push_async_callback(channels.close)  # before the ports: polls and sockets end in good order
 
     async def _listen(self, bound: list[Bound], keeper: Keeper, authority: Authority) -> None:
         settings = self.settings

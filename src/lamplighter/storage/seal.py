@@ -73,9 +73,9 @@ def load_master_key(data_dir: Path, environment: dict[str, str] | os._Environ[st
     try:
         key = bytes.fromhex(given.strip())
     except ValueError:
-        raise MasterKeyError(
-            f"The master key in {VARIABLE if VARIABLE in environment else path} is not 64 hex digits."
-        ) from None
+        place = VARIABLE if VARIABLE in environment else path
+        raise MasterKeyError(f"The master key in {place} is not 64 hex digits.") from None
+    return MasterKey(key)
 
 
 def _create(path: Path) -> None:
