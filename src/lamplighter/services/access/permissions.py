@@ -44,7 +44,7 @@ PERMISSIONS: Final[dict[str, str]] = {
     "support.read": "Look up kept errors by their request ID.",
 }
 
-_ADMINISTRATION: Final = frozenset({"accounts", "users", "groups", "applications", "apikeys"})
+_ADMINISTRATION: Final = frozenset({"accounts", "users", "groups", "applications", "apikeys", "support"})
 
 Policy = Literal["administrators", "developers"]
 
