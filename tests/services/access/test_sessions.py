@@ -42,14 +42,16 @@ async def test_an_account_is_named_by_its_alias(app: App) -> None:
     assert (await login(app, username="c@c.test", account="lamp-maker")).status_code == 200
 
 
-@pytest.mark.parametrize(
-    "wrong",
-    [{"password": "not this one"}, {"username": "nobody"}, {"account": "0" * 32}, {"account": "no-such-alias"}],
-)
-async def test_every_wrong_login_is_the_same_error(app: App, wrong: dict[str, str]) -> None:
-    answer = await login(app, **wrong)
-    assert (answer.status_code, answer.json()["type"]) == (401, "invalid_auth")
-    assert answer.json()["message"] == str(errors.WrongPassword())
+async def test_every_wrong_login_is_the_same_error(app: App) -> None:
+    for wrong in (
+        {"password": "not this one"},
+        {"username": "nobody"},
+        {"account": "0" * 32},
+        {"account": "no-such-alias"},
+    ):
+        answer = await login(app, **wrong)
+        assert (answer.status_code, answer.json()["type"]) == (401, "invalid_auth")
+        assert answer.json()["message"] == str(errors.WrongPassword())
 
 
 async def test_an_inactive_user_cannot_log_in(app: App) -> None:
@@ -106,11 +108,23 @@ async def test_uses_that_are_not_yet_written_keep_a_session_alive(app: App) -> N
         assert (await app.get("/v3/users", app.user_token)).status_code == 200
 
 
-@pytest.mark.parametrize("scheme", ["Bearer ", "bearer ", ""])
-async def test_logging_out_ends_the_session_with_and_without_a_scheme(app: App, scheme: str) -> None:
-    answer = await app.call("POST", "/auth/logout", None, headers={"Authorization": scheme + app.user_token})
-    assert answer.status_code == 204
-    assert (await app.get("/v3/users", app.user_token)).json()["type"] == "invalid_token"
+async def test_logging_out_ends_the_session_with_and_without_a_scheme(app: App) -> None:
+    for scheme in ("Bearer ", "bearer ", ""):
+        token = await app.log_in("ada_lamp")
+        answer = await app.call("POST", "/auth/logout", None, headers={"Authorization": scheme + token})
+        assert answer.status_code == 204
+        assert (await app.get("/v3/users", token)).json()["type"] == "invalid_token"
+
+
+async def test_a_session_that_was_idle_for_long_is_forgotten(app: App) -> None:
+    app.clock.advance(23 * 3600)
+    await app.get("/v3/users")
+    await app.access.flush()
+    assert "expired" in (await app.get("/v3/users", app.user_token)).json()["message"]
+    app.clock.advance(2 * 3600)
+    await app.get("/v3/users")
+    await app.access.flush()
+    assert "not valid" in (await app.get("/v3/users", app.user_token)).json()["message"]
 
 
 async def test_a_key_cannot_log_out(app: App) -> None:

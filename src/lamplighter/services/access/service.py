@@ -101,7 +101,7 @@ class Access:
         if self._subscription is not None:
             await self._subscription.cancel()
             self._subscription = None
-        await self.flush()
+        await self._try_to_flush()
         self.passwords.close()
 
     async def bootstrap(self, before_commit: Callable[[str], None] | None = None) -> str | None:
@@ -174,7 +174,10 @@ class Access:
     async def _write_for_ever(self) -> None:
         while True:
             await asyncio.sleep(BEAT)
-            try:
-                await self.flush()
-            except Error as error:
-                log.warning("counts are not written yet", error=error.name)
+            await self._try_to_flush()
+
+    async def _try_to_flush(self) -> None:
+        try:
+            await self.flush()
+        except Error as error:
+            log.warning("counts are not written yet", error=error.name)
