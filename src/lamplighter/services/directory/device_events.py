@@ -37,6 +37,7 @@ async def add(
     date_time: int | None = None,
     state_change: bool | None = None,
     data: Mapping[str, str] | None = None,
+    counted: Mapping[str, int] | None = None,
 ) -> None:
     """Record an event.
 
@@ -44,6 +45,7 @@ async def add(
     :param created_at: microseconds UTC
     :param date_time: when it happened, microseconds UTC and not after ``created_at``; None: then
     :param state_change: where it differs from what the kind of event says
+    :param counted: what else changes of the account's counts
     """
     await transaction.execute(
         _INSERT,
@@ -59,7 +61,7 @@ async def add(
         state_change=int(happening.state_change if state_change is None else state_change),
         data=store.encoded(data or {}),
     )
-    await counts.change(transaction, account_id, {counts.EVENTS: 1})
+    await counts.change(transaction, account_id, {counts.EVENTS: 1, **(counted or {})})
 
 
 def shown(row: Row) -> DeviceEvent:

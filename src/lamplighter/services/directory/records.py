@@ -50,8 +50,8 @@ class Records:
         row.setdefault("name_key", "")
         if not await store.add(tx, row):
             return None
-        await counts.change(tx, account_id, {counts.of_state(row["state"]): 1})
-        await self.tell(tx, row, Lifecycle.CREATED, {"state": row["state"]})
+        counted = {counts.of_state(row["state"]): 1}
+        await self.tell(tx, row, Lifecycle.CREATED, {"state": row["state"]}, counted=counted)
         return stamp.id
 
     async def check_limit(self, tx: Transaction, account_id: str, tier: str | None) -> None:
@@ -71,8 +71,7 @@ class Records:
         """Delete a device, and tell of it."""
         groups = await store.remove(tx, row)
         gone = {counts.of_state(row["state"]): -1} | {counts.of_group(group_id): -1 for group_id in groups}
-        await counts.change(tx, row["account_id"], gone)
-        await self.tell(tx, row, Lifecycle.DELETED)
+        await self.tell(tx, row, Lifecycle.DELETED, counted=gone)
 
     async def block(self, tx: Transaction, row: Row, by: str, block: Block) -> None:
         """Suspend a device. ``by``: operator or system."""
@@ -116,10 +115,10 @@ class Records:
             changed["deployed_state"] = "production" if production else "development"
         changed["updated_at"] = self._stamps.after(row["updated_at"]) if time is None else time
         await store.change(tx, row, changed)
+        moved = {}
         if "state" in changed:
             moved = {counts.of_state(row["state"]): -1, counts.of_state(changed["state"]): 1}
-            await counts.change(tx, row["account_id"], moved)
-        await self.tell(tx, row, how, data, state_change="state" in changed)
+        await self.tell(tx, row, how, data, state_change=bool(moved), counted=moved)
 
     async def tell(
         self,
@@ -129,8 +128,9 @@ class Records:
         data: Mapping[str, str] | None = None,
         *,
         state_change: bool | None = None,
+        counted: Mapping[str, int] | None = None,
     ) -> None:
-        """The device event, and the event for other services."""
+        """The device event, and the event for other services. ``counted``: what changes of the account's counts."""
         account_id, device_id = row["account_id"], row["id"]
         stamp = self._stamps.new()
         await device_events.add(
@@ -142,6 +142,7 @@ class Records:
             created_at=stamp.time,
             state_change=state_change,
             data=data,
+            counted=counted,
         )
         told = {**(data or {}), "endpoint_name": row["endpoint_name"]}
         await outbox.append(

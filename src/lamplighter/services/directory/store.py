@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -49,6 +50,9 @@ _LEAVE_GROUPS = Query(
     .where(device_group_members.c.account_id == _ACCOUNT, device_group_members.c.device_id == _ID)
     .returning(device_group_members.c.group_id)
 )
+
+AT_ONCE = 100
+"""Devices of a page that are made ready in one turn of the event loop: about two milliseconds."""
 
 BLANK: Mapping[str, Any] = {
     "name": "",
@@ -155,7 +159,12 @@ async def shown(reader: Reader, account_id: str, rows: Iterable[Row]) -> list[De
     """Rows as the API shows them."""
     rows = list(rows)
     groups = await groups_of(reader, account_id, [row["id"] for row in rows])
-    return [_shown(row, groups[row["id"]]) for row in rows]
+    found: list[Device] = []
+    for start in range(0, len(rows), AT_ONCE):
+        if start:
+            await asyncio.sleep(0)  # a page of a thousand would keep the loop from others for too long
+        found += [_shown(row, groups[row["id"]]) for row in rows[start : start + AT_ONCE]]
+    return found
 
 
 def encoded(pairs: Mapping[str, str]) -> str:
@@ -183,49 +192,96 @@ def _text(text: str | None) -> str | UnsetType:
 
 
 def _shown(row: Row, groups: list[str]) -> Device:
-    updated_at = to_rfc3339(row["updated_at"])
+    # By position: a look-up by name costs SQLite's rows a search through all names, 45 times a device.
+    (
+        account_id,
+        device_id,
+        endpoint_name,
+        _,
+        name,
+        _,
+        description,
+        custom_attributes,
+        component_attributes,
+        endpoint_type,
+        host_gateway,
+        net_id,
+        device_class,
+        vendor_id,
+        serial_number,
+        device_key,
+        ca_id,
+        issuer_fingerprint,
+        device_execution_mode,
+        state,
+        bootstrapped_timestamp,
+        enrolment_list_timestamp,
+        manifest_timestamp,
+        bootstrap_expiration_date,
+        connector_expiration_date,
+        firmware_checksum,
+        lifecycle_status,
+        operator_suspended,
+        last_operator_suspended_category,
+        last_operator_suspended_description,
+        last_operator_suspended_updated_at,
+        system_suspended,
+        last_system_suspended_category,
+        last_system_suspended_description,
+        last_system_suspended_updated_at,
+        deployed_state,
+        deployment,
+        manifest,
+        auto_update,
+        mechanism,
+        mechanism_url,
+        created_at,
+        updated_at,
+    ) = row
+    created = to_rfc3339(created_at)
+    updated = created if updated_at == created_at else to_rfc3339(updated_at)
     return Device(
-        id=row["id"],
-        account_id=row["account_id"],
-        name=row["name"],
-        description=row["description"],
-        custom_attributes=decoded(row["custom_attributes"]),
-        component_attributes=decoded(row["component_attributes"]),
-        endpoint_name=row["endpoint_name"],
-        endpoint_type=row["endpoint_type"],
-        host_gateway=row["host_gateway"],
-        net_id=row["net_id"],
-        device_class=row["device_class"],
-        vendor_id=row["vendor_id"],
-        serial_number=row["serial_number"],
-        device_key=row["device_key"],
-        ca_id=row["ca_id"],
-        issuer_fingerprint=row["issuer_fingerprint"],
-        device_execution_mode=row["device_execution_mode"],
-        state=row["state"],
+        id=device_id,
+        account_id=account_id,
+        name=name,
+        description=description,
+        custom_attributes=decoded(custom_attributes),
+        component_attributes=decoded(component_attributes),
+        endpoint_name=endpoint_name,
+        endpoint_type=endpoint_type,
+        host_gateway=host_gateway,
+        net_id=net_id,
+        device_class=device_class,
+        vendor_id=vendor_id,
+        serial_number=serial_number,
+        device_key=device_key,
+        ca_id=ca_id,
+        issuer_fingerprint=issuer_fingerprint,
+        device_execution_mode=device_execution_mode,
+        state=state,
         groups=groups,
-        lifecycle_status=row["lifecycle_status"],
-        operator_suspended=bool(row["operator_suspended"]),
-        system_suspended=bool(row["system_suspended"]),
-        last_operator_suspended_category=_text(row["last_operator_suspended_category"]),
-        last_operator_suspended_description=_text(row["last_operator_suspended_description"]),
-        last_operator_suspended_updated_at=_time(row["last_operator_suspended_updated_at"]),
-        last_system_suspended_category=_text(row["last_system_suspended_category"]),
-        last_system_suspended_description=_text(row["last_system_suspended_description"]),
-        last_system_suspended_updated_at=_time(row["last_system_suspended_updated_at"]),
-        bootstrapped_timestamp=_time(row["bootstrapped_timestamp"]),
-        enrolment_list_timestamp=_time(row["enrolment_list_timestamp"]),
-        manifest_timestamp=_time(row["manifest_timestamp"]),
-        bootstrap_expiration_date=row["bootstrap_expiration_date"],
-        connector_expiration_date=row["connector_expiration_date"],
-        firmware_checksum=row["firmware_checksum"],
-        deployed_state=row["deployed_state"],
-        deployment=row["deployment"],
-        manifest=row["manifest"],
-        auto_update=bool(row["auto_update"]),
-        mechanism=row["mechanism"],
-        mechanism_url=row["mechanism_url"],
-        created_at=to_rfc3339(row["created_at"]),
-        updated_at=updated_at,
-        etag=updated_at,
+        lifecycle_status=lifecycle_status,
+        operator_suspended=bool(operator_suspended),
+        system_suspended=bool(system_suspended),
+        last_operator_suspended_category=_text(last_operator_suspended_category),
+        last_operator_suspended_description=_text(last_operator_suspended_description),
+        last_operator_suspended_updated_at=_time(last_operator_suspended_updated_at),
+        last_system_suspended_category=_text(last_system_suspended_category),
+        last_system_suspended_description=_text(last_system_suspended_description),
+        last_system_suspended_updated_at=_time(last_system_suspended_updated_at),
+        bootstrapped_timestamp=_time(bootstrapped_timestamp),
+        enrolment_list_timestamp=_time(enrolment_list_timestamp),
+        manifest_timestamp=_time(manifest_timestamp),
+        bootstrap_expiration_date=bootstrap_expiration_date,
+        connector_expiration_date=connector_expiration_date,
+        firmware_checksum=firmware_checksum,
+        deployed_state=deployed_state,
+        deployment=deployment,
+        manifest=manifest,
+        auto_update=bool(auto_update),
+        mechanism=mechanism,
+        mechanism_url=mechanism_url,
+        created_at=created,
+        updated_at=updated,
+        etag=updated,
     )
