@@ -92,6 +92,8 @@ class Connection:
         self.channel = channel
         self.sent = channel.cursor
         self.released = asyncio.Event()
+        """Set when the cursor has been left for the next connection."""
+        self.ended = asyncio.Event()
         self._socket = socket
         self._key = key
         self._store = store

@@ -31,6 +31,7 @@ class Poll:
 
     def __init__(self, channel: Channel, place: Place, *, store: Store, queue: Queue, tail: Tail, look: float) -> None:
         self.channel = channel
+        self.ended = asyncio.Event()
         self._place = place
         self._store = store
         self._queue = queue

@@ -103,8 +103,7 @@ class Channels:
             else:
                 each.stop()
         for each in everything:
-            if isinstance(each, Connection):
-                await each.released.wait()
+            await each.ended.wait()
         await self._follower.close()
         for subscription in self._subscriptions:
             await subscription.cancel()
@@ -267,6 +266,7 @@ class Channels:
         try:
             yield
         finally:
+            each.ended.set()
             self._open[subject].discard(each)
             if not self._open[subject]:
                 del self._open[subject]
