@@ -19,9 +19,10 @@ Key = Literal[
 ]
 """The members of the contract's NotificationMessage. A message carries one of them only: some clients read no more."""
 
-REGISTERED = "DeviceRegistered"
+# Not the names of services/directory/events.py, which tells the same of the device's record.
+REGISTERED = "RegistrationMade"
 UPDATED = "RegistrationUpdated"
-DEREGISTERED = "DeviceDeregistered"
+DEREGISTERED = "RegistrationEnded"
 EXPIRED = "RegistrationExpired"
 NOTIFIED = "ResourceNotified"
 FINISHED = "RequestFinished"

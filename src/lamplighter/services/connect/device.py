@@ -1,0 +1,316 @@
+"""A registered device that this process can reach: its session, its observations, and the worker of its queue.
+
+One command is under way at a time, in the order they came. A device in queue mode sleeps: it is asked only while it is
+awake, which its own contact tells (OMA LwM2M Core 1.1 section 6.5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import Any
+
+from lamplighter.bus.event import Event
+from lamplighter.bus.outbox import append
+from lamplighter.clock import Clock
+from lamplighter.coap.message import Message
+from lamplighter.coap.numbers import Code, is_success
+from lamplighter.errors import Error
+from lamplighter.lwm2m import management
+from lamplighter.lwm2m.registration import auto_observations
+from lamplighter.services.connect import events, results, store
+from lamplighter.services.connect.commands import Commands
+from lamplighter.services.connect.model import OBSERVE, Command
+from lamplighter.services.connect.peer import NoAnswer, Peer, PeerGone
+from lamplighter.services.connect.registering import Registered
+from lamplighter.services.connect.resources import auto_paths, path_of, value_in
+from lamplighter.services.connect.results import Undelivered
+from lamplighter.storage.database import Database, Transaction
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 2
+"""Of one delivery: the second follows the first at once (contract: one immediate retry)."""
+AWAKE = 4.0
+"""Seconds after its last message that a device in queue mode still listens: the vendor's client sleeps after 4.5."""
+RETRY = 1.0
+"""Seconds until the queue is looked at again after the database was away."""
+
+
+class NotObservable(NoAnswer):
+    """The resource cannot be observed."""
+
+    status = 412
+    error = None
+
+
+class AttachedDevice:
+    """In memory only: what must outlive the process is in the tables."""
+
+    def __init__(self, database: Database, clock: Clock, commands: Commands, process: str) -> None:
+        self.registered: Registered
+        self.peer: Peer | None = None
+        self._database = database
+        self._clock = clock
+        self._commands = commands
+        self._process = process
+        self._tokens: dict[bytes, str] = {}
+        self._observed: dict[str, bytes] = {}
+        self._values: dict[str, tuple[bytes, int]] = {}
+        self._heard = 0.0
+        self._silent = True
+        self._observe_anew = False
+        self._more = False
+        self._task: asyncio.Task[None] | None = None
+        self._order = asyncio.Lock()
+
+    # What happens to it
+
+    def attach(self, registered: Registered, peer: Peer, *, anew: bool) -> None:
+        """The device talks through that session now; ``anew``: it registered, and forgot what it was told before."""
+        self.registered = registered
+        self._heard = self._clock.monotonic()
+        if peer is not self.peer:
+            self.detach()
+            self.peer = peer
+            self._observe_anew = not anew
+        if anew:
+            peer.reset_freshness()
+            for token in self._tokens:
+                peer.cancel(token, tell=False)
+            self._tokens.clear()
+            self._observed.clear()
+            self._values.clear()
+        for token, target in auto_observations(registered.links).items():
+            if token not in self._tokens:
+                peer.adopt(token, path_of(target))
+                self._tokens[token] = path_of(target)
+
+    def detach(self) -> None:
+        """The session is gone, and its observations with it."""
+        self.peer = None
+        self._tokens.clear()
+        self._observed.clear()
+
+    def leave(self) -> None:
+        """The registration ended; the session may serve another."""
+        if self.peer is not None:
+            for token in self._tokens:
+                self.peer.cancel(token, tell=False)
+        self.detach()
+
+    def contact(self) -> None:
+        """The device was heard of: what waits for it can be sent."""
+        self._heard = self._clock.monotonic()
+        self._silent = False
+        self._start()
+
+    def poke(self) -> None:
+        """There may be something to send, if the device listens."""
+        awake = self._clock.monotonic() - self._heard < AWAKE
+        if not self._silent and (awake or not self.registered.queue_mode):
+            self._start()
+
+    def cancel(self, path: str) -> None:
+        """Nobody is subscribed to the resource any more."""
+        token = self._observed.pop(path, None)
+        if token is not None and self.peer is not None:
+            self._tokens.pop(token, None)
+            # A sleeping device is told by the reset of its next notification.
+            self.peer.cancel(token, tell=not self.registered.queue_mode)
+
+    def latest(self, path: str) -> tuple[bytes, int]:
+        """The value last heard of a resource that the device observes by itself."""
+        return self._values.get(path) or value_in(self.registered.links, path) or (b"", 0)
+
+    async def notified(self, token: bytes, message: Message) -> bool:
+        """Store a notification. False: nobody wants it, the device may stop."""
+        path = self._tokens.get(token)
+        if path is None:
+            return False
+        self._heard = self._clock.monotonic()
+        if not is_success(message.code):
+            self._tokens.pop(token)
+            self._observed.pop(path, None)
+            return True
+        registered = self.registered
+        auto = path in auto_paths(registered.links)
+        async with self._order:
+            async with self._database.transaction() as tx:
+                subjects = await store.subjects_of(tx, registered.account_id, registered.device_id, path)
+                if not subjects and not auto:
+                    return False
+                item = results.notification(registered.device_id, path, message)
+                await append(tx, self._notified(item, subjects))
+            if auto:
+                self._values[path] = (message.payload, message.content_format or 0)
+        return True
+
+    async def sent(self, values: list[tuple[str, bytes]]) -> None:
+        """Store what the device sent unasked (LwM2M 1.1 Send), for those who subscribed to the resources."""
+        registered = self.registered
+        async with self._order, self._database.transaction() as tx:
+            for path, payload in values:
+                subjects = await store.subjects_of(tx, registered.account_id, registered.device_id, path)
+                if subjects:
+                    item = {"ep": registered.device_id, "path": path, **results.encoded(payload, 0, 0)}
+                    await append(tx, self._notified(item, subjects))
+
+    async def close(self) -> None:
+        """Stop the worker; what it had under way is found again in the tables."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    # The worker
+
+    def _start(self) -> None:
+        self._more = True
+        if self._task is None and self.peer is not None:
+            self._task = asyncio.create_task(self._run(), name=f"commands of {self.registered.device_id}")
+
+    async def _run(self) -> None:
+        try:
+            while self._more:
+                self._more = False
+                try:
+                    await self._work()
+                except Error as error:
+                    log.warning("commands of %s wait: %s", self.registered.device_id, error)
+                    await asyncio.sleep(RETRY)
+                    self._more = self.peer is not None
+        finally:
+            self._task = None
+
+    async def _work(self) -> None:
+        if self._observe_anew:
+            self._observe_anew = False
+            await self._observe_subscribed()
+        while self.peer is not None and not self._silent:
+            command = await store.next_command(self._database, self.registered.account_id, self.registered.device_id)
+            if command is None:
+                return
+            await self._deliver(command)
+
+    async def _observe_subscribed(self) -> None:
+        """The device came back in another session: observe again what is subscribed to."""
+        registered = self.registered
+        auto = auto_paths(registered.links)
+        for path in await store.observed_paths(self._database, registered.account_id, registered.device_id):
+            if path not in auto and path not in self._observed and self.peer is not None:
+                try:
+                    await self._observe(path)
+                except NoAnswer as failure:
+                    log.info("%s is not observed: %s", path, type(failure).__name__)
+
+    async def _deliver(self, command: Command) -> None:
+        registered = self.registered
+        if command.expires_at <= self._clock.now():
+            await self._fail(command, *Undelivered.EXPIRED.value)
+            return
+        if command.sent_by:  # it was under way when its process ended: nobody knows whether it was done
+            await self._fail(command, *Undelivered.UNKNOWN.value)
+            return
+        if not command.repeatable and not await self._commands.mark_sent(registered, command):
+            return
+        if self.peer is None:  # it went before anything was sent
+            await self._commands.keep(registered, command, command.deliveries)
+            return
+        failure = await self._try(command)
+        if failure is None:
+            return
+        if failure.status < 500 or command.deliveries <= 1:
+            await self._fail(command, failure.status, failure.error)
+            self._silent = self._silent or registered.queue_mode and failure.status >= 500
+        else:
+            self._silent = True
+            await self._commands.keep(registered, command, command.deliveries - 1)
+
+    async def _try(self, command: Command) -> NoAnswer | None:
+        """One delivery; None: the command has its end."""
+        failure: NoAnswer = PeerGone()
+        for _ in range(ATTEMPTS):
+            if self.peer is None:
+                break
+            try:
+                if command.method == OBSERVE:
+                    await self._subscribe(command)
+                else:
+                    answer = await self._ask(command)
+                    await self._commands.finish(self.registered, command, results.answered(command.async_id, answer))
+            except NoAnswer as fault:
+                failure = fault
+                if fault.status < 500:
+                    break
+                continue
+            self._heard = self._clock.monotonic()
+            return None
+        return failure
+
+    async def _ask(self, command: Command) -> Message:
+        assert self.peer is not None
+        message = management.device_request(
+            command.method, command.uri, command.payload, command.content_format, command.accept
+        )
+        return await self.peer.ask(message)
+
+    async def _subscribe(self, command: Command) -> None:
+        registered, path = self.registered, command.uri
+        own = (registered.account_id, registered.device_id, path, command.subject_id)
+        if await store.subscription(self._database, *own) is None:
+            raise NotObservable  # unsubscribed before the device was asked
+        answer = await self._observe(path)
+
+        async def activate(tx: Transaction) -> None:
+            await store.activate(tx, *own)
+
+        async def give_up(tx: Transaction) -> None:
+            await store.unsubscribe(tx, *own)
+
+        observed = path in self._observed
+        status = None if observed or not is_success(answer.code) else NotObservable.status
+        if answer.code == Code.METHOD_NOT_ALLOWED:  # how the vendor's client says it (wire facts section 4)
+            status = NotObservable.status
+        item = results.answered(command.async_id, answer, status)
+        await self._commands.finish(registered, command, item, activate if observed else give_up)
+        if observed and not await store.subjects_of(self._database, registered.account_id, registered.device_id, path):
+            self.cancel(path)
+
+    async def _observe(self, path: str) -> Message:
+        """Observe, or refresh the observation there is under its token: either answers the current value."""
+        peer = self.peer
+        assert peer is not None
+        token = self._observed.get(path)
+        if token is None:
+            token = peer.take_token()
+        self._tokens[token] = path  # first: a notification may be there before we run again
+        try:
+            answer = await peer.ask(management.observe(path), token)
+        except NoAnswer:
+            self._tokens.pop(token, None)
+            self._observed.pop(path, None)
+            raise
+        if is_success(answer.code) and answer.observe is not None and peer is self.peer:
+            self._observed[path] = token
+        else:
+            self._tokens.pop(token, None)
+            self._observed.pop(path, None)
+        return answer
+
+    async def _fail(self, command: Command, status: int, error: str | None) -> None:
+        registered = self.registered
+
+        async def give_up(tx: Transaction) -> None:
+            if command.method == OBSERVE:
+                await store.unsubscribe(
+                    tx, registered.account_id, registered.device_id, command.uri, command.subject_id
+                )
+
+        item = results.failed(command.async_id, status, error)
+        await self._commands.finish(registered, command, item, give_up)
+
+    def _notified(self, item: dict[str, Any], subjects: tuple[str, ...]) -> Event:
+        registered = self.registered
+        return events.notified(
+            registered.account_id, registered.device_id, self._clock.now(), item, registered.endpoint_name, subjects
+        )

@@ -1,0 +1,42 @@
+"""What connect does when something happens to a device or its credential elsewhere. Everything here may be done twice."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from lamplighter.bus.event import Event
+from lamplighter.services.connect.registering import Ending, Registering
+from lamplighter.services.directory import events as directory_events
+from lamplighter.services.directory.service import Directory
+from lamplighter.storage.database import Database
+
+KEY_DELETED = "PreSharedKeyDeleted"
+
+
+class Ends(Protocol):
+    """Who ends registrations."""
+
+    registering: Registering
+
+    async def end(self, account_id: str, device_id: str, how: Ending, *, before: int) -> None: ...
+
+
+class Handlers:
+    """One method for all events: which of them mean the end of a registration."""
+
+    def __init__(self, connect: Ends, directory: Directory, database: Database) -> None:
+        self._connect = connect
+        self._directory = directory
+        self._database = database
+
+    async def handle(self, event: Event) -> None:
+        """A registration made after the event (the device came back with a new key) is left alone."""
+        if event.kind == KEY_DELETED:
+            for device_id in await self._connect.registering.of_key(event.account_id, event.data["endpoint_name"]):
+                await self._connect.end(event.account_id, device_id, Ending.REVOKED, before=event.time)
+        elif event.device_id is None:
+            return
+        elif event.kind == directory_events.DEVICE_DELETED:
+            await self._connect.end(event.account_id, event.device_id, Ending.DELETED, before=event.time)
+        elif event.kind == directory_events.DEVICE_SUSPENDED:
+            await self._connect.end(event.account_id, event.device_id, Ending.SUSPENDED, before=event.time)

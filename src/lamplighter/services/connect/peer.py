@@ -1,0 +1,61 @@
+"""What connect asks of the session that a device talks through; the LwM2M role gives it."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from lamplighter.coap.message import Message
+
+
+class NoAnswer(Exception):
+    """A device did not answer. ``status`` and ``error`` are those of the async response (contract: AsyncIDResponse)."""
+
+    status = 504
+    error: str | None = "TIMEOUT"
+
+
+class PeerGone(NoAnswer):
+    """The session ended, or the device does not know us any more."""
+
+    status = 503
+    error = "NOT_CONNECTED"
+
+
+class AnswerTooLarge(NoAnswer):
+    """The body is larger than is taken."""
+
+    status = 413
+    error = None
+
+
+class Peer(Protocol):
+    """A session with one device. All calls are of the event loop that has the session."""
+
+    @property
+    def address(self) -> str:
+        """For the operator."""
+        ...
+
+    def take_token(self) -> bytes:
+        """A token for an observation, never given before."""
+        ...
+
+    async def ask(self, message: Message, token: bytes | None = None) -> Message:
+        """Send a request and wait for its answer. Raises NoAnswer, PeerGone, AnswerTooLarge."""
+        ...
+
+    def adopt(self, token: bytes, path: str) -> None:
+        """Take notifications with that token: the device observes the resource by itself."""
+        ...
+
+    def cancel(self, token: bytes, *, tell: bool) -> None:
+        """End an observation; ``tell`` the device, or answer its next notification with a reset."""
+        ...
+
+    def reset_freshness(self) -> None:
+        """The device registered anew: any number of a notification is fresh (RFC 7641 section 3.4)."""
+        ...
+
+    def close(self) -> None:
+        """End the session."""
+        ...

@@ -1,0 +1,327 @@
+"""Register, Update, De-register and expiry, each in one durable transaction (OMA LwM2M Core 1.1 section 6.2).
+
+A registration belongs to the credential that made it. What ends it also ends, in the same transaction, whatever waited
+for the device.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any, NamedTuple
+
+from lamplighter.bus.outbox import append
+from lamplighter.clock import MICROSECONDS, Clock
+from lamplighter.errors import connect
+from lamplighter.ids import Ids, is_id
+from lamplighter.lwm2m.registration import Registration, RegistrationUpdate, merge_links
+from lamplighter.services.connect import events, store
+from lamplighter.services.connect.identity import Identity, Proof
+from lamplighter.services.connect.resources import Links, dump_links, facts_of, load_links, registered_item
+from lamplighter.services.connect.results import Undelivered, failed
+from lamplighter.services.directory.service import Directory
+from lamplighter.settings import Settings
+from lamplighter.storage.database import Database, Row, Transaction
+
+LONGEST_NAME = 64
+"""Characters of an endpoint name that the directory keeps."""
+EXPIRED_TOGETHER = 200
+
+
+class Ending(Enum):
+    """Why a registration ended; what waited for the device ends with the value."""
+
+    DEREGISTERED = "the device left"
+    EXPIRED = "its lifetime passed"
+    SUSPENDED = "the device was suspended"
+    DELETED = "the device was deleted"
+    REVOKED = "its credential was deleted"
+
+    @property
+    def undelivered(self) -> Undelivered:
+        return Undelivered.BLOCKED if self is Ending.SUSPENDED else Undelivered.REMOVED
+
+    @property
+    def closes_session(self) -> bool:
+        """Whether the device is not to talk to us any more, rather than to register anew."""
+        return self in (Ending.SUSPENDED, Ending.DELETED, Ending.REVOKED)
+
+
+class Registered(NamedTuple):
+    """A registration, as the process that has the device knows it."""
+
+    account_id: str
+    device_id: str
+    registration_id: str
+    endpoint_name: str
+    endpoint_type: str
+    lifetime: int
+    """Seconds."""
+    binding: str
+    queue_mode: bool
+    version: str
+    vendor: bool
+    links: Links
+    location: tuple[str, ...]
+    credential: str
+    process: str
+
+    @property
+    def item(self) -> dict[str, Any]:
+        """As notifications show it."""
+        return registered_item(self.device_id, self.endpoint_name, self.endpoint_type, self.queue_mode, self.links)
+
+
+def registered_of(row: Row) -> Registered:
+    return Registered(
+        row["account_id"],
+        row["device_id"],
+        row["registration_id"],
+        row["endpoint_name"],
+        row["endpoint_type"],
+        row["lifetime"],
+        row["binding"],
+        bool(row["queue_mode"]),
+        row["version"],
+        bool(row["vendor"]),
+        load_links(row["links"]),
+        tuple(row["location"].split("/")),
+        row["credential"],
+        row["process"],
+    )
+
+
+class Registering:
+    """Every way in which the table of registrations changes."""
+
+    def __init__(
+        self, database: Database, clock: Clock, ids: Ids, settings: Settings, directory: Directory, process: str
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._settings = settings
+        self._directory = directory
+        self._process = process
+
+    async def register(self, identity: Identity, asked: Registration, address: str) -> Registered:
+        """A full registration; it replaces an older one and ends the subscriptions made under it.
+
+        Raises EndpointNotOfCredential, DeviceBlocked, RegistrationOfAnother, DeviceLimitReached, DatabaseUnavailable.
+        """
+        endpoint_name = _endpoint_name(identity, asked)
+        endpoint_type = _clean(asked.endpoint_type)
+        now = self._clock.now()
+        lifetime = self._granted(asked.lifetime)
+        facts = facts_of(endpoint_type, asked.links)
+        async with self._database.transaction() as tx:
+            account_id = identity.account_id
+            if identity.device_id:
+                device_id = await self._known_device(tx, identity, endpoint_name)
+            else:
+                device_id, _, suspended = await self._directory.ensure_device(tx, account_id, endpoint_name, facts)
+                if suspended:
+                    raise connect.DeviceBlocked(device_id=device_id)
+            previous = await store.lock_registration(tx, account_id, device_id)
+            if previous is not None and identity.proof is Proof.NOTHING and previous["credential"] != identity.text:
+                raise connect.RegistrationOfAnother(device_id=device_id)
+            registered = Registered(
+                account_id,
+                device_id,
+                self._ids.new(),
+                endpoint_name,
+                endpoint_type or "",
+                lifetime,
+                asked.binding,
+                asked.queue_mode,
+                asked.version,
+                asked.is_vendor,
+                asked.links,
+                ("rd", account_id, device_id) if asked.is_vendor else ("rd", device_id),
+                identity.text,
+                self._process,
+            )
+            await store.put_registration(tx, self._row(registered, address, now))
+            await store.clear_subscriptions(tx, account_id, device_id, pending=False)
+            await self._directory.registered(tx, account_id, device_id, facts)
+            await append(tx, events.registered(account_id, device_id, now, registered.item, endpoint_name))
+        return registered
+
+    async def update(
+        self,
+        identity: Identity,
+        location: Sequence[str],
+        changes: RegistrationUpdate,
+        address: str,
+        known: Registered | None,
+    ) -> Registered:
+        """Refresh a registration. One that changes nothing writes its row and its event only.
+
+        :param known: the registration at that location as this process knows it, if it does
+
+        Raises RegistrationNotFound, RegistrationOfAnother, DatabaseUnavailable.
+        """
+        now = self._clock.now()
+        missing = connect.RegistrationNotFound(location="/" + "/".join(location))
+        device_id = location[-1]
+        if not is_id(device_id) or (len(location) > 2 and location[1] != identity.account_id) or len(location) > 3:
+            raise missing
+        async with self._database.transaction() as tx:
+            if known is None or not changes.changes_nothing:
+                row = await store.lock_registration(tx, identity.account_id, device_id)
+                if row is None:
+                    raise missing
+                known = registered_of(row)
+            if known.credential != identity.text:
+                raise connect.RegistrationOfAnother(device_id=device_id)
+            changed = self._changed(known, changes)
+            if changed == known._replace(process=self._process):
+                touched = await store.touch_registration(
+                    tx,
+                    known.account_id,
+                    device_id,
+                    known.registration_id,
+                    expires_at=self._expires_at(now, known.lifetime),
+                    process=self._process,
+                    peer=address,
+                    updated_at=now,
+                )
+                if not touched:
+                    raise missing
+            else:
+                await self._change(tx, known, changed, address, now)
+            item = changed.item
+            await append(tx, events.updated(known.account_id, device_id, now, item, known.endpoint_name))
+        return changed
+
+    async def deregister(self, identity: Identity, location: Sequence[str]) -> Registered:
+        """The device leaves. Raises RegistrationNotFound, RegistrationOfAnother, DatabaseUnavailable."""
+        device_id = location[-1]
+        async with self._database.transaction() as tx:
+            row = await store.lock_registration(tx, identity.account_id, device_id) if is_id(device_id) else None
+            if row is None or tuple(location[:-1]) not in (("rd",), ("rd", identity.account_id)):
+                raise connect.RegistrationNotFound(location="/" + "/".join(location))
+            if row["credential"] != identity.text:
+                raise connect.RegistrationOfAnother(device_id=device_id)
+            await self._end(tx, row, Ending.DEREGISTERED)
+        return registered_of(row)
+
+    async def end(self, account_id: str, device_id: str, how: Ending, *, before: int) -> Registered | None:
+        """End a registration made at that time (microseconds UTC) or before it; None: there is none."""
+        async with self._database.transaction() as tx:
+            row = await store.lock_registration(tx, account_id, device_id)
+            if row is None or row["registered_at"] > before:
+                return None
+            await self._end(tx, row, how)
+        return registered_of(row)
+
+    async def of_key(self, account_id: str, endpoint_name: str) -> list[str]:
+        """The devices registered with the pre-shared key of that name."""
+        rows = await store.registrations_of_endpoint(self._database, account_id, endpoint_name)
+        own = Identity(Proof.PSK, account_id, endpoint_name).text
+        return [row["device_id"] for row in rows if row["credential"] == own]
+
+    async def expire(self) -> list[Registered]:
+        """End what has not been refreshed in time, some at once; those that ended."""
+        now = self._clock.now()
+        ended = []
+        for late in await store.expired_registrations(self._database, now, EXPIRED_TOGETHER):
+            async with self._database.transaction() as tx:
+                row = await store.lock_registration(tx, late["account_id"], late["device_id"])
+                if row is None or row["expires_at"] > now:
+                    continue
+                await self._end(tx, row, Ending.EXPIRED)
+            ended.append(registered_of(row))
+        return ended
+
+    # Steps
+
+    async def _known_device(self, tx: Transaction, identity: Identity, endpoint_name: str) -> str:
+        """The device that a certificate names: it was made when the certificate was, and is never made again by it."""
+        known = await self._directory.device(tx, identity.account_id, identity.device_id)
+        if known is None or known.endpoint_name != endpoint_name:
+            raise connect.EndpointNotOfCredential(
+                claimed=endpoint_name, endpoint_name=f"the device {identity.device_id}, which is not there"
+            )
+        if known.suspended:
+            raise connect.DeviceBlocked(device_id=known.device_id)
+        return known.device_id
+
+    async def _end(self, tx: Transaction, row: Row, how: Ending) -> None:
+        account_id, device_id, endpoint_name = row["account_id"], row["device_id"], row["endpoint_name"]
+        now = self._clock.now()
+        expired = how is Ending.EXPIRED
+        await store.remove_registration(tx, account_id, device_id, row["registration_id"])
+        await self._directory.deregistered(tx, account_id, device_id, expired=expired)
+        await store.clear_subscriptions(tx, account_id, device_id, pending=True)
+        happened = [events.deregistered(account_id, device_id, now, endpoint_name, expired=expired)]
+        for command in await store.take_commands(tx, account_id, device_id):
+            item = failed(command["async_id"], *how.undelivered.value)
+            happened.append(events.finished(account_id, device_id, now, item, endpoint_name, command["subject_id"]))
+        await append(tx, *happened)
+
+    def _changed(self, known: Registered, changes: RegistrationUpdate) -> Registered:
+        links = known.links
+        if changes.links:
+            links = merge_links(links, changes.links) if known.vendor else changes.links
+        return known._replace(
+            lifetime=known.lifetime if changes.lifetime is None else self._granted(changes.lifetime),
+            binding=known.binding if changes.binding is None else changes.binding,
+            queue_mode=known.queue_mode if changes.queue_mode is None else changes.queue_mode,
+            endpoint_type=_clean(changes.endpoint_type) or known.endpoint_type,
+            links=links,
+            process=self._process,
+        )
+
+    async def _change(self, tx: Transaction, known: Registered, changed: Registered, address: str, now: int) -> None:
+        await store.change_registration(
+            tx,
+            known.account_id,
+            known.device_id,
+            known.registration_id,
+            lifetime=changed.lifetime,
+            expires_at=self._expires_at(now, changed.lifetime),
+            binding=changed.binding,
+            queue_mode=int(changed.queue_mode),
+            endpoint_type=changed.endpoint_type,
+            links=dump_links(changed.links),
+            process=self._process,
+            peer=address,
+            updated_at=now,
+        )
+        facts = facts_of(changed.endpoint_type or None, changed.links)
+        await self._directory.registered(tx, known.account_id, known.device_id, facts)
+
+    def _row(self, registered: Registered, address: str, now: int) -> dict[str, Any]:
+        return {
+            **registered._asdict(),
+            "expires_at": self._expires_at(now, registered.lifetime),
+            "queue_mode": int(registered.queue_mode),
+            "vendor": int(registered.vendor),
+            "links": dump_links(registered.links),
+            "location": "/".join(registered.location),
+            "peer": address,
+            "registered_at": now,
+            "updated_at": now,
+        }
+
+    def _granted(self, lifetime: int) -> int:
+        return min(lifetime, int(self._settings.lwm2m.lifetime_max))
+
+    def _expires_at(self, now: int, lifetime: int) -> int:
+        return now + lifetime * MICROSECONDS + round(self._settings.lwm2m.expiry_grace * MICROSECONDS)
+
+
+def _endpoint_name(identity: Identity, asked: Registration) -> str:
+    """The name that the credential proves; the claimed one only where nothing proves another."""
+    claimed = asked.endpoint_name or identity.endpoint_name
+    proven = identity.endpoint_name or claimed
+    if claimed != proven or (asked.account or identity.account_id) != identity.account_id:
+        raise connect.EndpointNotOfCredential(claimed=claimed[:LONGEST_NAME], endpoint_name=proven)
+    if not proven or len(proven) > LONGEST_NAME or not proven.isprintable():
+        raise connect.EndpointNotOfCredential(claimed=claimed[:LONGEST_NAME], endpoint_name="no name a device can have")
+    return proven
+
+
+def _clean(text: str | None) -> str | None:
+    return text.replace("\x00", "")[:LONGEST_NAME] if text else None

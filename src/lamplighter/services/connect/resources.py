@@ -1,0 +1,160 @@
+"""The resources of a device: as it registered them, as the API and its notifications show them, and what they tell."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from lamplighter.coap.numbers import ContentFormat
+from lamplighter.lwm2m.codecs import CodecError, Value
+from lamplighter.lwm2m.codecs.value import from_text, to_text, type_at
+from lamplighter.lwm2m.link import Link
+from lamplighter.lwm2m.path import PathError, parse_path
+from lamplighter.lwm2m.registration import auto_observations, resource_values
+from lamplighter.services.connect.model import Resource
+from lamplighter.services.directory.model import Facts
+
+Links = tuple[Link, ...]
+
+_SERIAL, _CLASS, _VENDOR = "/3/0/2", "/10255/0/4", "/10255/0/3"
+_COMPONENT_NAME, _COMPONENT_VERSION = "0", "2"
+_COMPONENT = re.compile(r"/14/(\d+)/([02])", re.ASCII)
+LONGEST_PATH = 255
+
+
+def dump_links(links: Iterable[Link]) -> str:
+    """Links as they are kept."""
+    return msgspec.json.encode([(link.target, link.attributes) for link in links]).decode()
+
+
+_KEPT = msgspec.json.Decoder(list[tuple[str, tuple[tuple[str, str | None], ...]]])
+
+
+def load_links(text: str) -> Links:
+    """The same back."""
+    return tuple([Link(target, attributes) for target, attributes in _KEPT.decode(text)])
+
+
+def path_of(text: str) -> str:
+    """A path with one slash before each segment, as it is kept and compared."""
+    return "/" + "/".join(filter(None, text.split("/")))
+
+
+def is_path(path: str) -> bool:
+    """Whether any device could have this path: LwM2M's numbers, also behind a gateway's ``/d/NAME``; never the root."""
+    if len(path) > LONGEST_PATH:
+        return False
+    parts = path.split("/", 3)
+    inner = "/" + (parts[3] if len(parts) == 4 else "") if path.startswith("/d/") else path
+    try:
+        return bool(parse_path(inner).ids)
+    except PathError:
+        return False
+
+
+def has(links: Sequence[Link], path: str) -> bool:
+    """Whether a device that registered these links may have the path.
+
+    It is listed, or something below it is. Standard clients list objects and instances only: below what is listed without
+    anything beneath it, every path is taken. The instances of a resource come and go unannounced.
+    """
+    if not path:
+        return False
+    below = path + "/"
+    targets = [path_of(link.target) for link in links]
+    if any(target == path or target.startswith(below) for target in targets):
+        return True
+    above = [target for target in targets if target != "/" and path.startswith(target + "/")]
+    if not above:
+        return False
+    nearest = max(above, key=len)
+    if nearest.count("/") >= 3 and path.count("/") == nearest.count("/") + 1:
+        return True
+    return not any(target.startswith(nearest + "/") for target in targets)
+
+
+def shown(links: Iterable[Link]) -> list[Resource]:
+    """As GET /v2/endpoints/{device-id} answers."""
+    return [
+        Resource(path_of(link.target), link.get("rt") or "", link.get("ct") or "", link.observable) for link in links
+    ]
+
+
+def registered_item(
+    device_id: str, endpoint_name: str, endpoint_type: str, queue_mode: bool, links: Iterable[Link]
+) -> dict[str, Any]:
+    """The contract's EndpointData."""
+    return {
+        "ep": device_id,
+        "original-ep": endpoint_name,
+        "ept": endpoint_type,
+        "q": queue_mode,
+        "resources": [
+            {
+                "path": path_of(link.target),
+                "rt": link.get("rt") or "",
+                "if": link.get("if") or "",
+                "ct": link.get("ct") or "",
+                "obs": link.observable,
+            }
+            for link in links
+        ],
+    }
+
+
+def value_in(links: Iterable[Link], path: str) -> tuple[bytes, int] | None:
+    """The value that the registration carried for a resource, as a device would answer it, with its content format;
+    None: there is none."""
+    for link in links:
+        text = link.get("v")
+        if text is not None and path_of(link.target) == path:
+            return _payload(text, path)
+    return None
+
+
+def facts_of(endpoint_type: str | None, links: Sequence[Link]) -> Facts:
+    """What a registration tells of the device itself: wire facts 3.2 and 4.1, OMA objects 3, 14 and the vendor's 10255."""
+    values = {path: value for name, path, value in resource_values(links) if not name}
+    names: dict[str, str] = {}
+    versions: dict[str, str] = {}
+    for path, value in values.items():
+        match = _COMPONENT.fullmatch(path)
+        if match is not None:
+            (names if match[2] == _COMPONENT_NAME else versions)[match[1]] = str(value)
+    components = {name: versions[number] for number, name in names.items() if number in versions}
+    serial = values.get(_SERIAL)
+    return Facts(
+        endpoint_type=endpoint_type,
+        device_class=_hex(values.get(_CLASS)),
+        vendor_id=_hex(values.get(_VENDOR)),
+        serial_number=to_text(serial) if serial is not None else None,
+        component_attributes=components or None,
+    )
+
+
+def auto_paths(links: Iterable[Link]) -> frozenset[str]:
+    """The resources that the device observes by itself: it refuses to be asked for them."""
+    return frozenset([path_of(target) for target in auto_observations(links).values()])
+
+
+def _payload(text: str, path: str) -> tuple[bytes, int]:
+    try:
+        value = from_text(text, type_at(parse_path(path)))
+    except (CodecError, PathError):
+        value = text
+    return (value, ContentFormat.OCTET_STREAM) if isinstance(value, bytes) else (text.encode(), ContentFormat.TEXT)
+
+
+def _hex(value: Value | None) -> str | None:
+    """Identifiers of 16 bytes, which filters name in hex. The vendor's objects are not all in the definitions."""
+    if isinstance(value, str):
+        try:
+            value = base64.b64decode(value, validate=True)
+        except (binascii.Error, ValueError):
+            return None
+    return value.hex() if isinstance(value, bytes) else None

@@ -1,0 +1,334 @@
+"""Connect: what devices tell us and what applications ask of them.
+
+The LwM2M role hands in what devices send, together with the session (``Peer``) it came through; the REST operations hand in
+what applications want. What is asked of a device is durable first; then the process that has the device is told to look
+at its queue. A message that tells it may be lost: the device's next contact does the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from lamplighter.bus.bus import Bus, NoResponder, RequestFailed, Subscription
+from lamplighter.bus.consumer import Consumer
+from lamplighter.bus.event import Recorded
+from lamplighter.bus.log import EventLog
+from lamplighter.clock import Clock
+from lamplighter.coap.message import Message
+from lamplighter.errors import Error, connect
+from lamplighter.ids import Ids
+from lamplighter.lwm2m.codecs.senml import Record
+from lamplighter.lwm2m.codecs.value import to_text
+from lamplighter.lwm2m.registration import Registration, RegistrationUpdate
+from lamplighter.services.connect import store
+from lamplighter.services.connect.commands import Commands
+from lamplighter.services.connect.device import AttachedDevice
+from lamplighter.services.connect.handlers import Handlers
+from lamplighter.services.connect.identity import Identity, Proof, parse_identity
+from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
+from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, PeerGone
+from lamplighter.services.connect.registering import Ending, Registered, Registering, registered_of
+from lamplighter.services.connect.resources import shown, value_in
+from lamplighter.services.connect.subscriptions import Subscriptions
+from lamplighter.services.directory.service import Directory
+from lamplighter.settings import Settings
+from lamplighter.storage.database import Database
+
+log = logging.getLogger(__name__)
+
+TELL_TIMEOUT = 2.0
+"""Seconds to wait for another process."""
+SWEEP = 1.0
+"""Seconds between two looks for what has expired. The look reads the tables: a restart forgets nothing."""
+
+
+class Order(msgspec.Struct, frozen=True):
+    """What one process tells the one that has the device."""
+
+    do: Literal["work", "cancel", "end"]
+    account_id: str
+    device_id: str
+    registration_id: str = ""
+    paths: list[str] = []
+    close: bool = False
+
+
+class Connect:
+    """The service of one process.
+
+    :param process: its name, by which others reach it and by which it knows its own after a restart; unique among the
+        processes that have devices
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        settings: Settings,
+        bus: Bus,
+        events: EventLog,
+        directory: Directory,
+        *,
+        process: str = "lwm2m",
+    ) -> None:
+        self.process = process
+        self.registering = Registering(database, clock, ids, settings, directory, process)
+        self.commands = Commands(database, clock, ids, settings, directory, process)
+        self.subscriptions = Subscriptions(database, clock, ids, self.commands, self._latest)
+        self._database = database
+        self._clock = clock
+        self._bus = bus
+        self._events = events
+        self._handlers = Handlers(self, directory, database)
+        self._devices: dict[tuple[str, str], AttachedDevice] = {}
+        self._by_peer: dict[Peer, AttachedDevice] = {}
+        self._telling: set[asyncio.Task[None]] = set()
+        self._served: Subscription | None = None
+        self._consumer: Consumer | None = None
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def start(self, *, devices: bool = True) -> None:
+        """``devices``: this process has devices, and looks after what expires."""
+        if not devices:
+            return
+        self._served = await self._bus.serve(f"lwm2m.{self.process}", self._serve)
+        self._consumer = Consumer(self._events, "connect", self._handle, from_end=True)
+        await self._consumer.start()
+        self._sweeper = asyncio.create_task(self._sweep(), name="connect sweeper")
+
+    async def close(self) -> None:
+        """Stop. Nothing is lost: what was under way is found again in the tables."""
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+            await asyncio.gather(self._sweeper, return_exceptions=True)
+        if self._consumer is not None:
+            await self._consumer.close()
+        if self._served is not None:
+            await self._served.cancel()
+        await asyncio.gather(*(device.close() for device in list(self._devices.values())))
+        for task in list(self._telling):
+            task.cancel()
+        await asyncio.gather(*self._telling, return_exceptions=True)
+
+    # The device side
+
+    async def register(self, identity: Identity, asked: Registration, peer: Peer) -> Registered:
+        """Once this returns the registration is on disk, and its answer may leave. Call ``contacted`` after that.
+
+        Raises EndpointNotOfCredential, DeviceBlocked, RegistrationOfAnother, DeviceLimitReached, DatabaseUnavailable.
+        """
+        registered = await self.registering.register(identity, asked, peer.address)
+        self._attach(registered, peer, anew=True)
+        return registered
+
+    async def update(
+        self, identity: Identity, location: Sequence[str], changes: RegistrationUpdate, peer: Peer
+    ) -> Registered:
+        """The same for an Update. Raises RegistrationNotFound, RegistrationOfAnother, DatabaseUnavailable."""
+        device = self._devices.get((identity.account_id, location[-1]))
+        known = device.registered if device is not None else None
+        registered = await self.registering.update(identity, location, changes, peer.address, known)
+        self._attach(registered, peer, anew=False)
+        return registered
+
+    async def deregister(self, identity: Identity, location: Sequence[str]) -> None:
+        """The same for a De-register. Raises RegistrationNotFound, RegistrationOfAnother, DatabaseUnavailable."""
+        self._ended(await self.registering.deregister(identity, location), close=False)
+
+    def contacted(self, peer: Peer) -> None:
+        """The answer to a Register or Update has left: what waits for the device can follow."""
+        device = self._by_peer.get(peer)
+        if device is not None:
+            device.contact()
+
+    async def notified(self, peer: Peer, token: bytes, message: Message) -> bool:
+        """A notification; once this returns True it is on disk and is to be acknowledged. False: nobody wants it.
+
+        Raises DatabaseUnavailable.
+        """
+        device = self._by_peer.get(peer)
+        return device is not None and await device.notified(token, message)
+
+    async def sent(self, peer: Peer, records: Sequence[Record]) -> None:
+        """Values that a device sends unasked. Raises RegistrationNotFound, DatabaseUnavailable."""
+        device = self._by_peer.get(peer)
+        if device is None:
+            raise connect.RegistrationNotFound(location="/dp")
+        await device.sent(
+            [(str(each.path), v if isinstance(v := each.value, bytes) else to_text(v).encode()) for each in records]
+        )
+
+    def disconnected(self, peer: Peer) -> None:
+        """The session ended; the registration goes on without it."""
+        device = self._by_peer.pop(peer, None)
+        if device is not None and device.peer is peer:
+            device.detach()
+
+    def version_of(self, peer: Peer) -> str:
+        """The LwM2M version of the registration behind a session; 1.0 where there is none."""
+        device = self._by_peer.get(peer)
+        return device.registered.version if device is not None else "1.0"
+
+    def is_attached(self, peer: Peer) -> bool:
+        """Whether a registered device talks through that session."""
+        return peer in self._by_peer
+
+    # The applications' side
+
+    async def endpoints(self, account_id: str) -> list[Endpoint]:
+        """The registered devices of an account."""
+        rows = await store.registrations_of(self._database, account_id)
+        return [Endpoint(row["device_id"], row["endpoint_type"], "ACTIVE", bool(row["queue_mode"])) for row in rows]
+
+    async def resources(self, account_id: str, device_id: str) -> list[Resource]:
+        """As the device registered them; it is not asked. Raises DeviceNotRegistered."""
+        row = await store.registration(self._database, account_id, device_id)
+        if row is None:
+            raise connect.DeviceNotRegistered(device_id=device_id[:40])
+        return shown(registered_of(row).links)
+
+    async def request(
+        self,
+        account_id: str,
+        subject_id: str,
+        device_id: str,
+        async_id: str,
+        body: DeviceRequest,
+        retry: int | None = None,
+        expiry: int | None = None,
+    ) -> None:
+        """Ask something of a device; the answer comes as the event RequestFinished. See ``Commands.request``."""
+        registered = await self.commands.request(account_id, subject_id, device_id, async_id, body, retry, expiry)
+        self._tell(registered.process, Order("work", account_id, device_id))
+
+    async def subscribe(self, account_id: str, subject_id: str, device_id: str, path: str) -> str | None:
+        """The id of the async response that will tell; None: the subscription was there already.
+
+        Raises DeviceNotRegistered, ResourceNotRegistered, SubscriptionQueueFull.
+        """
+        registered, async_id = await self.subscriptions.add(account_id, subject_id, device_id, path)
+        if async_id is not None:
+            self._tell(registered.process, Order("work", account_id, device_id))
+        return async_id
+
+    async def unsubscribe(self, account_id: str, subject_id: str, device_id: str, path: str | None = None) -> None:
+        """End one subscription, or all on the device; nothing happens where there is none."""
+        if path is None:
+            left = await self.subscriptions.remove_all(account_id, subject_id, device_id)
+        else:
+            left = await self.subscriptions.remove(account_id, subject_id, device_id, path)
+        if left:
+            row = await store.registration(self._database, account_id, device_id)
+            if row is not None:
+                self._tell(row["process"], Order("cancel", account_id, device_id, paths=left))
+
+    async def end(self, account_id: str, device_id: str, how: Ending, *, before: int) -> None:
+        """End a device's registration, and its session with it where it must not come back."""
+        registered = await self.registering.end(account_id, device_id, how, before=before)
+        if registered is not None:
+            self._ended(registered, close=how.closes_session)
+
+    # What passes by itself
+
+    async def expire(self) -> None:
+        """End the registrations and commands whose time is over."""
+        for registered in await self.registering.expire():
+            self._ended(registered, close=False)
+        await self.commands.expire()
+
+    async def _sweep(self) -> None:
+        while True:
+            try:
+                await self.expire()
+            except Error as error:
+                log.warning("what has expired waits: %s", error)
+            except Exception:
+                log.exception("what has expired could not be ended")
+            await asyncio.sleep(SWEEP)
+
+    async def _handle(self, happened: Sequence[Recorded]) -> None:
+        for recorded in happened:
+            await self._handlers.handle(recorded.event)
+
+    # The devices of this process, and of others
+
+    def _attach(self, registered: Registered, peer: Peer, *, anew: bool) -> None:
+        key = (registered.account_id, registered.device_id)
+        device = self._devices.get(key)
+        if device is None:
+            device = self._devices[key] = AttachedDevice(self._database, self._clock, self.commands, self.process)
+        other = self._by_peer.get(peer)
+        if other is not None and other is not device:
+            other.detach()
+        old = device.peer
+        device.attach(registered, peer, anew=anew)
+        self._by_peer[peer] = device
+        if old is not None and old is not peer:
+            self._by_peer.pop(old, None)
+            old.close()
+
+    def _ended(self, registered: Registered, *, close: bool) -> None:
+        order = Order("end", registered.account_id, registered.device_id, registered.registration_id, close=close)
+        self._tell(registered.process, order)
+
+    def _tell(self, process: str, order: Order) -> None:
+        if process == self.process:
+            self._do(order)
+            return
+        task = asyncio.create_task(self._tell_other(process, order))
+        self._telling.add(task)
+        task.add_done_callback(self._telling.discard)
+
+    async def _tell_other(self, process: str, order: Order) -> None:
+        try:
+            await self._bus.request(f"lwm2m.{process}", msgspec.json.encode(order), TELL_TIMEOUT)
+        except (NoResponder, RequestFailed, TimeoutError) as error:
+            log.info("process %s was not told to %s: %r", process, order.do, error)
+
+    async def _serve(self, data: bytes) -> bytes:
+        self._do(msgspec.json.decode(data, type=Order))
+        return b""
+
+    def _do(self, order: Order) -> None:
+        key = (order.account_id, order.device_id)
+        device = self._devices.get(key)
+        if device is None:
+            return
+        match order.do:
+            case "work":
+                device.poke()
+            case "cancel":
+                for path in order.paths:
+                    device.cancel(path)
+            case "end" if device.registered.registration_id == order.registration_id:
+                del self._devices[key]
+                peer = device.peer
+                if peer is not None:
+                    device.leave()
+                    self._by_peer.pop(peer, None)
+                    if order.close:
+                        peer.close()
+
+    def _latest(self, registered: Registered, path: str) -> tuple[bytes, int]:
+        device = self._devices.get((registered.account_id, registered.device_id))
+        return device.latest(path) if device is not None else value_in(registered.links, path) or (b"", 0)
+
+
+__all__ = [
+    "AnswerTooLarge",
+    "Connect",
+    "Ending",
+    "Identity",
+    "NoAnswer",
+    "Peer",
+    "PeerGone",
+    "Proof",
+    "Registered",
+    "parse_identity",
+]

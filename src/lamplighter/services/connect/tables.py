@@ -1,0 +1,77 @@
+"""The tables that connect owns; only its store names them.
+
+``registrations`` is narrow and written with every contact of a device. The links are text of JSON, never searched:
+PostgreSQL need not take them apart, and U+0000 in a device's value does no harm.
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from lamplighter.storage.schema import BigInteger, LargeBinary, SmallInteger, Text, metadata
+
+registrations = sa.Table(
+    "registrations",
+    metadata,
+    sa.Column("account_id", Text, nullable=False),
+    sa.Column("device_id", Text, nullable=False),
+    # New with every full registration, so that what belongs to an older one does not touch this one.
+    sa.Column("registration_id", Text, nullable=False),
+    sa.Column("endpoint_name", Text, nullable=False),
+    sa.Column("endpoint_type", Text, nullable=False),
+    sa.Column("lifetime", BigInteger, nullable=False),
+    sa.Column("expires_at", BigInteger, nullable=False),
+    sa.Column("binding", Text, nullable=False),
+    sa.Column("queue_mode", SmallInteger, nullable=False),
+    sa.Column("version", Text, nullable=False),
+    # Whether it speaks the vendor's dialect: updates then add links, where standard clients send all.
+    sa.Column("vendor", SmallInteger, nullable=False),
+    sa.Column("links", Text, nullable=False),
+    sa.Column("location", Text, nullable=False),
+    sa.Column("credential", Text, nullable=False),
+    sa.Column("process", Text, nullable=False),
+    sa.Column("peer", Text, nullable=False),
+    sa.Column("registered_at", BigInteger, nullable=False),
+    sa.Column("updated_at", BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("account_id", "device_id"),
+    sa.Index("ix_registrations_expires_at", "expires_at"),
+    sa.Index("ix_registrations_account_id_endpoint_name", "account_id", "endpoint_name"),
+)
+
+commands = sa.Table(
+    "commands",
+    metadata,
+    sa.Column("account_id", Text, nullable=False),
+    sa.Column("device_id", Text, nullable=False),
+    # Ordered by time: a device's queue is in the order of ids.
+    sa.Column("id", Text, nullable=False),
+    sa.Column("subject_id", Text, nullable=False),
+    sa.Column("async_id", Text, nullable=False),
+    sa.Column("method", Text, nullable=False),
+    sa.Column("uri", Text, nullable=False),
+    sa.Column("accept", BigInteger),
+    sa.Column("content_format", BigInteger),
+    sa.Column("payload", LargeBinary, nullable=False),
+    sa.Column("deliveries", SmallInteger, nullable=False),
+    # The process that has sent it, for those that must not be sent again by a process that does not know.
+    sa.Column("sent_by", Text, nullable=False),
+    sa.Column("created_at", BigInteger, nullable=False),
+    sa.Column("expires_at", BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("account_id", "device_id", "id"),
+    sa.UniqueConstraint("account_id", "device_id", "subject_id", "async_id"),
+    sa.Index("ix_commands_expires_at", "expires_at"),
+)
+
+subscriptions = sa.Table(
+    "subscriptions",
+    metadata,
+    sa.Column("account_id", Text, nullable=False),
+    sa.Column("device_id", Text, nullable=False),
+    sa.Column("path", Text, nullable=False),
+    sa.Column("subject_id", Text, nullable=False),
+    sa.Column("async_id", Text, nullable=False),
+    # 0 until the device has been asked.
+    sa.Column("active", SmallInteger, nullable=False),
+    sa.Column("created_at", BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("account_id", "device_id", "path", "subject_id"),
+)
