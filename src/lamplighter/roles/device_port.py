@@ -1,0 +1,274 @@
+"""One port for devices: a CoAP endpoint, the LwM2M server on it, and the connect service behind both.
+
+Each request is a task of its own, so that many share a commit of the database; the answer leaves after it. Above
+``OPEN_REQUESTS`` devices are told to come back later: to a registration storm 5.03 is the one answer that no client takes
+for a refusal (gateway rule 5.4).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Coroutine, Hashable
+from random import Random
+from typing import Any
+
+import structlog
+
+from lamplighter.coap import numbers
+from lamplighter.coap.endpoint import Endpoint, TooManyRequests
+from lamplighter.coap.events import (
+    NotificationReceived,
+    RequestFailed,
+    RequestReceived,
+    RequestReset,
+    RequestTimedOut,
+    ResponseReceived,
+)
+from lamplighter.coap.exchange import Exchange, Failure
+from lamplighter.coap.message import Message
+from lamplighter.coap.numbers import Code
+from lamplighter.coap.parameters import Parameters
+from lamplighter.errors import Error
+from lamplighter.lwm2m import management
+from lamplighter.lwm2m.server import (
+    DeregisterRequested,
+    Lwm2mServer,
+    RegisterRequested,
+    RequestDelegated,
+    RequestRefused,
+    SendRequested,
+    UpdateRequested,
+)
+from lamplighter.services.connect.service import AnswerTooLarge, Connect, Identity, NoAnswer, PeerGone
+
+log = structlog.get_logger("lamplighter.lwm2m")
+
+OPEN_REQUESTS = 2000
+"""Requests of devices that may wait for the database at once."""
+LATER = 30
+"""Seconds after which a device that was not served shall try again."""
+PARAMETERS = Parameters(max_retransmit=5)
+"""Waits of 2, 4, 8, 16, 32 and 64 seconds: a delivery takes over two minutes to fail (contract: device requests)."""
+
+Question = RegisterRequested | UpdateRequested | DeregisterRequested | SendRequested
+
+
+class DevicePeer:
+    """The session with one device, as the connect service sees it (its ``Peer``)."""
+
+    def __init__(self, port: DevicePort, key: Hashable) -> None:
+        self.key = key
+        self._port = port
+
+    @property
+    def address(self) -> str:
+        where = getattr(self.key, "address", self.key)
+        return f"{where[0]} {where[1]}" if isinstance(where, tuple) else str(where)
+
+    def take_token(self) -> bytes:
+        return self._port.endpoint.take_token()
+
+    async def ask(self, message: Message, token: bytes | None = None) -> Message:
+        return await self._port.ask(self.key, message, token)
+
+    def adopt(self, token: bytes, path: str) -> None:
+        self._port.endpoint.adopt_observation(self.key, token, management.read(path), self._port.now())
+
+    def cancel(self, token: bytes, *, tell: bool) -> None:
+        self._port.cancel(self.key, token, tell)
+
+    def reset_freshness(self) -> None:
+        self._port.endpoint.reset_freshness(self.key)
+
+    def close(self) -> None:
+        self._port.close_session(self.key)
+
+
+class DevicePort:
+    """``open`` it round a transport: ``on_event`` takes the endpoint's events, ``flush`` sends what there is.
+
+    :param identity_of: who is behind a peer of the endpoint
+    :param end_session: ends the session below; None where there is none
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        identity_of: Callable[[Any], Identity],
+        *,
+        end_session: Callable[[Any], None] | None = None,
+        on_answer: Callable[[Any], None] = lambda peer: None,
+    ) -> None:
+        self.endpoint = Endpoint(Random(secrets.randbits(64)), PARAMETERS)
+        self.flush: Callable[[], None] = lambda: None
+        self._server = Lwm2mServer(self.endpoint)
+        self._connect = connect
+        self._identity_of = identity_of
+        self._end_session = end_session
+        self._on_answer = on_answer
+        self._loop = asyncio.get_running_loop()
+        self._peers: dict[Hashable, DevicePeer] = {}
+        self._waiting: dict[Exchange, asyncio.Future[Message]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def now(self) -> float:
+        return self._loop.time()
+
+    # From the network
+
+    def on_event(self, event: Any) -> None:
+        """Take an event of the endpoint."""
+        match event:
+            case RequestReceived():
+                self._take(event)
+            case NotificationReceived():
+                if len(self._tasks) < OPEN_REQUESTS:  # else it is not acknowledged, and comes again
+                    self._spawn(self._notified(event))
+            case ResponseReceived(exchange, message):
+                self._on_answer(exchange.peer)
+                self._settle(exchange, message)
+            case RequestTimedOut(exchange):
+                self._settle(exchange, NoAnswer())
+            case RequestReset(exchange):
+                self._settle(exchange, PeerGone())
+            case RequestFailed(exchange, reason):
+                self._settle(exchange, _FAILURES.get(reason, NoAnswer)())
+
+    def disconnected(self, key: Hashable) -> None:
+        """The session below ended."""
+        self.endpoint.forget(key, self.now())
+        peer = self._peers.pop(key, None)
+        if peer is not None:
+            self._connect.disconnected(peer)
+
+    async def close(self) -> None:
+        """Stop: nothing more is answered, and who waits for a device is told that it is gone."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for future in self._waiting.values():
+            if not future.done():
+                future.set_exception(PeerGone())
+
+    # To the network
+
+    async def ask(self, key: Hashable, message: Message, token: bytes | None) -> Message:
+        """Raises NoAnswer, PeerGone, AnswerTooLarge."""
+        if key not in self._peers:
+            raise PeerGone
+        try:
+            exchange = self.endpoint.request(key, message, self.now(), token=token)
+        except TooManyRequests:
+            raise NoAnswer from None
+        future: asyncio.Future[Message] = self._loop.create_future()
+        self._waiting[exchange] = future
+        self.flush()
+        try:
+            return await future
+        finally:
+            if self._waiting.pop(exchange, None) is not None and future.cancelled():
+                self.endpoint.abandon(exchange, self.now())
+                self.flush()
+
+    def cancel(self, key: Hashable, token: bytes, tell: bool) -> None:
+        """End an observation, telling the device or not."""
+        if not tell:  # without its request there is nothing to tell
+            self.endpoint.adopt_observation(key, token, None, self.now())
+        self.endpoint.cancel_observation(key, token, self.now())
+        self.flush()
+
+    def close_session(self, key: Hashable) -> None:
+        """End the session with a device. It is told where there is a session to end."""
+        if self._end_session is not None:
+            self._end_session(key)
+        self.disconnected(key)
+        self.flush()
+
+    # Requests
+
+    def _take(self, request: RequestReceived) -> None:
+        peer = self._peers.get(request.peer) or DevicePeer(self, request.peer)
+        asked = self._server.handle(request, self.now(), version=self._connect.version_of(peer))
+        match asked:
+            case RequestRefused(_, code, faults):
+                log.info("device refused", peer=peer.address, code=numbers.format_code(code), faults=faults)
+            case RequestDelegated():
+                self._server.reject(asked, Code.NOT_FOUND, self.now())
+            case _ if len(self._tasks) >= OPEN_REQUESTS:
+                self._server.reject(asked, Code.SERVICE_UNAVAILABLE, self.now(), max_age=LATER)
+            case _:
+                self._peers[request.peer] = peer
+                self._spawn(self._serve(asked, peer))
+
+    async def _serve(self, asked: Question, peer: DevicePeer) -> None:
+        try:
+            await self._answer(asked, peer)
+        except Error as error:
+            code = numbers.code(error.coap or ("5.03" if error.status == 503 else "5.00"))
+            log.info(
+                "device refused", peer=peer.address, code=numbers.format_code(code), error=error.name, why=error.text
+            )
+            later = LATER if code == Code.SERVICE_UNAVAILABLE else None
+            self._server.reject(asked, code, self.now(), max_age=later, diagnostic=error.text)
+        except Exception:
+            log.exception("a device's request could not be served", peer=peer.address)
+            self._server.reject(asked, Code.INTERNAL_SERVER_ERROR, self.now())
+        if not self._connect.is_attached(peer) and self._end_session is None:
+            self._peers.pop(peer.key, None)  # nobody tells when a peer without a session has gone
+        self.flush()
+        self._connect.contacted(peer)
+
+    async def _answer(self, asked: Question, peer: DevicePeer) -> None:
+        identity = self._identity_of(peer.key)
+        match asked:
+            case RegisterRequested(_, registration):
+                registered = await self._connect.register(identity, registration, peer)
+                self._peers[peer.key] = peer
+                granted = registered.lifetime if registered.lifetime < registration.lifetime else None
+                self._server.accept_registration(
+                    asked, registered.location, self.now(), lifetime=granted, tell_when_sent=False
+                )
+            case UpdateRequested(_, location, changes):
+                await self._connect.update(identity, location, changes, peer)
+                self._peers[peer.key] = peer
+                self._server.accept_update(asked, self.now(), tell_when_sent=False)
+            case DeregisterRequested(_, location):
+                await self._connect.deregister(identity, location)
+                self._server.accept_deregistration(asked, self.now(), tell_when_sent=False)
+            case SendRequested(_, records):
+                await self._connect.sent(peer, records)
+                self._server.accept_send(asked, self.now())
+
+    async def _notified(self, event: NotificationReceived) -> None:
+        peer = self._peers.get(event.peer)
+        try:
+            wanted = peer is not None and await self._connect.notified(peer, event.token, event.message)
+        except Error as error:
+            log.warning("a notification is not acknowledged", why=str(error))
+            return
+        if wanted:
+            self.endpoint.accept_notification(event)
+        else:
+            self.endpoint.reject_notification(event)
+        self.flush()
+
+    def _settle(self, exchange: Exchange, outcome: Message | NoAnswer) -> None:
+        future = self._waiting.get(exchange)
+        if future is None or future.done():
+            return
+        if isinstance(outcome, NoAnswer):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+_FAILURES: dict[Failure, type[NoAnswer]] = {
+    Failure.FORGOTTEN: PeerGone,
+    Failure.BODY_TOO_LARGE: AnswerTooLarge,
+}
