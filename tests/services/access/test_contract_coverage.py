@@ -42,7 +42,7 @@ async def test_every_permission_is_of_the_table(app: App) -> None:
 
 
 def test_developers_may_all_but_administer() -> None:
-    assert {"devices.write", "connect.use", "support.read"} <= POLICIES["developers"]
+    assert {"devices.write", "connect.use", "credentials.read"} <= POLICIES["developers"]
     assert not any(
         name.startswith(("accounts", "users", "groups", "applications", "apikeys")) for name in POLICIES["developers"]
     )
