@@ -8,6 +8,7 @@ existence, state, object limits.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Protocol
 
@@ -478,9 +479,13 @@ def _takes(operation: Operation, content_type: str) -> bool:
     return "application/json" in operation.media_types and content_type.endswith("+json")
 
 
+_CREDENTIAL = re.compile(r"(ak_[12]|rt_)[A-Za-z0-9+/_=~.-]{20,}")
+
+
 def _shown(text: str) -> str:
-    """Text of the client's as it may stand in a message: printable, bounded."""
-    return "".join(each if each.isprintable() else "?" for each in text[:200])
+    """Text of the client's as it may stand in a message or a log: printable, bounded, and without a key put there by mistake."""
+    text = "".join(each if each.isprintable() else "?" for each in text[:400])
+    return _CREDENTIAL.sub("[hidden]", text)[:200]
 
 
 async def _nothing() -> Message:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import os
 import shutil
 import socket
-import struct
 import time
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,8 @@ from lamplighter.bus.open import open_bus
 from lamplighter.errors import Error
 from lamplighter.roles.places import Folder, with_addresses
 from lamplighter.settings import Settings
-from lamplighter.storage.open import open_database
+from lamplighter.storage.migrations import SchemaTooNew, is_behind
+from lamplighter.storage.open import schema_version
 
 LEAST_DISK = 1024**3
 """Bytes that should be free for the database and firmware."""
@@ -186,11 +187,16 @@ async def _database(folder: Folder, settings: Settings) -> AsyncIterator[Finding
             "database", "note", f"{place} does not exist yet.", "It is made by the first `lamplighter serve`."
         )
         return
-    database = open_database(settings, folder.path)
     try:
-        await database.start()
-        yield Finding("database", "ok", f"{place} answers and has this version's schema.")
-        await database.close()
+        version = await schema_version(settings, folder.path)
+        if is_behind(version):
+            yield Finding(
+                "database", "note", f"{place} has the schema {version}.", "The next start brings it up to date."
+            )
+        else:
+            yield Finding("database", "ok", f"{place} answers and has this version's schema.")
+    except SchemaTooNew as error:
+        yield Finding("database", "bad", f"{place}: {error}")
     except (Error, OSError) as error:
         yield Finding("database", "bad", f"{place}: {error}", "Check that it runs, and the setting database.url.")
 
@@ -240,9 +246,9 @@ async def _addresses(settings: Settings) -> AsyncIterator[Finding]:
 
 def _is_loopback(address: str) -> bool:
     try:
-        return struct.unpack("!I", socket.inet_aton(address))[0] >> 24 == 127
-    except OSError:
-        return address == "::1"
+        return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+    except ValueError:
+        return False
 
 
 def _without_password(url: str) -> str:

@@ -41,6 +41,7 @@ from lamplighter.services.support.maintenance import Gate
 from lamplighter.services.support.operations import operations as support_operations
 from lamplighter.services.support.service import Support
 from lamplighter.settings import Settings
+from lamplighter.storage.migrations import SchemaTooNew
 from lamplighter.storage.open import open_database
 from lamplighter.storage.seal import MasterKeyError, load_master_key
 
@@ -77,7 +78,7 @@ class Process:
         """Everything, up to the open ports. Raises CannotStart."""
         try:
             await self._start()
-        except (PortInUse, MasterKeyError, Error, OSError) as error:
+        except (PortInUse, MasterKeyError, SchemaTooNew, Error, OSError) as error:
             await self._parts.aclose()
             raise CannotStart(str(error)) from error
         except BaseException:

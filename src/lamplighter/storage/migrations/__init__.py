@@ -70,11 +70,11 @@ async def migrate_postgresql(connection: Any) -> None:
 
     :param connection: asyncpg's
     """
-    if not is_behind(await _postgresql_version(connection)):
+    if not is_behind(await postgresql_version(connection)):
         return
     async with connection.transaction():
         await connection.execute("SELECT pg_advisory_xact_lock($1)", LOCK)
-        version = await _postgresql_version(connection)
+        version = await postgresql_version(connection)
         if is_behind(version):
             from lamplighter.storage.migrations import upgrade
 
@@ -88,7 +88,19 @@ def _sqlite_version(connection: sqlite3.Connection) -> str | None:
     return row[0] if row else None
 
 
-async def _postgresql_version(connection: Any) -> str | None:
+def sqlite_version(path: Path) -> str | None:
+    """The version of that file, opened for reading only; None: it is empty. Raises OSError where there is none."""
+    if not path.exists():
+        raise FileNotFoundError(path)
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    try:
+        return _sqlite_version(connection)
+    finally:
+        connection.close()
+
+
+async def postgresql_version(connection: Any) -> str | None:
+    """The version of the database behind an asyncpg connection; None: it is empty."""
     if await connection.fetchval("SELECT to_regclass('alembic_version')") is None:
         return None
     version: str | None = await connection.fetchval("SELECT version_num FROM alembic_version")
