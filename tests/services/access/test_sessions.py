@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from lamplighter.errors import access as errors
 from lamplighter.services.access.sessions.throttle import Throttle
-from tests.services.app import EMAIL, PASSWORD, App
+from lamplighter.storage.database import Database
+from tests.services.app import EMAIL, PASSWORD, UNLIMITED, App, make_app
 
 
 async def login(app: App, **fields: Any) -> Any:
@@ -88,6 +90,27 @@ async def test_the_history_has_the_last_five_attempts(app: App) -> None:
     assert shown["last_login_time"] == app.clock.now() // 1000
     assert len(shown["active_sessions"]) == 2
     assert shown["active_sessions"][0]["reference_token"] not in app.user_token
+
+
+async def test_failed_logins_are_written_in_batches(app: App) -> None:
+    await login(app, password="not this one")
+    shown = (await app.get(f"/v3/users/{app.user_id}")).json()
+    assert [each["success"] for each in shown["login_history"]] == [True]
+    await app.access.flush()
+    shown = (await app.get(f"/v3/users/{app.user_id}")).json()
+    assert [each["success"] for each in shown["login_history"]] == [False, True]
+
+
+async def test_an_address_that_keeps_failing_is_refused(database: Database) -> None:
+    slow = msgspec.structs.replace(UNLIMITED.api, rate_burst_address=3, rate_per_second_address=1.0)
+    async with make_app(database, settings=msgspec.structs.replace(UNLIMITED, api=slow)) as app:
+        for index in range(3):
+            assert (await login(app, username=f"user_{index}")).status_code == 401
+        answer = await login(app)
+        assert (answer.status_code, answer.json()["type"]) == (429, "rate_limit_exceeded")
+        assert answer.headers["retry-after"] == "1"
+        app.clock.advance(1)
+        assert (await login(app)).status_code == 200
 
 
 async def test_a_session_ends_after_its_idle_time_and_slides_with_use(app: App) -> None:

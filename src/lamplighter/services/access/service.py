@@ -11,6 +11,7 @@ import structlog
 
 from lamplighter.api.caller import KEY_LENGTH
 from lamplighter.api.filter import Condition
+from lamplighter.api.limits import Buckets
 from lamplighter.api.operation import Bound
 from lamplighter.bus import outbox
 from lamplighter.bus.bus import Bus, Subscription
@@ -30,6 +31,7 @@ from lamplighter.services.access.last_used import LastUsed
 from lamplighter.services.access.passwords import Passwords
 from lamplighter.services.access.quota import OperationQuota
 from lamplighter.services.access.sessions import store as sessions
+from lamplighter.services.access.sessions.attempts import FailedLogins
 from lamplighter.services.access.sessions.operations import operations as session_operations
 from lamplighter.services.access.sessions.throttle import Throttle
 from lamplighter.services.access.users.operations import operations as user_operations
@@ -70,6 +72,8 @@ class Access:
         self.quota = OperationQuota(database, settings)
         self.authenticator = CredentialAuthenticator(self)
         self.throttle = Throttle(settings.access.login_failures)
+        self.failing = Buckets(settings.api.rate_per_second_address, settings.api.rate_burst_address)
+        self.failed_logins = FailedLogins()
         self._sessions_kept = max(sessions.KEPT, round(2 * settings.access.session_idle * MICROSECONDS))
         self._subscription: Subscription | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -159,16 +163,19 @@ class Access:
         """Write what is counted in memory now. Raises DatabaseUnavailable, and then keeps it for the next time."""
         counts = self.quota.take()
         times = self.authenticator.last_used.take()
-        if not counts and not times:
+        attempts = self.failed_logins.take()
+        if not counts and not times and not attempts:
             return
         try:
             async with self.database.transaction() as tx:
                 await self.quota.write(tx, counts)
                 await LastUsed.write(tx, times)
+                await FailedLogins.write(tx, attempts)
                 await tx.execute(sessions.PURGE, before=self.clock.now() - self._sessions_kept)
         except BaseException:
             self.quota.put_back(counts)
             self.authenticator.last_used.put_back(times)
+            self.failed_logins.put_back(attempts)
             raise
 
     async def _write_for_ever(self) -> None:

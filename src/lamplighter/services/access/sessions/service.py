@@ -9,45 +9,48 @@ import msgspec
 from lamplighter.api.caller import Caller, CredentialKind
 from lamplighter.clock import to_rfc3339_seconds
 from lamplighter.errors import access as errors
+from lamplighter.errors.requests import AddressRateExceeded
 from lamplighter.ids import is_id
 from lamplighter.services.access.accounts import store as accounts
 from lamplighter.services.access.authenticator import idle_minutes
 from lamplighter.services.access.events import happened
 from lamplighter.services.access.names import email_key_of, key_of
 from lamplighter.services.access.sessions import store
+from lamplighter.services.access.sessions.attempts import remember
 from lamplighter.services.access.sessions.model import Credentials, Token
 from lamplighter.services.access.users import store as users
 from lamplighter.services.access.users.model import Login
-from lamplighter.storage.database import Row, Transaction
+from lamplighter.storage.database import Row
 
 if TYPE_CHECKING:
     from lamplighter.services.access.service import Access
 
-REMEMBERED = 5
-"""Logins that a user's history shows (contract: UserInfoResp.login_history)."""
-
 
 async def log_in(access: Access, wanted: Credentials, address: str, user_agent: str, now: int) -> Token:
-    """Begin a session. Raises WrongPassword, LoginsTooFast, Overloaded."""
+    """Begin a session. Raises WrongPassword, LoginsTooFast, AddressRateExceeded, Overloaded."""
     user = await _find(access, wanted)
     key = user["id"] if user is not None else f"{wanted.account}\n{email_key_of(wanted.username)}"
-    await access.throttle.admit(key, access.clock.monotonic())
+    clock = access.clock.monotonic()
+    if access.failing.is_empty(address, clock):
+        raise AddressRateExceeded(rate=access.failing.rate, retry_after=access.failing.wait(address, clock))
+    await access.throttle.admit(key, clock)
     right = await access.passwords.verify(user["password_hash"] if user is not None else None, wanted.password)
     if user is None:
+        access.failing.take(address, clock)
         raise errors.WrongPassword()
     attempt = Login(date=to_rfc3339_seconds(now), user_agent=user_agent, ip_address=address, success=right)
-    account = await access.database.fetch_one(accounts.GET, id=user["account_id"])
-    allowed = user["status"] in ("ACTIVE", "RESET") and account is not None and account["status"] != "SUSPENDED"
-    if not right or not allowed or account is None:
+    account = await access.database.fetch_one(accounts.GET, id=user["account_id"]) if right else None
+    if account is None or user["status"] not in ("ACTIVE", "RESET") or account["status"] == "SUSPENDED":
         attempt.success = False
-        async with access.database.transaction() as tx:
-            await _remember(tx, user["account_id"], user["id"], attempt, None)
+        access.failing.take(address, clock)
+        access.failed_logins.add(user["account_id"], user["id"], attempt)
         raise errors.WrongPassword()
     access.throttle.succeeded(key)
     session_id = access.ids.new()
     made = access.mint.make(CredentialKind.USER_TOKEN, user["id"], session_id)
     async with access.database.transaction() as tx:
-        await _remember(tx, user["account_id"], user["id"], attempt, now)
+        newest = [attempt, *access.failed_logins.take_of(user["account_id"], user["id"])]
+        await remember(tx, user["account_id"], user["id"], newest, now)
         await tx.execute(
             store.INSERT,
             account_id=user["account_id"],
@@ -90,18 +93,3 @@ async def _find(access: Access, wanted: Credentials) -> Row | None:
     else:
         found = await access.database.fetch_all(users.ANYWHERE, **names)
     return found[0] if len(found) == 1 else None
-
-
-async def _remember(tx: Transaction, account_id: str, user_id: str, attempt: Login, logged_in: int | None) -> None:
-    """Put an attempt at the head of the user's history."""
-    row = await tx.fetch_one(users.LOCK, account_id=account_id, id=user_id)
-    if row is None:
-        return
-    history = [attempt, *msgspec.json.decode(row["login_history"], type=list[Login])][:REMEMBERED]
-    await tx.execute(
-        users.LOGGED_IN,
-        account_id=account_id,
-        id=user_id,
-        last_login_at=logged_in or row["last_login_at"],
-        login_history=msgspec.json.encode(history).decode(),
-    )
