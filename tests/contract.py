@@ -90,7 +90,7 @@ class Contract:
                 yield f"{place}: {value!r} is not of type {kind}"
                 return
             yield from _scalar(rules, value, place)
-            if "map_of" in rules:
+            if "map_of" in rules and isinstance(value, dict):
                 for key, entry in value.items():
                     yield from self._value(rules["map_of"], entry, f"{place}.{key}")
 
