@@ -48,7 +48,10 @@ async def get_endpoint_resources(service: Connect, call: Call, device_id: str) -
     body=DeviceRequest,
     parameters=(
         Parameter(
-            "async-id", "Your id for this request; the async response has it.", pattern=r"^[\w\-]{1,40}$", required=True
+            "async-id",
+            "Your id for this request; the async response has it.",
+            pattern=r"^[A-Za-z0-9_\-]{1,40}$",
+            required=True,
         ),
         Parameter("retry", "Deliveries after a failed first one.", "integer", minimum=0, maximum=10),
         Parameter("expiry-seconds", "Seconds after which it is not delivered.", "integer", minimum=60, maximum=2592000),
