@@ -71,7 +71,7 @@ class FleetThread:
         self._port = port
         self._news = threading.Condition()
         self._summary = Summary(len(devices), 0, 0, (), 0, 0)
-        self._error: BaseException | None = None
+        self._error: Exception | None = None
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="devices", daemon=True)
@@ -105,7 +105,7 @@ class FleetThread:
             self._loop.run_until_complete(
                 run_fleet(self._devices, self._host, self._port, seed=_SEED, stop=self._stop, report=self._report)
             )
-        except OSError as error:
+        except Exception as error:  # told where somebody waits: a thread has nobody to raise it to
             with self._news:
                 self._error = error
                 self._news.notify_all()

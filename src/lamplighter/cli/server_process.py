@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import http.client
 import os
+import socket
 import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 
@@ -28,7 +30,7 @@ class ServerProcess:
     :param changes: environment variables beside this program's own
     """
 
-    def __init__(self, data: Path, config: Path | None, port: int, changes: dict[str, str]) -> None:
+    def __init__(self, data: Path, config: Path | None, port: int, changes: Mapping[str, str]) -> None:
         self.log = data / "demo-serve.log"
         self._data = data
         self._port = port
@@ -40,6 +42,11 @@ class ServerProcess:
 
     def __enter__(self) -> ServerProcess:
         """Start it, and wait until it is ready. Raises Failure with the end of its log."""
+        if _listens(self._port):
+            raise Failure(
+                f"Port {self._port} is in use, perhaps by a server of yours. Stop that one, or give this one other ports: "
+                f"LAMPLIGHTER_HTTP_PORT, LAMPLIGHTER_HTTP_PLAIN_PORT, LAMPLIGHTER_LWM2M_PORT."
+            )
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.log.open("wb") as log:
             # A session of its own: Ctrl-C is for this program, which then lets the devices say goodbye first.
@@ -91,6 +98,15 @@ class ServerProcess:
     def _tail(self) -> str:
         lines = self.log.read_text(errors="replace").splitlines()[-_LOG_LINES:]
         return f"The end of {self.log}:\n" + "\n".join(f"  {line}" for line in lines)
+
+
+def _listens(port: int) -> bool:
+    """Whether somebody takes connections there: who answers later would not be our child."""
+    try:
+        socket.create_connection(("localhost", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def _ready(ca: Path, port: int) -> bool:

@@ -6,9 +6,10 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Protocol, TextIO
 from urllib.parse import urlsplit
 
+from lamplighter.cli.channel import Api
 from lamplighter.cli.fail import Failure
 from lamplighter.cli.rest import Rest
 from lamplighter.roles.fleet import Credential, Summary, credentials, run_until_stopped
@@ -18,6 +19,12 @@ MOST_DEVICES = 99_999
 #: Seconds between attempts when the server says that there were too many requests.
 _PATIENCE = 1.0
 _TAKEN = "KEY_ALREADY_EXISTS_FOR_ENDPOINT"
+
+
+class Server(Api, Protocol):
+    """The REST API, and the host that it is on."""
+
+    host: str
 
 
 def simulate(devices: int, data: Path, server: str | None, seed: int) -> int:
@@ -39,7 +46,7 @@ def simulate(devices: int, data: Path, server: str | None, seed: int) -> int:
     return 0
 
 
-def store_keys(rest: Rest, devices: Sequence[Credential]) -> None:
+def store_keys(rest: Server, devices: Sequence[Credential]) -> None:
     """Give the server the devices' keys, those that it does not have yet. Raises Failure."""
     known = _names(rest)
     for device in devices:
@@ -54,7 +61,7 @@ def store_keys(rest: Rest, devices: Sequence[Credential]) -> None:
             raise Failure(f"The server did not take the key of {device.endpoint_name}: {said(status, answer)}")
 
 
-def device_address(rest: Rest, server: str | None) -> tuple[str, int]:
+def device_address(rest: Server, server: str | None) -> tuple[str, int]:
     """Where devices connect to: the port that the server tells them, on this machine or the host given."""
     status, answer = rest.call("GET", "/v3/server-credentials")
     try:
@@ -98,7 +105,7 @@ class Progress:
         self._open = False
 
 
-def _names(rest: Rest) -> set[str]:
+def _names(rest: Server) -> set[str]:
     """Endpoint names that have a key: asking first spares the server an error for each that exists."""
     names: set[str] = set()
     path = "/v2/device-shared-keys?limit=1000"
