@@ -35,7 +35,7 @@ def test_every_change_is_told_confirmably_with_a_rising_number() -> None:
     place = watched()
     place.run(60)
     messages = [message for _, _, message in place.notifications]
-    assert 9 <= len(messages) <= 15
+    assert 20 <= len(messages) <= 40
     assert {message.type for message in messages} == {Type.CON}
     assert [message.observe for message in messages] == list(range(3, 3 + len(messages)))
     assert len(set(numbers(place))) > 5

@@ -17,8 +17,8 @@ STATE, COUNTER, RESET_COUNTER = 5500, 5501, 5505
 VALUE, LEAST, MOST, RESET_EXTREMES = 5700, 5601, 5602, 5605
 ON, DIMMER, COLOUR, APPLICATION = 5850, 5851, 5706, 5750
 
-#: After more steps than these the device does not catch up any more: whoever looks after a month does not wait for it.
-_MOST_STEPS = 20_000
+#: After more steps than these (a day's) the device does not catch up any more: who looks after a month does not wait for it.
+_MOST_STEPS = 50_000
 
 
 class LiveInstance(Instance, ABC):
@@ -50,7 +50,7 @@ class LiveInstance(Instance, ABC):
 
 
 class Temperature(LiveInstance):
-    """A walk round 21 degrees Celsius, a step about every five seconds."""
+    """A walk round 21 degrees Celsius, a step about every two seconds."""
 
     object_id = 3303
     executable = frozenset({RESET_EXTREMES})
@@ -64,11 +64,11 @@ class Temperature(LiveInstance):
         )
 
     def pause(self) -> float:
-        return self.random.uniform(4.0, 6.0)
+        return self.random.uniform(1.5, 2.5)
 
     def step(self) -> None:
         value = self._number(VALUE)
-        value = round(min(60.0, max(-20.0, value + 0.05 * (21.0 - value) + self.random.gauss(0.0, 0.25))), 2)
+        value = round(min(60.0, max(-20.0, value + 0.02 * (21.0 - value) + self.random.gauss(0.0, 0.15))), 2)
         self.put(VALUE, value)
         self.put(LEAST, min(value, self._number(LEAST)))
         self.put(MOST, max(value, self._number(MOST)))
