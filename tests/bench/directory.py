@@ -2,7 +2,8 @@
 
 Fills each database once, then asks every list through the API kernel in this process (checks, SQL, JSON; no sockets),
 first page and deep page of 50, ``total_count`` included. Counts are cached as in service (setting ``api.count_age``):
-``cold`` is the first call of a list, which counts anew. ``stall`` is the longest time that the event loop was away.
+``cold`` is the first call of a list, which counts anew. ``cpu`` is the mean CPU time of this process for a call, which
+other work on the machine changes least. ``stall`` is the longest time that the event loop was away.
 """
 
 from __future__ import annotations
@@ -211,6 +212,7 @@ async def measure(database: Database, many: int, calls: int) -> list[tuple[Any, 
         watcher = asyncio.create_task(stall.watch())
         cold, body = await call(app, path)
         total = body["total_count"]
+        cpu = time.process_time()
         first = [(await call(app, path))[0] for _ in range(calls)]
         # Four fifths into the list, by the id that stands there.
         descending = "DESC" in path
@@ -221,8 +223,9 @@ async def measure(database: Database, many: int, calls: int) -> list[tuple[Any, 
             place = many * 2 // 5
         after = f"{path}&after={device_id(place)}"
         deep = [(await call(app, after))[0] for _ in range(calls)]
+        cpu = (time.process_time() - cpu) / (2 * calls)
         watcher.cancel()
-        found.append((name, total, cold, *_centiles(first), *_centiles(deep), stall.longest * 1000))
+        found.append((name, total, cold, *_centiles(first), *_centiles(deep), cpu * 1000, stall.longest * 1000))
     return found
 
 
@@ -265,7 +268,7 @@ async def main(many: int, calls: int, folder: Path, kinds: list[str]) -> bool:
             print(
                 f"\n{kind}, {many:,} devices, {calls} calls each (filled in {time.perf_counter() - before:.0f} s); ms"
             )
-            head = ("list", "total", "cold", "p50", "p99", "deep p50", "deep p99", "stall")
+            head = ("list", "total", "cold", "p50", "p99", "deep p50", "deep p99", "cpu", "stall")
             print(f"{head[0]:46}{head[1]:>9}" + "".join(f"{each:>10}" for each in head[2:]))
             for name, total, *times in await measure(database, many, calls):
                 print(f"{name:46}{total:>9}" + "".join(f"{each:>10.1f}" for each in times), flush=True)

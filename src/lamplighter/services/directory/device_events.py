@@ -8,8 +8,7 @@ import sqlalchemy as sa
 
 from lamplighter.clock import to_rfc3339
 from lamplighter.services.directory import counts, store
-from lamplighter.services.directory.lifecycle import Happening
-from lamplighter.services.directory.model import DeviceEvent
+from lamplighter.services.directory.model import DeviceEvent, Happening
 from lamplighter.services.directory.tables import device_events
 from lamplighter.storage.database import Reader, Row, Transaction
 from lamplighter.storage.query import Query

@@ -6,43 +6,30 @@ An update's codes (``UPD…``, ``SYS_…``) belong to the update service.
 from __future__ import annotations
 
 from enum import Enum
-from typing import Literal, NamedTuple
 
-Outcome = Literal["SUCCESS", "FAIL", "INFO"]
-
-
-class Happening(NamedTuple):
-    """A kind of device event.
-
-    :param code: ``event_type`` on the wire
-    :param category: ``event_type_category`` on the wire
-    :param outcome: ``event_type_description`` on the wire
-    :param state_change: whether such an event changes the device's ``state``
-    :param kind: the name under which the event log tells other services of it
-    """
-
-    code: str
-    description: str
-    category: str
-    outcome: Outcome
-    state_change: bool
-    kind: str
+from lamplighter.services.directory import events
+from lamplighter.services.directory.model import Happening
 
 
 class Lifecycle(Enum):
     """What can happen to a device."""
 
-    CREATED = Happening("DEV_CREATED", "Device record created", "INFO_RECORD", "INFO", True, "DeviceCreated")
-    UPDATED = Happening("DEV_UPDATED", "Device record updated", "INFO_RECORD", "INFO", False, "DeviceUpdated")
-    DELETED = Happening("DEV_DELETED", "Device record deleted", "INFO_RECORD", "INFO", False, "DeviceDeleted")
+    CREATED = Happening("DEV_CREATED", "Device record created", "INFO_RECORD", "INFO", True, events.DEVICE_CREATED)
+    UPDATED = Happening("DEV_UPDATED", "Device record updated", "INFO_RECORD", "INFO", False, events.DEVICE_UPDATED)
+    DELETED = Happening("DEV_DELETED", "Device record deleted", "INFO_RECORD", "INFO", False, events.DEVICE_DELETED)
     BOOTSTRAPPED = Happening(
-        "DEV_BOOTSTRAPPED", "Device bootstrapped", "SUCCESS_CONNECTIVITY", "SUCCESS", True, "DeviceBootstrapped"
+        "DEV_BOOTSTRAPPED", "Device bootstrapped", "SUCCESS_CONNECTIVITY", "SUCCESS", True, events.DEVICE_BOOTSTRAPPED
     )
     BOOTSTRAP_FAILED = Happening(
-        "DEV_BOOTSTRAP_FAILED", "Device bootstrap failed", "FAIL_CONNECTIVITY", "FAIL", False, "DeviceBootstrapFailed"
+        "DEV_BOOTSTRAP_FAILED",
+        "Device bootstrap failed",
+        "FAIL_CONNECTIVITY",
+        "FAIL",
+        False,
+        events.DEVICE_BOOTSTRAP_FAILED,
     )
     REGISTERED = Happening(
-        "DEV_REGISTERED", "Device registered", "SUCCESS_CONNECTIVITY", "SUCCESS", True, "DeviceRegistered"
+        "DEV_REGISTERED", "Device registered", "SUCCESS_CONNECTIVITY", "SUCCESS", True, events.DEVICE_REGISTERED
     )
     REGISTRATION_UPDATED = Happening(
         "DEV_REGISTRATION_UPDATED",
@@ -50,10 +37,10 @@ class Lifecycle(Enum):
         "INFO_CONNECTIVITY",
         "INFO",
         False,
-        "DeviceFactsChanged",
+        events.DEVICE_FACTS_CHANGED,
     )
     DEREGISTERED = Happening(
-        "DEV_DEREGISTERED", "Device deregistered", "INFO_CONNECTIVITY", "INFO", True, "DeviceDeregistered"
+        "DEV_DEREGISTERED", "Device deregistered", "INFO_CONNECTIVITY", "INFO", True, events.DEVICE_DEREGISTERED
     )
     REGISTRATION_EXPIRED = Happening(
         "DEV_REGISTRATION_EXPIRED",
@@ -61,17 +48,22 @@ class Lifecycle(Enum):
         "INFO_CONNECTIVITY",
         "INFO",
         True,
-        "DeviceRegistrationExpired",
+        events.DEVICE_REGISTRATION_EXPIRED,
     )
     SUSPENDED = Happening(
-        "DEV_SUSPENDED", "Device suspended by an operator", "INFO_LIFECYCLE", "INFO", False, "DeviceSuspended"
+        "DEV_SUSPENDED", "Device suspended by an operator", "INFO_LIFECYCLE", "INFO", False, events.DEVICE_SUSPENDED
     )
     RESUMED = Happening(
-        "DEV_RESUMED", "Device resumed by an operator", "INFO_LIFECYCLE", "INFO", False, "DeviceResumed"
+        "DEV_RESUMED", "Device resumed by an operator", "INFO_LIFECYCLE", "INFO", False, events.DEVICE_RESUMED
     )
     SYSTEM_SUSPENDED = Happening(
-        "DEV_SYSTEM_SUSPENDED", "Device suspended by the system", "INFO_LIFECYCLE", "INFO", False, "DeviceSuspended"
+        "DEV_SYSTEM_SUSPENDED",
+        "Device suspended by the system",
+        "INFO_LIFECYCLE",
+        "INFO",
+        False,
+        events.DEVICE_SUSPENDED,
     )
     SYSTEM_RESUMED = Happening(
-        "DEV_SYSTEM_RESUMED", "Device resumed by the system", "INFO_LIFECYCLE", "INFO", False, "DeviceResumed"
+        "DEV_SYSTEM_RESUMED", "Device resumed by the system", "INFO_LIFECYCLE", "INFO", False, events.DEVICE_RESUMED
     )

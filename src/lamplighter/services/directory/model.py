@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -216,6 +216,27 @@ class BlockCategory(msgspec.Struct, kw_only=True):
     reference: str
     description: str
     updated_at: str
+
+
+Outcome = Literal["SUCCESS", "FAIL", "SKIPPED", "INFO"]
+
+
+class Happening(NamedTuple):
+    """A kind of device event.
+
+    :param code: ``event_type`` on the wire
+    :param category: ``event_type_category`` on the wire
+    :param outcome: ``event_type_description`` on the wire
+    :param state_change: whether such an event changes the device's ``state``
+    :param kind: the name under which the event log tells other services of it; empty: it does not
+    """
+
+    code: str
+    description: str
+    category: str
+    outcome: Outcome
+    state_change: bool
+    kind: str = ""
 
 
 class Facts(msgspec.Struct, kw_only=True, frozen=True):

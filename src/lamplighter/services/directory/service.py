@@ -25,7 +25,7 @@ from lamplighter.ids import Ids, is_id
 from lamplighter.services.directory import counts, device_events, store
 from lamplighter.services.directory.filters import DEVICES
 from lamplighter.services.directory.groups import Groups
-from lamplighter.services.directory.lifecycle import Happening, Lifecycle
+from lamplighter.services.directory.lifecycle import Lifecycle
 from lamplighter.services.directory.listing import Lists
 from lamplighter.services.directory.model import (
     DEVELOPER_MODE,
@@ -34,6 +34,7 @@ from lamplighter.services.directory.model import (
     DeviceCreate,
     DeviceUpdate,
     Facts,
+    Happening,
     State,
     compared,
     quoted,
