@@ -132,6 +132,26 @@ async def test_a_rebooted_device_makes_a_new_session_and_registers_again(gateway
     await running.end()
 
 
+async def test_a_device_whose_session_the_server_ends_is_not_connected_and_says_why(gateway: Gateway) -> None:
+    running = fleet(gateway, CREDENTIALS[:2])
+    await running.until(lambda summary: summary.registered == 2)
+    gateway.transport.server.close(gateway.peers["lamp-1"], asyncio.get_running_loop().time())
+    gateway.transport.flush()
+    summary = await running.until(lambda summary: summary.registered == 1)
+    assert summary.connected == 1
+    ((reason, count),) = summary.failures
+    assert reason.startswith("the session ended") and count == 1
+    await running.end()
+
+
+async def test_a_fleet_that_finds_no_server_stops_when_it_is_told(gateway: Gateway) -> None:
+    gateway.transport.close()
+    running = fleet(gateway)
+    summary = await running.reports.get()
+    assert (summary.connected, summary.registered) == (0, 0)
+    assert (await running.end()).registered == 0
+
+
 async def test_a_host_that_cannot_exist_is_refused(gateway: Gateway) -> None:
     running = Running(Fleet(CREDENTIALS, "l" * 64, 5684, clock=SystemClock()))
     with pytest.raises(OSError):

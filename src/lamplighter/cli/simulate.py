@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Sequence
@@ -91,7 +92,8 @@ class Progress:
 
     def summary(self, summary: Summary) -> None:
         if self._terminal:
-            print(f"\r\x1b[K{summary}", end="", file=self._out, flush=True)
+            width = shutil.get_terminal_size().columns - 1  # a wrapped line could not be written over
+            print(f"\r\x1b[K{str(summary)[:width]}", end="", file=self._out, flush=True)
             self._open = True
             return
         important = (summary.connected, summary.registered, summary.failures)

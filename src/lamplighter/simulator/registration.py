@@ -184,8 +184,6 @@ class RegistrationClient:
             self._become(Phase.REGISTERED)
             self._renew_later(now)
             self.events.append(Registered(location))
-            if self._stale:
-                self.update(now)
             return
         reason = f"the registration was answered {format_code(message.code)}"
         if message.payload:
