@@ -57,13 +57,13 @@ class ManualClock:
 
 def to_rfc3339(microseconds: int) -> str:
     """``2026-11-21T20:15:01.000123Z``: always six digits and ``Z``, the one form that every known client parses."""
-    moment = EPOCH + timedelta(microseconds=microseconds)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.%f") + "Z"
+    seconds, fraction = divmod(microseconds, MICROSECONDS)
+    return f"{datetime.fromtimestamp(seconds, UTC).isoformat()[:19]}.{fraction:06d}Z"
 
 
 def to_rfc3339_seconds(microseconds: int) -> str:
     """``2026-11-21T20:15:01Z``: the account services' form."""
-    return (EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return f"{datetime.fromtimestamp(microseconds // MICROSECONDS, UTC).isoformat()[:19]}Z"
 
 
 _TIMESTAMP = re.compile(
