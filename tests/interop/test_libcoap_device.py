@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import pty
 import re
+import select
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -25,7 +25,7 @@ REGISTERED = r'"endpoint_name":"my-first-device-1".*?"state":"registered"'
 
 
 @pytest.fixture
-async def greeting(tmp_path: Path) -> AsyncIterator[str]:
+def greeting(tmp_path: Path) -> Iterator[str]:
     """What a server that starts for the first time says on a terminal. It runs as long as the test."""
     ports = {"HTTP_PORT": free_port(), "LWM2M_PORT": free_port(), "HTTP_PLAIN_PORT": 0}
     environment = {
@@ -43,16 +43,18 @@ async def greeting(tmp_path: Path) -> AsyncIterator[str]:
     )
     os.close(ours)
     try:
-        yield await asyncio.wait_for(asyncio.to_thread(_read, terminal), PATIENCE)
+        yield _read(terminal)
     finally:
         server.send_signal(signal.SIGTERM)
-        await asyncio.to_thread(server.wait, PATIENCE)
+        server.wait(PATIENCE)
         os.close(terminal)
 
 
 def _read(terminal: int) -> str:
     said = ""
     while LAST_WORDS not in said:
+        ready, _, _ = select.select([terminal], [], [], PATIENCE)
+        assert ready, f"the server did not start. It said:\n{said}"
         said += os.read(terminal, 65536).decode()
     return said.replace("\r\n", "\n")
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 import asyncio
 import datetime
 import functools
+import gc
 import queue
+import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any, NamedTuple
 
@@ -24,6 +26,7 @@ from tests.servers import free_port
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::FutureWarning:mbed_cloud"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
 
 DEVICES = 3
@@ -64,6 +67,9 @@ async def sdk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sdk]:
     async with simulated(serving, DEVICES) as devices:
         yield Sdk(f"http://127.0.0.1:{serving.process.plain_port}", made.json()["key"], devices)
     await serving.close()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()  # the SDK leaves its connections and thread pools to the collector
 
 
 def beside_the_server(test: Callable[[Sdk], None]) -> Callable[[Sdk], Awaitable[None]]:
