@@ -68,6 +68,7 @@ class Served:
     async def start(self) -> None:
         await self.channels.start()
         self.port = self.server.listen("127.0.0.1", 0, None, "http.plain_port")
+        self.client = httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE, verify=False)
 
     async def close(self) -> None:
         await self.channels.close()
@@ -75,8 +76,7 @@ class Served:
 
     async def call(self, method: str, path: str, key: str | None = ADMIN, **more: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{self.port}", timeout=PATIENCE) as client:
-            return await client.request(method, path, headers=headers, **more)
+        return await self.client.request(method, path, headers=headers, **more)
 
     @asynccontextmanager
     async def socket(self, key: str = ADMIN, *, by_header: bool = True, **more: Any) -> AsyncIterator[ClientConnection]:
@@ -111,6 +111,7 @@ async def serving(
         yield served
     finally:
         await served.close()
+        await served.client.aclose()
 
 
 async def frame(socket: ClientConnection) -> dict[str, Any]:

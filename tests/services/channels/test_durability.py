@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
+import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from lamplighter.bus.local import LocalBus
 from lamplighter.bus.log import EventLog
 from lamplighter.services.access.events import happened
 from lamplighter.services.channels.connection import Connection
+from lamplighter.services.channels.model import Serialization
 from lamplighter.storage.database import Database
+from lamplighter.storage.postgresql import PostgresqlDatabase
 from tests.api.toy import ACCOUNT, ADMIN
 from tests.services.channels.served import (
     OTHER_APP,
@@ -119,6 +127,56 @@ async def test_a_frame_that_was_not_settled_before_a_kill_comes_again(open_datab
     await database.close()
 
 
+class Child:
+    """A process of its own, to be killed."""
+
+    async def start(self, database: Database) -> None:
+        place = database.url if isinstance(database, PostgresqlDatabase) else str(getattr(database, "path", ""))
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.services.channels.child", place, stdout=asyncio.subprocess.PIPE
+        )
+        assert self.process.stdout is not None
+        self.port = int(await asyncio.wait_for(self.process.stdout.readline(), 30))
+
+    async def kill(self) -> None:
+        os.kill(self.process.pid, signal.SIGKILL)
+        await self.process.wait()
+
+
+async def test_of_what_happens_around_a_kill_everything_arrives_in_order(database: Database) -> None:
+    child, received = Child(), list[int]()
+    await child.start(database)
+    writer = Served(database, LocalBus(), callers(), 5.0, 1.0)
+    await writer.channels.register(writer.callers.known[ADMIN], "WEB_SOCKET", Serialization())
+    for run in range(2):
+        writer.port = child.port
+        messages: list[dict[str, Any]] = []
+        async with writer.socket() as socket:
+            for number in range(60 * run, 60 * run + 60):
+                await writer.happen(notified(number))
+                if number == 40:
+                    messages.append(await frame(socket))
+                    await child.kill()
+            with contextlib.suppress(ConnectionClosed):
+                while run == 0 or messages[-1:] == [] or last(messages) < 119:
+                    messages.append(await frame(socket))
+        numbers = [number_of(item) for message in messages for item in message["notifications"]]
+        assert numbers == list(range(numbers[0], numbers[-1] + 1)), "in order and without a gap"
+        received += numbers
+        if run == 0:
+            await child.start(database)
+    await child.kill()
+    assert set(received) == set(range(120))
+
+
+def number_of(item: dict[str, Any]) -> int:
+    return int(item["path"].rpartition("/")[2])
+
+
+def last(messages: list[dict[str, Any]]) -> int:
+    return number_of(messages[-1]["notifications"][-1])
+
+
 async def test_frames_are_settled_while_the_connection_lasts(database: Database) -> None:
     async with serving(database, look=0.02) as served:
         await served.registered()
@@ -205,7 +263,7 @@ async def test_64_channels_share_what_they_read(database: Database, monkeypatch:
     keys = ["ak_2" + f"{number:0107}" for number in range(64)]
     for number, key in enumerate(keys):
         known.known[key] = known.known[ADMIN].__replace__(credential_id=key, subject_id=f"s{number}")
-    async with serving(database, known=known) as served:
+    async with serving(database, known=known, look=1.0) as served:
         reads = 0
         read = EventLog.read
 
@@ -215,15 +273,14 @@ async def test_64_channels_share_what_they_read(database: Database, monkeypatch:
             return await read(log, position, limit)
 
         for key in keys:
-            await served.registered(key)
-        sockets = [served.socket(key) for key in keys]
-        opened = [await each.__aenter__() for each in sockets]
-        monkeypatch.setattr(EventLog, "read", counted)
-        for number in range(5):
-            subjects = tuple(f"s{each}" for each in range(64))
-            await served.happen(*(notified(10 * number + each, subjects=subjects) for each in range(10)))
-            for each in opened:
-                assert len(await collect(each, 10)) == 10
-        assert reads < 5 * 64 / 4, "each channel read the log for itself"
-        for socket in sockets:
-            await socket.__aexit__(None, None, None)
+            await served.channels.register(known.known[key], "WEB_SOCKET", Serialization())
+        async with contextlib.AsyncExitStack() as stack:
+            opened = [await stack.enter_async_context(served.socket(key)) for key in keys]
+            monkeypatch.setattr(EventLog, "read", counted)
+            for number in range(4):
+                subjects = tuple(f"s{each}" for each in range(64))
+                await served.happen(*(notified(10 * number + each, subjects=subjects) for each in range(10)))
+                for each in opened:
+                    assert len(await collect(each, 10)) == 10
+            monkeypatch.undo()
+        assert reads < 64, "each channel read the log for itself"

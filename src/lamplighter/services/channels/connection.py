@@ -124,13 +124,15 @@ class Connection:
 
     async def run(self) -> None:
         """Deliver until something ends it, leave the cursor behind what was sent, and close."""
-        tasks = [asyncio.create_task(self._until(each)) for each in (self._deliver(), self._listen(), self._watch())]
+        watch = asyncio.create_task(self._until(self._watch()))
+        others = [asyncio.create_task(self._until(each)) for each in (self._deliver(), self._listen())]
         try:
             ending = await self._ending
         finally:
-            for task in tasks:
+            for task in others:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            self._changed.set()  # it writes to the database, and is not torn from that
+            await asyncio.gather(watch, *others, return_exceptions=True)
             await self._leave()
         if ending.code is not None:
             await close(self._socket, ending)
@@ -154,7 +156,7 @@ class Connection:
                 if not await self._send(message):
                     return GONE
             if waiting.end == self.sent and not waiting.items:
-                await _wait(news, self._look_seconds)
+                await news.wait()
             self.sent = waiting.end
 
     async def _send(self, message: Message) -> bool:
@@ -177,7 +179,11 @@ class Connection:
 
     async def _watch(self) -> Ending:
         while True:
-            await _wait(self._changed, self._look_seconds)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._look_seconds):
+                    await self._changed.wait()
+            if self._ending.done():
+                return self._ending.result()
             self._changed.clear()
             try:
                 ending = await self._check()
@@ -232,9 +238,3 @@ async def close(socket: Socket, ending: Ending) -> None:
     with contextlib.suppress(OSError, RuntimeError):
         async with asyncio.timeout(CLOSING):
             await socket.close(ending.code, ending.reason)
-
-
-async def _wait(event: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await event.wait()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -27,7 +26,7 @@ class Follower:
     Every process may run one: they share a cursor that never goes back, and each of them does all that comes after it.
 
     :param end_subject: is told account and subject, more than once maybe
-    :param look: seconds between two looks at a silent log, and between two commits
+    :param look: seconds between two commits
     """
 
     def __init__(
@@ -38,6 +37,7 @@ class Follower:
         self._end_subject = end_subject
         self._look = look
         self._task: asyncio.Task[None] | None = None
+        self._stopped = False
 
     async def start(self) -> None:
         """Begin where the cursor stands; the first time, at the end of the log."""
@@ -48,8 +48,10 @@ class Follower:
         self._task = asyncio.create_task(self._follow(Place.of(position)), name="channels follower")
 
     async def close(self) -> None:
+        """Stop between two steps."""
+        self._stopped = True
+        self._tail.wake()
         if self._task is not None:
-            self._task.cancel()
             await asyncio.wait([self._task])
             self._task = None
 
@@ -57,7 +59,7 @@ class Follower:
         committed = place
         loop = asyncio.get_running_loop()
         due = loop.time() + self._look
-        while True:
+        while not self._stopped:
             news = self._tail.news
             try:
                 moved = await self._step(place)
@@ -67,17 +69,14 @@ class Follower:
             except Error as error:
                 log.warning("channels wait for the database", error=error.name)
                 moved = place
-                await asyncio.sleep(self._look)
             if moved == place:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(self._look):
-                        await news.wait()
+                await news.wait()
             place = moved
 
     async def _step(self, place: Place) -> Place:
         """Treat one page; the place after it."""
         page = await self._tail.read(place)
-        for recorded in page.events:
-            if recorded.event.kind in ENDINGS:
-                await self._end_subject(recorded.event.account_id, recorded.event.data["id"])
+        for event in (recorded.event for recorded in page.events):
+            if event.kind in ENDINGS and isinstance(subject_id := event.data.get("id"), str):
+                await self._end_subject(event.account_id, subject_id)
         return page.end

@@ -29,6 +29,7 @@ operations = Operations("Device data - notifications")
     body=WebsocketRequest,
     body_required=False,
     answer=RegisterWebsocketChannel,
+    also={201: WebsocketChannel},
     raises=(errors.OtherChannelExists,),
 )
 async def register_websocket(channels: Channels, call: Call) -> Answer | RegisterWebsocketChannel:
@@ -93,6 +94,7 @@ async def connect_websocket(channels: Channels, call: Call, socket: Socket) -> N
     permission=PERMISSION,
     credentials=KEYS,
     answer=dict,
+    also={204: None},
     raises=(errors.OtherChannelExists, errors.ChannelDeleted),
     words=frozenset({"CHANNEL_DELETED"}),
     deprecated=True,
@@ -109,6 +111,7 @@ async def long_poll_notifications(channels: Channels, call: Call) -> Answer:
     "deleteLongPollChannel",
     permission=PERMISSION,
     credentials=KEYS,
+    answer=str,
     answer_media_type="text/plain",
     deprecated=True,
 )

@@ -57,21 +57,29 @@ class Poll:
 
         Raises ChannelDeleted, DatabaseUnavailable.
         """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + hold
+        until = asyncio.get_running_loop().time() + hold
         while True:
             news = self._tail.news
             waiting = await self._queue.read(self.channel, self._place)
             message = next(messages(waiting.items, self.channel.serialization), None)
             if message is not None:
                 return Found(message.body, message.place)
-            moved, self._place = waiting.end != self._place, waiting.end
-            left = until - loop.time()
-            if left <= 0 or self._stopped or gone.done():
+            at_end, self._place = waiting.end == self._place, waiting.end
+            if not await self._goes_on(news if at_end else None, gone, until):
                 return Found(None, self._place)
-            if not moved:
-                await self._wait(news, gone, min(left, self._look_seconds))
+
+    async def _goes_on(self, news: asyncio.Event | None, gone: asyncio.Future[None], until: float) -> bool:
+        """Whether to read on, once there is news (None: there is more already); False when the poll is over."""
+        while True:
+            left = until - asyncio.get_running_loop().time()
+            if left <= 0 or self._stopped or gone.done():
+                return False
+            if self._changed.is_set():
                 await self._check()
+            if news is None or news.is_set():
+                return True
+            await self._wait(news, gone, min(left, self._look_seconds))
+            self._changed.set()  # the word of a deletion may have been lost: each turn looks
 
     async def _wait(self, news: asyncio.Event, gone: asyncio.Future[None], seconds: float) -> None:
         waits = [asyncio.create_task(event.wait()) for event in (news, self._changed)]
@@ -81,9 +89,9 @@ class Poll:
         finally:
             for wait in waits:
                 wait.cancel()
-        self._changed.clear()
 
     async def _check(self) -> None:
+        self._changed.clear()
         current = await self._store.get(self.channel.account_id, self.channel.subject_id)
         if current is None or current.id != self.channel.id:
             raise ChannelDeleted()

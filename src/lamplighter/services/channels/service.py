@@ -75,7 +75,7 @@ class Channels:
         self._authenticator = authenticator
         self._look = look
         self._store = Store(database)
-        self._tail = Tail(event_log)
+        self._tail = Tail(event_log, look)
         self._queue = Queue(self._store, self._tail, self._settings.results_kept)
         self._follower = Follower(event_log, self._tail, self.end_subject, look)
         self._subscriptions: list[Subscription] = []

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from lamplighter.bus.bus import Subscription
 from lamplighter.bus.event import Event, Recorded
 from lamplighter.bus.log import EventLog
-from lamplighter.services.channels.place import Place
+from lamplighter.services.channels.place import BEGINNING, Place
 from lamplighter.services.connect.events import Key, delivery_of
 
 PAGE = 500
@@ -53,30 +53,40 @@ class Page(NamedTuple):
 class Tail:
     """Reads the log for many readers.
 
+    It wakes them when something was appended, and every ``look`` seconds, because the word of that may be lost: all at
+    once, so that one read does for all.
+
     Readers that keep up are all at the end and share one read. One that lags reads pages of its own until it has caught
     up; a page that covers its place is used from the middle.
     """
 
-    def __init__(self, log: EventLog) -> None:
+    def __init__(self, log: EventLog, look: float) -> None:
         self._log = log
+        self._look = look
         self._pages: deque[Page] = deque()
         self._reading: dict[Place, asyncio.Task[Page]] = {}
         self._limit = PAGE
+        # The furthest place that a reader has come to: whatever lies before it can be read already.
+        self._edge = BEGINNING
+        self._end: Place | None = None  # after which there was nothing, and no word of more since
         self._news = asyncio.Event()
         self._unseen = False
         self._delay = SOON
         self._timer: asyncio.TimerHandle | None = None
+        self._ticker: asyncio.TimerHandle | None = None
         self._subscription: Subscription | None = None
 
     async def start(self) -> None:
         self._subscription = await self._log.on_append(self._appended)
+        self._tick()
 
     async def close(self) -> None:
         if self._subscription is not None:
             await self._subscription.cancel()
             self._subscription = None
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._ticker):
+            if timer is not None:
+                timer.cancel()
         for task in tuple(self._reading.values()):
             task.cancel()
 
@@ -86,13 +96,17 @@ class Tail:
         return self._news
 
     async def read(self, place: Place) -> Page:
-        """A page that goes on after that place: its items up to the place are behind you. Empty at the end of the log.
+        """A page that goes on after that place: its items up to the place are behind you. At the end of the log it is empty
+        and ends where you are.
 
         Raises DatabaseUnavailable.
         """
+        self._edge = max(self._edge, place)
         for page in self._pages:
             if page.start <= place < page.end:
                 return page
+        if place == self._end:
+            return _page(place, (), place)
         task = self._reading.get(place)
         if task is None:
             task = self._reading[place] = asyncio.create_task(self._read(place))
@@ -100,14 +114,18 @@ class Tail:
         return await asyncio.shield(task)  # one reader's end is not the others'
 
     async def _read(self, place: Place) -> Page:
-        limit = self._limit
+        limit, news, edge = self._limit, self._news, self._edge
         found = await self._log.read(str(place), limit)
-        page = _page(place, found)
+        # Where there is nothing, all readers meet at the edge.
+        page = _page(place, found, Place.of(found[-1].position) if found else edge)
         if found:
             self._unseen = False
             self._keep(page)
             self._limit = max(1, limit // 2) if page.size > PAGE_BYTES else min(PAGE, limit * 2)
-        elif self._unseen and self._timer is None:
+            return page
+        if news is self._news and page.end == place:
+            self._end = place
+        if self._unseen and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._delay, self._again)
         return page
 
@@ -125,14 +143,20 @@ class Tail:
     def _appended(self) -> None:
         self._unseen = True
         self._delay = SOON
-        self._wake()
+        self.wake()
+
+    def _tick(self) -> None:
+        self._ticker = asyncio.get_running_loop().call_later(self._look, self._tick)
+        self.wake()
 
     def _again(self) -> None:
         self._timer = None
         self._delay = min(LATE, 2 * self._delay)
-        self._wake()
+        self.wake()
 
-    def _wake(self) -> None:
+    def wake(self) -> None:
+        """Have everybody look."""
+        self._end = None
         self._reading.clear()  # a read under way began before: who is woken must not join it
         self._news.set()
         self._news = asyncio.Event()
@@ -146,7 +170,7 @@ def item_of(place: Place, event: Event) -> Item | None:
     return Item(place, delivery.key, delivery.item, delivery.subjects, delivery.endpoint_name, event.time)
 
 
-def _page(start: Place, found: Sequence[Recorded]) -> Page:
+def _page(start: Place, found: Sequence[Recorded], end: Place) -> Page:
     items: dict[str, list[Item]] = {}
     size = 0
     for recorded in found:
@@ -154,4 +178,4 @@ def _page(start: Place, found: Sequence[Recorded]) -> Page:
         if item is not None:
             items.setdefault(recorded.event.account_id, []).append(item)
             size += 500 if isinstance(item.item, str) else 500 + len(item.item.get("payload") or "")
-    return Page(start, Place.of(found[-1].position) if found else start, items, found, size)
+    return Page(start, end, items, found, size)

@@ -1,0 +1,27 @@
+"""A process that serves channels on a database until it is killed; prints its port.
+
+Run as ``python -m tests.services.channels.child DATABASE``: a postgresql:// URL or the path of a SQLite file.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from lamplighter.storage.database import Database
+from lamplighter.storage.postgresql import PostgresqlDatabase
+from lamplighter.storage.sqlite import SqliteDatabase
+from tests.services.channels.served import serving
+
+
+async def main(place: str) -> None:
+    database: Database = PostgresqlDatabase(place) if "://" in place else SqliteDatabase(Path(place))
+    await database.start()
+    async with serving(database, look=0.05) as served:
+        print(served.port, flush=True)
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))
