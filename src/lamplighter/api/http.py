@@ -376,6 +376,7 @@ class Api:
                 type=error.type,
                 member=error.name,
                 message=error.public_message,
+                remedy=error.advice,
                 fields=[{"name": fault.name, "message": fault.message} for fault in error.fields],
                 method=request.method,
                 path=path,

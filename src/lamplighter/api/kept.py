@@ -17,6 +17,8 @@ class KeptError(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     member: str
     message: str
+    remedy: str = ""
+    """What to do, with the facts of the request."""
     fields: list[dict[str, str]]
     method: str
     path: str

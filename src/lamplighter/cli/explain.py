@@ -43,7 +43,7 @@ def _request(request_id: str, data: Path, server: str | None, json: bool) -> int
         ("Request", f"{body['method']} {body['path']}" + (f" ({body['operation']})" if body["operation"] else "")),
         ("From", body["address"] + (f", {body['user_agent']}" if body["user_agent"] else "")),
         ("Caller", body["credential"] or "unknown"),
-        ("Message", body["message"]),
+        ("Message", body["message"].removesuffix(body["remedy"]).strip()),
         *((f"  {fault['name']}", fault["message"]) for fault in body["fields"]),
         ("Why", body["cause"]),
         ("What to do", body["remedy"]),

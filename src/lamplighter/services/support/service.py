@@ -10,7 +10,7 @@ import msgspec
 from lamplighter.api.caller import Caller
 from lamplighter.api.kept import KeptError
 from lamplighter.clock import to_rfc3339
-from lamplighter.errors import Error, access, example, load_all
+from lamplighter.errors import Error, access, load_all
 from lamplighter.services.support.keeper import Keeper
 
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -68,7 +68,7 @@ class Support:
             message=found.message,
             fields=found.fields,
             cause=member.cause if member else "",
-            remedy=example(member).advice if member else "",
+            remedy=found.remedy,
             help=f"/docs/errors#{found.member}",
             method=found.method,
             path=found.path,
