@@ -79,3 +79,13 @@ def test_new_handshakes_are_shed_when_the_shell_says_so() -> None:
     engine.shed = True
     started(engine, ("192.0.2.1", 1))
     assert engine.half_open == 0 and engine.refused == 1
+
+
+def test_a_handshake_long_after_the_last_one_is_not_late_from_its_first_moment() -> None:
+    engine = DtlsServer(server_config())
+    started(engine, ("192.0.2.1", 1), 1000.0)
+    engine.handle_timer(1000.0 + 1000.0)  # given up
+    assert engine.half_open == 0
+    started(engine, ("192.0.2.2", 1), 3000.0)
+    timer = engine.get_timer()
+    assert timer is not None and timer > 3000.0

@@ -354,6 +354,8 @@ class DtlsServer:
         del self._handshakes[handshake.address]
         self._half_open.remove(handshake.address)
         self._questions.pop(handshake, None)
+        if not self._handshakes:
+            self._due = math.inf  # or the next handshake would seem late from its first moment
 
     # Epoch 1
 
