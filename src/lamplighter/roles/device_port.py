@@ -27,10 +27,11 @@ from lamplighter.coap.events import (
 )
 from lamplighter.coap.exchange import Exchange, Failure
 from lamplighter.coap.message import Message
-from lamplighter.coap.numbers import Code
+from lamplighter.coap.numbers import Code, Option
 from lamplighter.coap.parameters import Parameters
 from lamplighter.errors import Error
 from lamplighter.lwm2m import management
+from lamplighter.lwm2m.registration import BINDINGS_1_0
 from lamplighter.lwm2m.server import (
     DeregisterRequested,
     Lwm2mServer,
@@ -189,7 +190,8 @@ class DevicePort:
 
     def _take(self, request: RequestReceived) -> None:
         peer = self._peers.get(request.peer) or DevicePeer(self, request.peer)
-        asked = self._server.handle(request, self.now(), version=self._connect.version_of(peer))
+        version = self._connect.version_of(peer) or _version_spoken(request.message)
+        asked = self._server.handle(request, self.now(), version=version)
         match asked:
             case RequestRefused(_, code, faults):
                 log.info("device refused", peer=peer.address, code=numbers.format_code(code), faults=faults)
@@ -266,6 +268,14 @@ class DevicePort:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _version_spoken(message: Message) -> str:
+    """What an Update must be of, when its registration is not at hand: a binding that 1.0 does not have says 1.1."""
+    bindings = [
+        argument[2:].decode(errors="replace") for argument in message.all(Option.URI_QUERY) if argument[:2] == b"b="
+    ]
+    return "1.0" if all(binding in BINDINGS_1_0 for binding in bindings) else "1.1"
 
 
 _FAILURES: dict[Failure, type[NoAnswer]] = {

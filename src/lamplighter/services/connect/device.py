@@ -69,7 +69,7 @@ class AttachedDevice:
     def attach(self, registered: Registered, peer: Peer, *, anew: bool) -> None:
         """The device talks through that session now; ``anew``: it registered, and forgot what it was told before."""
         self.registered = registered
-        self._heard = self._clock.monotonic()
+        self._silent = True  # until the answer has left, see contact()
         if peer is not self.peer:
             self.detach()
             self.peer = peer
@@ -179,6 +179,9 @@ class AttachedDevice:
                     log.warning("commands of %s wait: %s", self.registered.device_id, error)
                     await asyncio.sleep(RETRY)
                     self._more = self.peer is not None
+                except Exception:
+                    log.exception("commands of %s stop until its next contact", self.registered.device_id)
+                    self._silent = True
         finally:
             self._task = None
 

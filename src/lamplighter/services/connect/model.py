@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterator
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
@@ -24,7 +24,7 @@ class DeviceRequest(msgspec.Struct, rename={"content_type": "content-type", "pay
     """What to ask of a device."""
 
     method: Method
-    uri: str
+    uri: Annotated[str, msgspec.Meta(max_length=512)]
     accept: str | None = None
     content_type: str | None = None
     payload_b64: str | None = None

@@ -100,6 +100,7 @@ async def create_async_request(service: Connect, call: Call, device_id: str) -> 
     tag=_SUBSCRIPTIONS,
     permission=_PERMISSION,
     credentials=KEYS,
+    answer=str,
     answer_media_type="text/uri-list",
     raises=(connect.SubscriptionNotFound,),
 )
@@ -148,6 +149,7 @@ async def check_resource_subscription(service: Connect, call: Call, device_id: s
     credentials=KEYS,
     status=202,
     answer=AsyncID,
+    also={200: None},
     raises=(connect.DeviceNotRegistered, connect.ResourceNotRegistered, connect.SubscriptionQueueFull),
 )
 async def add_resource_subscription(service: Connect, call: Call, device_id: str, path: str) -> AsyncID | Answer:

@@ -72,6 +72,13 @@ class Registered(NamedTuple):
         return registered_item(self.device_id, self.endpoint_name, self.endpoint_type, self.queue_mode, self.links)
 
 
+class Change(NamedTuple):
+    """A registration as it is now, and as it was."""
+
+    after: Registered
+    before: Registered | None
+
+
 def registered_of(row: Row) -> Registered:
     return Registered(
         row["account_id"],
@@ -104,7 +111,7 @@ class Registering:
         self._directory = directory
         self._process = process
 
-    async def register(self, identity: Identity, asked: Registration, address: str) -> Registered:
+    async def register(self, identity: Identity, asked: Registration, address: str) -> Change:
         """A full registration; it replaces an older one and ends the subscriptions made under it.
 
         Raises EndpointNotOfCredential, DeviceBlocked, RegistrationOfAnother, DeviceLimitReached, DatabaseUnavailable.
@@ -145,7 +152,7 @@ class Registering:
             await store.clear_subscriptions(tx, account_id, device_id, pending=False)
             await self._directory.registered(tx, account_id, device_id, facts)
             await append(tx, events.registered(account_id, device_id, now, registered.item, endpoint_name))
-        return registered
+        return Change(registered, registered_of(previous) if previous is not None else None)
 
     async def update(
         self,
@@ -154,7 +161,7 @@ class Registering:
         changes: RegistrationUpdate,
         address: str,
         known: Registered | None,
-    ) -> Registered:
+    ) -> Change:
         """Refresh a registration. One that changes nothing writes its row and its event only.
 
         :param known: the registration at that location as this process knows it, if it does
@@ -192,7 +199,7 @@ class Registering:
                 await self._change(tx, known, changed, address, now)
             item = changed.item
             await append(tx, events.updated(known.account_id, device_id, now, item, known.endpoint_name))
-        return changed
+        return Change(changed, known)
 
     async def deregister(self, identity: Identity, location: Sequence[str]) -> Registered:
         """The device leaves. Raises RegistrationNotFound, RegistrationOfAnother, DatabaseUnavailable."""

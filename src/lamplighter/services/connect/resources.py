@@ -69,6 +69,8 @@ def has(links: Sequence[Link], path: str) -> bool:
     targets = [path_of(link.target) for link in links]
     if any(target == path or target.startswith(below) for target in targets):
         return True
+    if not is_path(path):
+        return False
     above = [target for target in targets if target != "/" and path.startswith(target + "/")]
     if not above:
         return False

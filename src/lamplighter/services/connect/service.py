@@ -32,7 +32,7 @@ from lamplighter.services.connect.handlers import Handlers
 from lamplighter.services.connect.identity import Identity, Proof, parse_identity
 from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
 from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, PeerGone
-from lamplighter.services.connect.registering import Ending, Registered, Registering, registered_of
+from lamplighter.services.connect.registering import Change, Ending, Registered, Registering, registered_of
 from lamplighter.services.connect.resources import shown, value_in
 from lamplighter.services.connect.subscriptions import Subscriptions
 from lamplighter.services.directory.service import Directory
@@ -123,9 +123,10 @@ class Connect:
 
         Raises EndpointNotOfCredential, DeviceBlocked, RegistrationOfAnother, DeviceLimitReached, DatabaseUnavailable.
         """
-        registered = await self.registering.register(identity, asked, peer.address)
-        self._attach(registered, peer, anew=True)
-        return registered
+        change = await self.registering.register(identity, asked, peer.address)
+        self._moved(change)
+        self._attach(change.after, peer, anew=True)
+        return change.after
 
     async def update(
         self, identity: Identity, location: Sequence[str], changes: RegistrationUpdate, peer: Peer
@@ -133,9 +134,10 @@ class Connect:
         """The same for an Update. Raises RegistrationNotFound, RegistrationOfAnother, DatabaseUnavailable."""
         device = self._devices.get((identity.account_id, location[-1]))
         known = device.registered if device is not None else None
-        registered = await self.registering.update(identity, location, changes, peer.address, known)
-        self._attach(registered, peer, anew=False)
-        return registered
+        change = await self.registering.update(identity, location, changes, peer.address, known)
+        self._moved(change)
+        self._attach(change.after, peer, anew=False)
+        return change.after
 
     async def deregister(self, identity: Identity, location: Sequence[str]) -> None:
         """The same for a De-register. Raises RegistrationNotFound, RegistrationOfAnother, DatabaseUnavailable."""
@@ -170,10 +172,10 @@ class Connect:
         if device is not None and device.peer is peer:
             device.detach()
 
-    def version_of(self, peer: Peer) -> str:
-        """The LwM2M version of the registration behind a session; 1.0 where there is none."""
+    def version_of(self, peer: Peer) -> str | None:
+        """The LwM2M version of the registration behind a session; None where this process knows none."""
         device = self._by_peer.get(peer)
-        return device.registered.version if device is not None else "1.0"
+        return device.registered.version if device is not None else None
 
     def is_attached(self, peer: Peer) -> bool:
         """Whether a registered device talks through that session."""
@@ -272,6 +274,12 @@ class Connect:
         if old is not None and old is not peer:
             self._by_peer.pop(old, None)
             old.close()
+
+    def _moved(self, change: Change) -> None:
+        """Tell the process that had the device until now."""
+        before = change.before
+        if before is not None and before.process != self.process:
+            self._ended(before, close=False)
 
     def _ended(self, registered: Registered, *, close: bool) -> None:
         order = Order("end", registered.account_id, registered.device_id, registered.registration_id, close=close)
