@@ -40,7 +40,8 @@ ERROR_SCHEMA: dict[str, Any] = {
 def describe(operations: Iterable[Operation], server: str) -> dict[str, Any]:
     """The OpenAPI document of these operations, served at that URL."""
     operations = [each for each in operations if not each.websocket]
-    types = [each for op in operations for each in (op.body, op.answer) if each not in (None, bytes, str, dict)]
+    used = [each for op in operations for each in (op.body, op.answer, *op.also.values())]
+    types = [each for each in used if each not in (None, bytes, str, dict)]
     schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
     schema_of = dict(zip(map(id, types), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
@@ -136,10 +137,11 @@ def _query(name: str, schema: dict[str, Any], description: str) -> dict[str, Any
 
 
 def _responses(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any]:
-    success: dict[str, Any] = {"description": operation.summary}
-    if operation.answer is not None:
-        success["content"] = {operation.answer_media_type: {"schema": _schema(operation.answer, schema_of)}}
-    responses: dict[str, Any] = {str(operation.status): success}
+    responses: dict[str, Any] = {}
+    for status, answer in sorted({operation.status: operation.answer, **operation.also}.items()):
+        responses[str(status)] = {"description": operation.summary}
+        if answer is not None:
+            responses[str(status)]["content"] = {operation.answer_media_type: {"schema": _schema(answer, schema_of)}}
     own: dict[int, list[type[Error]]] = {}
     for member in operation.raises:
         own.setdefault(member.status, []).append(member)

@@ -113,6 +113,8 @@ class Operation:
     """Largest body in bytes, where it differs from the setting http.max_body."""
     answer: Any = None
     answer_media_type: str = "application/json"
+    also: Mapping[int, Any] = field(default_factory=dict)
+    """Other statuses of success, and the type of the body of each; None where it is empty."""
     raises: tuple[type[Error], ...] = ()
     parameters: tuple[Parameter, ...] = ()
     filters: Fields | None = None
