@@ -68,7 +68,7 @@ def _greeting(data: Path, port: int, settings: Settings, *, first: bool) -> str:
             f"  {curl} https://localhost:{port}/v3/devices",
             "First device:",
             f"  lamplighter simulate --devices 1 --data {data}",
-            "or with libcoap, after storing its key:",
+            "or with libcoap (Debian calls the program coap-client-openssl), after storing its key:",
             f'  {curl} -H "Content-Type: application/json" \\',
             '    -d \'{"endpoint_name": "my-first-device-1", "secret_hex": "73656372657473656372657473656372"}\' \\',
             f"    https://localhost:{port}/v2/device-shared-keys",
