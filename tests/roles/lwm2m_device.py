@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from lamplighter.coap.endpoint import Endpoint
-from lamplighter.coap.events import RequestReceived, ResponseReceived
+from lamplighter.coap.events import DeliveryAcknowledged, DeliveryReset, RequestReceived, ResponseReceived
 from lamplighter.coap.exchange import Exchange
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, ContentFormat, Option
@@ -47,6 +47,8 @@ class Device:
         self.requests: list[Message] = []
         self.observers: dict[str, bytes] = {}
         self.location: tuple[str, ...] = ()
+        self.ended: list[str] = []
+        """How its notifications ended."""
         self.closed: asyncio.Future[CloseReason] = asyncio.get_running_loop().create_future()
         self._counter = 1
         self._waiting: dict[Exchange, asyncio.Future[Message]] = {}
@@ -116,6 +118,9 @@ class Device:
                 self.changed.set()
             case ResponseReceived(exchange, message):
                 self._waiting.pop(exchange).set_result(message)
+            case DeliveryAcknowledged() | DeliveryReset():
+                self.ended.append(type(event).__name__)
+                self.changed.set()
 
     def _answer(self, message: Message) -> Message:
         path = "/" + "/".join(message.uri_path())

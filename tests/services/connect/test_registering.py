@@ -175,3 +175,15 @@ def test_an_identity_is_kept_with_its_session_as_one_line() -> None:
         assert parse_identity(identity.text) == identity
     with pytest.raises(ValueError, match="too long"):
         _ = Identity(Proof.CERTIFICATE, ACCOUNT, "ä" * 100, "0" * 32).text
+
+
+async def test_a_device_that_goes_to_another_process_is_left_by_the_first(bench: Bench) -> None:
+    await bench.connect.start()
+    first, second = FakePeer(), FakePeer()
+    registered = await bench.register(first)
+    other = Bench(bench.database, clock=bench.clock, bus=bench.bus, process="other")
+    await other.update(second, registered)
+    assert other.connect.is_attached(second)
+    await other.connect.close()
+    assert not bench.connect.is_attached(first)
+    assert not first.closed  # whoever talks there now is told by the answer to its next update

@@ -112,9 +112,7 @@ class Connect:
         if self._served is not None:
             await self._served.cancel()
         await asyncio.gather(*(device.close() for device in list(self._devices.values())))
-        for task in list(self._telling):
-            task.cancel()
-        await asyncio.gather(*self._telling, return_exceptions=True)
+        await asyncio.gather(*self._telling, return_exceptions=True)  # bounded by TELL_TIMEOUT
 
     # The device side
 
