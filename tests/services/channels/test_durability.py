@@ -7,14 +7,17 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
+from lamplighter.bus.bus import Bus
+from lamplighter.bus.event import Recorded
 from lamplighter.bus.local import LocalBus
 from lamplighter.bus.log import EventLog
+from lamplighter.bus.nats import NatsBus
 from lamplighter.services.access.events import happened
 from lamplighter.services.channels.connection import Connection
 from lamplighter.services.channels.model import Serialization
@@ -191,18 +194,24 @@ async def test_frames_are_settled_while_the_connection_lasts(database: Database)
             assert stored.cursor == connection.sent
 
 
-@pytest.fixture
-async def two(open_database: Callable[[], Database]):  # type: ignore[no-untyped-def]
-    """Two processes of one installation."""
-    databases = [open_database(), open_database()]
-    bus, known = LocalBus(), callers()
-    for each in databases:
-        await each.start()
-    async with serving(databases[0], bus=bus, known=known) as first:
-        async with serving(databases[1], bus=bus, known=known) as second:
-            yield first, second
-    for each in databases:
-        await each.close()
+@pytest.fixture(params=["local", "nats"])
+async def two(
+    open_database: Callable[[], Database], request: pytest.FixtureRequest
+) -> AsyncIterator[tuple[Served, Served]]:
+    """Two processes of one installation: with one bus between them, or with NATS."""
+    databases, known = [open_database(), open_database()], callers()
+    buses: list[Bus] = [LocalBus()] * 2
+    if request.param == "nats":
+        buses = [NatsBus(request.getfixturevalue("nats").url) for _ in range(2)]
+    for started in (*databases, *buses):
+        await started.start()
+    async with (
+        serving(databases[0], bus=buses[0], known=known) as first,
+        serving(databases[1], bus=buses[1], known=known) as second,
+    ):
+        yield first, second
+    for closed in (*buses, *databases):
+        await closed.close()
 
 
 async def test_a_connection_in_another_process_replaces_goes_on_exactly_and_is_seen(
@@ -267,7 +276,7 @@ async def test_64_channels_share_what_they_read(database: Database, monkeypatch:
         reads = 0
         read = EventLog.read
 
-        async def counted(log: EventLog, position: str, limit: int):  # type: ignore[no-untyped-def]
+        async def counted(log: EventLog, position: str, limit: int) -> list[Recorded]:
             nonlocal reads
             reads += 1
             return await read(log, position, limit)

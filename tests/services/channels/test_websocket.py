@@ -6,6 +6,7 @@ import asyncio
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from websockets.exceptions import InvalidStatus
 
@@ -241,6 +242,14 @@ async def test_a_revoked_key_closes_with_1008(database: Database) -> None:
         async with served.socket() as socket, served.socket(OTHER_APP) as unregistered:
             assert await close_code(unregistered) == 1011
             del served.callers.known[ADMIN]
+            assert await close_code(socket) == 1008
+
+
+async def test_a_key_that_may_no_longer_use_channels_closes_with_1008(database: Database) -> None:
+    async with serving(database) as served:
+        await served.registered()
+        async with served.socket() as socket:
+            served.callers.known[ADMIN] = msgspec.structs.replace(served.callers.known[ADMIN], permissions=frozenset())
             assert await close_code(socket) == 1008
 
 
