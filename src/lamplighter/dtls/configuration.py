@@ -9,8 +9,10 @@ from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hmac import HMAC
 
 from .ciphers import CERTIFICATE_SUITES, CIPHER_SUITES, PSK_SUITES
+from .prf import keyed
 
 _MTU_LEAST = 228
 """OpenSSL goes no lower either; below it a ServerKeyExchange would be cut to crumbs."""
@@ -43,6 +45,9 @@ class ServerConfig:
 
     identity_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     """Makes the keys of identities that nobody knows, so that they fail exactly as a wrong key does."""
+
+    identity_key: HMAC = field(init=False, repr=False, compare=False)
+    """The same, ready to be copied for each handshake."""
 
     cid_length: int = 8
     """Bytes of the connection IDs given out, the shard included; 0: give none."""
@@ -84,6 +89,7 @@ class ServerConfig:
     """Seconds after which a session ends whatever happens."""
 
     def __post_init__(self) -> None:
+        self.identity_key = keyed("sha256", self.identity_secret)
         if not 0 <= self.shard <= 255:
             raise ValueError("a shard is one byte: 0 to 255")
         if self.cid_length and not 4 <= self.cid_length <= 27:

@@ -9,6 +9,10 @@ from __future__ import annotations
 import hmac
 from collections.abc import Hashable
 
+from cryptography.hazmat.primitives.hmac import HMAC
+
+from .prf import keyed
+
 COOKIE_LENGTH = 16
 """Bytes. tinydtls takes 32 at most, and a short answer to a stranger cannot be used to amplify."""
 
@@ -24,7 +28,7 @@ class Cookies:
             raise ValueError("a cookie secret needs at least 16 bytes")
         self._secret = secret
         self._period = -1
-        self._keys = (b"", b"")
+        self._keys = (keyed("sha256", secret), keyed("sha256", secret))
 
     def make(self, address: Hashable, parameters: bytes, wall_time: float) -> bytes:
         """The cookie for a client's address and hello parameters; ``wall_time`` in seconds since 1970."""
@@ -39,16 +43,18 @@ class Cookies:
             cookie, self._cookie(previous, address, parameters)
         )
 
-    def _keys_at(self, wall_time: float) -> tuple[bytes, bytes]:
+    def _keys_at(self, wall_time: float) -> tuple[HMAC, HMAC]:
         period = int(wall_time // PERIOD)
         if period != self._period:
             self._keys = (self._key(period), self._key(period - 1))
             self._period = period
         return self._keys
 
-    def _key(self, period: int) -> bytes:
-        return hmac.digest(self._secret, b"lamplighter dtls cookie %d" % period, "sha256")
+    def _key(self, period: int) -> HMAC:
+        return keyed("sha256", hmac.digest(self._secret, b"lamplighter dtls cookie %d" % period, "sha256"))
 
     @staticmethod
-    def _cookie(key: bytes, address: Hashable, parameters: bytes) -> bytes:
-        return hmac.digest(key, repr(address).encode() + b"\0" + parameters, "sha256")[:COOKIE_LENGTH]
+    def _cookie(key: HMAC, address: Hashable, parameters: bytes) -> bytes:
+        made = key.copy()
+        made.update(repr(address).encode() + b"\0" + parameters)
+        return made.finalize()[:COOKIE_LENGTH]

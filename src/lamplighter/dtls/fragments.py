@@ -53,29 +53,37 @@ class _Partial:
 class Reassembler:
     """Gives a peer's messages whole and in order. Raises HandshakeError above the limits of this file."""
 
-    __slots__ = ("_partials", "_size", "next_sequence")
+    __slots__ = ("_partials", "_size", "_whole", "next_sequence")
 
     def __init__(self, next_sequence: int) -> None:
         self.next_sequence = next_sequence
         """message_seq of the message that comes next"""
         self._partials: dict[int, _Partial] = {}
+        self._whole: dict[int, Fragment] = {}  # messages that came in one piece, as most do
         self._size = 0
 
     def add(self, fragment: Fragment) -> None:
         """Take a fragment in. What is old, too far ahead or does not fit its message is ignored."""
-        if not 0 <= fragment.sequence - self.next_sequence <= AHEAD_LIMIT:
+        if not 0 <= fragment.sequence - self.next_sequence <= AHEAD_LIMIT or fragment.sequence in self._whole:
             return
         partial = self._partials.get(fragment.sequence)
         if partial is None:
             self._size += fragment.length
             if self._size > HANDSHAKE_LIMIT:
                 raise too_large(f"{self._size} bytes of handshake")
+            if len(fragment.body) == fragment.length:
+                self._whole[fragment.sequence] = fragment
+                return
             partial = self._partials[fragment.sequence] = _Partial(fragment.type, fragment.length)
         if partial.kind == fragment.type and len(partial.body) == fragment.length:
             partial.add(fragment.offset, fragment.body)
 
     def next_message(self) -> tuple[int, int, bytes] | None:
         """Type, message_seq and body of the next message once it is complete."""
+        whole = self._whole.pop(self.next_sequence, None)
+        if whole is not None:
+            self.next_sequence += 1
+            return whole.type, whole.sequence, whole.body
         partial = self._partials.get(self.next_sequence)
         if partial is None or not partial.complete:
             return None

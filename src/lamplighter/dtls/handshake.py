@@ -20,7 +20,6 @@ from .numbers import (
     SECP256R1,
     AlertDescription,
     AlertLevel,
-    HandshakeType,
 )
 from .prf import RANDOM_LENGTH
 from .reader import Reader, vector
@@ -63,9 +62,10 @@ def parse_fragments(payload: bytes) -> list[Fragment]:
     return fragments
 
 
-def message(kind: HandshakeType, sequence: int, body: bytes) -> bytes:
+def message(kind: int, sequence: int, body: bytes) -> bytes:
     """The whole message in one fragment: the form that the transcript is made of (RFC 6347 section 4.2.6)."""
-    return fragment_header(kind, len(body), sequence, 0, len(body)) + body
+    high, low = len(body) >> 16, len(body) & 0xFFFF
+    return _HEADER.pack(kind, high, low, sequence, 0, 0, high, low) + body
 
 
 def fragment_header(kind: int, length: int, sequence: int, offset: int, size: int) -> bytes:

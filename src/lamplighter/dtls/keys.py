@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cryptography.hazmat.primitives.hmac import HMAC
+
 from .ciphers import SALT_LENGTH, CipherSuite
-from .prf import extended_master_secret, key_block, master_secret
+from .prf import extended_master_secret, key_block, keyed, master_secret
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class TrafficKeys:
     """Keys and salts of both directions, and the master secret, needed until both Finished have passed."""
 
-    master: bytes
+    master: HMAC
+    """The master secret as the key that everything after it is made with."""
     client_key: bytes
     server_key: bytes
     client_salt: bytes
@@ -37,10 +40,11 @@ def derive_keys(
 ) -> TrafficKeys:
     """RFC 5246 section 6.3. ``transcript``: the handshake through ClientKeyExchange where RFC 7627 was agreed, else None."""
     if transcript is None:
-        master = master_secret(cipher.digest, premaster, client_random, server_random)
+        secret = master_secret(cipher.digest, premaster, client_random, server_random)
     else:
-        master = extended_master_secret(cipher.digest, premaster, transcript)
-    block = key_block(cipher.digest, master, client_random, server_random, cipher.key_block_length)
+        secret = extended_master_secret(cipher.digest, premaster, transcript)
+    master = keyed(cipher.digest, secret)
+    block = key_block(master, client_random, server_random, cipher.key_block_length)
     size = cipher.key_length
     salts = 2 * size
     return TrafficKeys(

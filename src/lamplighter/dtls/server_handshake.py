@@ -24,7 +24,6 @@ from .handshake import (
     ServerHello,
     certificate,
     ecdh_parameters,
-    fragment_header,
     message,
     parse_certificate,
     parse_client_hello,
@@ -154,7 +153,7 @@ class ServerHandshake:
 
     def _receive_message(self, kind: int, sequence: int, body: bytes, now: float) -> None:
         self.timer = None  # the client has our flight (RFC 6347 section 4.2.4)
-        whole = fragment_header(kind, len(body), sequence, 0, len(body)) + body
+        whole = message(kind, sequence, body)
         if kind == HandshakeType.CERTIFICATE_VERIFY:
             self._receive_certificate_verify(body)  # signs everything before itself
             self._transcript += whole
@@ -268,7 +267,9 @@ class ServerHandshake:
         """Go on with that key. None leads to a key that nobody has; both take the same steps."""
         assert isinstance(self._identity, PskIdentity)
         self.state = advance(Role.SERVER, self.state, Trigger.KEY_PROVIDED)
-        nobody = hmac.digest(self.config.identity_secret, self._identity.identity, "sha256")[:16]
+        secret = self.config.identity_key.copy()
+        secret.update(self._identity.identity)
+        nobody = secret.finalize()[:16]
         if not key:
             self.wrong_key = FailureReason.UNKNOWN_PSK_IDENTITY
         self._credential = credential
