@@ -51,7 +51,7 @@ async def aiocoap() -> None:
     site = resource.Site()
     site.add_resource(["time"], Time())
     port = free_port()
-    await library.Context.create_server_context(site, bind=("127.0.0.1", port))
+    await library.Context.create_server_context(site, bind=("127.0.0.1", port), transports=["udp6"])
     print("ready", port, flush=True)
     await asyncio.Event().wait()
 

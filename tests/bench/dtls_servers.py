@@ -155,7 +155,7 @@ def context(folder: Path) -> SSL.Context:
     """A server context for keys and certificates, as Python can make it (the bindings of the key callback are private)."""
     ffi, lib = SSL._ffi, SSL._lib  # type: ignore[attr-defined]
     made = SSL.Context(SSL.DTLS_METHOD)
-    made.set_options(SSL.OP_NO_QUERY_MTU | SSL.OP_COOKIE_EXCHANGE)
+    made.set_options(int(SSL.OP_NO_QUERY_MTU or 0) | int(SSL.OP_COOKIE_EXCHANGE or 0))
     made.set_cipher_list(CIPHERS)
     made.set_session_id(b"bench")
     made.use_certificate_file(str(folder / "server.pem"))
@@ -163,7 +163,7 @@ def context(folder: Path) -> SSL.Context:
     made.load_verify_locations(str(folder / "ca.pem"))
     made.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, lambda *found: bool(found[4]))
 
-    @ffi.callback("unsigned int(SSL *, const char *, unsigned char *, unsigned int)")  # type: ignore[misc]
+    @ffi.callback("unsigned int(SSL *, const char *, unsigned char *, unsigned int)")  # type: ignore[untyped-decorator]
     def psk(ssl: Any, identity: Any, out: Any, longest: int) -> int:
         key = IDENTITIES.get(ffi.string(identity))
         if not key or len(key) > longest:
