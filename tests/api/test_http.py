@@ -333,3 +333,16 @@ async def test_what_is_kept_never_holds_the_credential() -> None:
     toy = Toy()
     await toy.call("GET", "/v3/lamps/broken")
     assert ADMIN not in repr(toy.kept.errors) and toy.kept.errors[0].credential == "an access key ACCESS_KEY"
+
+
+async def test_more_open_requests_than_allowed_are_shed_with_503() -> None:
+    toy = Toy(Settings(http=Http(max_connections=0)))
+    answer = await toy.call("GET", "/v3/lamps")
+    assert (answer.status_code, answer.json()["type"]) == (503, "system_unavailable")
+    assert answer.headers["retry-after"] == "1" and toy.kept.errors[0].member == "overloaded"
+
+
+async def test_a_key_put_into_the_path_by_mistake_is_shown_to_nobody() -> None:
+    toy = Toy()
+    answer = await toy.call("GET", f"/v3/{ADMIN}")
+    assert answer.status_code == 404 and ADMIN not in answer.text + repr(toy.kept.errors)

@@ -8,28 +8,25 @@ existence, state, object limits.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Protocol
+from typing import Protocol
 
 import structlog
 
-from lamplighter.api import body as bodies
-from lamplighter.api import filter as filters
-from lamplighter.api import page as pages
-from lamplighter.api import query as queries
+from lamplighter.api import reading
 from lamplighter.api.answer import Header, encode, encode_error
-from lamplighter.api.caller import Authenticator, Caller, CredentialKind, credential_of, kind_of
+from lamplighter.api.caller import Authenticator, Caller, credential_of
 from lamplighter.api.cors import Cors
 from lamplighter.api.kept import ErrorKeeper, KeptError
 from lamplighter.api.limits import Buckets, Quota
 from lamplighter.api.metrics import Metrics
 from lamplighter.api.networks import Origin, is_in
-from lamplighter.api.operation import Answer, Bound, Call, Operation, media_type_refused
-from lamplighter.api.request import Message, Receive, Request, Scope, Send
+from lamplighter.api.operation import Answer, Bound, Call, Operation
+from lamplighter.api.request import Message, Receive, Request, Scope, Send, shown
 from lamplighter.api.router import Router
+from lamplighter.api.socket import Socket, credential_of_handshake
 from lamplighter.clock import Clock
-from lamplighter.errors import Error, FieldFault, access, example, find, requests
+from lamplighter.errors import Error, access, example, find, requests
 from lamplighter.ids import Ids
 from lamplighter.settings import Settings
 
@@ -144,7 +141,9 @@ class Api:
             caller = await self._authenticate(request, request.header(b"authorization"))
             limits = self._count(request, caller)
             await self._authorize(call, caller, values)
-        await self._read(call, request)
+        if self._settings.http.faults and (name := request.header(b"x-lamplighter-fault")) is not None:
+            self._provoke(call, request, name)
+        await reading.read(call, request, self._settings.http.max_body)
         result = await bound.run(call, values)
         status, headers, body = encode(result, operation)
         headers += limits
@@ -181,7 +180,7 @@ class Api:
         if found is None:
             nearest = self.router.suggestion(request.raw_path)
             suggestion = f" Did you mean {nearest}?" if nearest else ""
-            raise requests.PathUnknown(path=_shown(request.raw_path), suggestion=suggestion)
+            raise requests.PathUnknown(path=shown(request.raw_path), suggestion=suggestion)
         methods, template, values = found
         allowed = ", ".join(sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())}))
         if request.method == "OPTIONS":
@@ -192,7 +191,7 @@ class Api:
         bound = methods.get("GET" if request.method == "HEAD" else request.method)
         if bound is None:
             raise requests.MethodUnknown(
-                path=template, method=_shown(request.method), allowed=allowed, headers={"Allow": allowed}
+                path=template, method=shown(request.method), allowed=allowed, headers={"Allow": allowed}
             )
         return bound, values, None
 
@@ -256,77 +255,15 @@ class Api:
             if account_id == "/" and caller.root:  # old tools name the root account by an encoded slash
                 account_id = caller.account_id
             if not await self._authenticator.is_tenant(caller, account_id):
-                raise access.AccountNotFound(account_id=_shown(account_id))
+                raise access.AccountNotFound(account_id=shown(account_id))
             call.account_id = account_id
-
-    async def _read(self, call: Call, request: Request) -> None:
-        """Body syntax and media type, then all parameters of path, query, header and body at once."""
-        operation = call.operation
-        if self._settings.http.faults and (name := request.header(b"x-lamplighter-fault")) is not None:
-            self._provoke(call, request, name)
-        value: Any = None
-        if operation.body is not None:
-            value = await self._read_body(call, request)
-        query = queries.read(request.query)
-        faults: list[FieldFault] = []
-        for parameter in operation.parameters:
-            if parameter.place == "header":
-                text = request.header(parameter.name.lower().encode())
-            else:
-                text = query.get(parameter.name)
-            call.parameters[parameter.name] = parameter.read(text, faults)
-        if operation.paging is not None:
-            call.page = pages.read(operation.paging, query, faults)
-        if operation.filters is not None:
-            other = {"limit", "after", "order", "include", *(each.name for each in operation.parameters)}
-            call.conditions = filters.read(operation.filters, query, other, faults, inner=operation.inner_filter)
-        if operation.body is not None and operation.body is not bytes:
-            if call.raw_body:
-                call.body = bodies.convert(value, operation.body, faults)
-            elif operation.body_required:
-                faults.append(FieldFault("body", "is required"))
-        if faults:
-            raise invalid(faults)
-
-    async def _read_body(self, call: Call, request: Request) -> Any:
-        operation = call.operation
-        encoding = request.header(b"content-encoding")
-        if encoding is not None and encoding.strip().lower() not in ("", "identity"):
-            raise requests.ContentEncodingNotTaken(content_encoding=_shown(encoding))
-        call.raw_body = await self._receive(request, operation.max_body or self._settings.http.max_body)
-        if call.raw_body and call.content_type:
-            charset = (request.header(b"content-type") or "").lower().partition("charset=")[2].strip(' "')
-            if not _takes(operation, call.content_type) or charset.partition(";")[0] not in ("", "utf-8", "utf8"):
-                raise media_type_refused(operation, request.header(b"content-type") or "")
-        if operation.body is bytes or not call.raw_body:
-            return None
-        return bodies.read_json(call.raw_body)
-
-    async def _receive(self, request: Request, limit: int) -> bytes:
-        """The whole body. Raises BodyTooLarge as soon as it is known to be."""
-        length = request.headers.get(b"content-length")
-        if length is not None and length.isdigit() and int(length) > limit:
-            raise requests.BodyTooLarge(limit=limit, headers={"Connection": "close"})
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await request.receive()
-            if message["type"] == "http.disconnect":
-                raise asyncio.CancelledError
-            part = message.get("body", b"")
-            size += len(part)
-            if size > limit:
-                raise requests.BodyTooLarge(limit=limit, headers={"Connection": "close"})
-            parts.append(part)
-            if not message.get("more_body", False):
-                return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _provoke(self, call: Call, request: Request, name: str) -> None:
         if not call.caller.may("*"):
             return
         members = find(name.strip().lower())
         if not members:
-            raise requests.FaultNotKnown(name=_shown(name))
+            raise requests.FaultNotKnown(name=shown(name))
         request.provoked = True
         raise example(members[0])
 
@@ -367,7 +304,7 @@ class Api:
 
     def _keep(self, request: Request, error: Error) -> None:
         caller = request.caller
-        path = _shown(request.raw_path)
+        path = shown(request.raw_path)
         self._keeper.keep(
             KeptError(
                 request_id=request.request_id,
@@ -409,9 +346,9 @@ class Api:
             self._admit(request)
             bound, values, _ = self._find(request)
             if bound is None or not bound.operation.websocket:
-                raise requests.NotWebSocket(path=_shown(request.raw_path))
+                raise requests.NotWebSocket(path=shown(request.raw_path))
             call = self._begin(request, bound.operation)
-            caller = await self._authenticate(request, _websocket_credential(request))
+            caller = await self._authenticate(request, credential_of_handshake(request))
             self._count(request, caller)
             await self._authorize(call, caller, values)
             await bound.run(call, values, Socket(request, send))
@@ -420,73 +357,6 @@ class Api:
             headers += [(b"x-request-id", request.request_id.encode()), (b"content-length", str(len(body)).encode())]
             await send({"type": "websocket.http.response.start", "status": status, "headers": headers})
             await send({"type": "websocket.http.response.body", "body": body})
-
-
-class Socket:
-    """The server's end of a WebSocket, as a service sees it."""
-
-    def __init__(self, request: Request, send: Send) -> None:
-        self._request = request
-        self._send = send
-        offered = request.scope.get("subprotocols") or []
-        self._subprotocol = "wss" if "wss" in (each.strip() for each in offered) else None
-
-    async def accept(self) -> None:
-        await self._request.receive()
-        headers = [(b"x-request-id", self._request.request_id.encode())]
-        await self._send({"type": "websocket.accept", "subprotocol": self._subprotocol, "headers": headers})
-
-    async def send(self, text: str) -> None:
-        """Send one text frame. Raises ConnectionError when the peer has gone."""
-        await self._send({"type": "websocket.send", "text": text})
-
-    async def receive(self) -> str | bytes | None:
-        """The next message of the peer; None when it has closed."""
-        message = await self._request.receive()
-        if message["type"] != "websocket.receive":
-            return None
-        text: str | bytes | None = message.get("text")
-        return text if text is not None else message.get("bytes", b"")
-
-    async def close(self, code: int, reason: str = "") -> None:
-        await self._send({"type": "websocket.close", "code": code, "reason": reason})
-
-
-def invalid(faults: list[FieldFault]) -> requests.InvalidParameters:
-    """The one error for any number of faulty parameters."""
-    if len(faults) == 1:
-        return requests.InvalidParameters(summary=f"{faults[0].name} {faults[0].message}", what="it", fields=faults)
-    names = ", ".join(dict.fromkeys(fault.name for fault in faults))
-    return requests.InvalidParameters(
-        summary=f"{len(faults)} parameters cannot be used: {names}", what="them", fields=faults
-    )
-
-
-def _websocket_credential(request: Request) -> str | None:
-    """The Authorization header, or the key among the subprotocols as browsers must send it: ``pelion_<key>``."""
-    header = request.header(b"authorization")
-    if header is not None:
-        return header
-    for offered in request.scope.get("subprotocols") or []:
-        if (text := offered.strip()).startswith("pelion_"):
-            key = text.removeprefix("pelion_")
-            return f"Bearer {key}" if kind_of(key) in CredentialKind else None
-    return None
-
-
-def _takes(operation: Operation, content_type: str) -> bool:
-    if content_type in operation.media_types or "*/*" in operation.media_types:
-        return True
-    return "application/json" in operation.media_types and content_type.endswith("+json")
-
-
-_CREDENTIAL = re.compile(r"(ak_[12]|rt_)[A-Za-z0-9+/_=~.-]{20,}")
-
-
-def _shown(text: str) -> str:
-    """Text of the client's as it may stand in a message or a log: printable, bounded, and without a key put there by mistake."""
-    text = "".join(each if each.isprintable() else "?" for each in text[:400])
-    return _CREDENTIAL.sub("[hidden]", text)[:200]
 
 
 async def _nothing() -> Message:

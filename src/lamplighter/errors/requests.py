@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from lamplighter.errors import families as family
+from lamplighter.errors.base import FieldFault
 
 
 class MalformedHttp(family.BadRequest):
@@ -238,3 +239,11 @@ class NotWebSocket(family.BadRequest):
     message = "{path} does not speak WebSocket."
     cause = "The handshake went to another path than that of notifications."
     remedy = "Connect to wss://<host>/v2/notification/websocket-connect."
+
+
+def invalid(faults: list[FieldFault]) -> InvalidParameters:
+    """The one error for any number of faulty parameters."""
+    if len(faults) == 1:
+        return InvalidParameters(summary=f"{faults[0].name} {faults[0].message}", what="it", fields=faults)
+    names = ", ".join(dict.fromkeys(fault.name for fault in faults))
+    return InvalidParameters(summary=f"{len(faults)} parameters cannot be used: {names}", what="them", fields=faults)

@@ -7,8 +7,8 @@ from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
-from lamplighter.api.http import invalid
 from lamplighter.errors import FieldFault, access
+from lamplighter.errors.requests import invalid
 from lamplighter.services.access.tables import api_keys, applications, group_members, groups, users
 from lamplighter.storage.database import Reader, Transaction
 from lamplighter.storage.query import Query, insert

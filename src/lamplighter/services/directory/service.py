@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from lamplighter.api.filter import Condition, read_inner
-from lamplighter.api.http import invalid
 from lamplighter.clock import Clock, to_rfc3339
 from lamplighter.errors import FieldFault
 from lamplighter.errors.directory import (
@@ -21,6 +20,7 @@ from lamplighter.errors.directory import (
     DeviceNotSuspended,
     EndpointNameTaken,
 )
+from lamplighter.errors.requests import invalid
 from lamplighter.ids import Ids, is_id
 from lamplighter.services.directory import counts, device_events, store
 from lamplighter.services.directory.filters import DEVICES

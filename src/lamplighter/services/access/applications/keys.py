@@ -9,11 +9,11 @@ from msgspec import UNSET
 
 from lamplighter.api.caller import CredentialKind
 from lamplighter.api.filter import Condition
-from lamplighter.api.http import invalid
 from lamplighter.api.page import Page
 from lamplighter.clock import from_rfc3339
 from lamplighter.errors import FieldFault
 from lamplighter.errors import access as errors
+from lamplighter.errors.requests import invalid
 from lamplighter.ids import is_id
 from lamplighter.services.access import limits
 from lamplighter.services.access.applications import service, store

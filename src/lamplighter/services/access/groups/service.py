@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from lamplighter.api.http import invalid
 from lamplighter.api.page import Page
 from lamplighter.errors import FieldFault
 from lamplighter.errors import access as errors
+from lamplighter.errors.requests import invalid
 from lamplighter.ids import is_id
 from lamplighter.services.access import members
 from lamplighter.services.access.events import happened

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 from lamplighter.api import query as queries
 from lamplighter.api.body import convert, read_json
 from lamplighter.api.caller import CredentialKind, credential_of
-from lamplighter.api.http import invalid
 from lamplighter.api.operation import Call, Operations
 from lamplighter.api.parameter import Parameter
 from lamplighter.errors import FieldFault
 from lamplighter.errors import access as errors
+from lamplighter.errors.requests import invalid
 from lamplighter.services.access.sessions import service
 from lamplighter.services.access.sessions.model import Credentials, Token
 

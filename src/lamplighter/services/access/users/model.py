@@ -9,9 +9,9 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from lamplighter.api.body import convert
-from lamplighter.api.http import invalid
 from lamplighter.clock import to_rfc3339_seconds
 from lamplighter.errors import FieldFault
+from lamplighter.errors.requests import invalid
 from lamplighter.services.access.passwords import LONGEST, SHORTEST
 
 Username = Annotated[str, msgspec.Meta(pattern=r"^[\w\-,._@+=]{4,30}\Z")]

@@ -10,11 +10,11 @@ from msgspec import UNSET
 
 from lamplighter.api.caller import Caller
 from lamplighter.api.filter import Condition
-from lamplighter.api.http import invalid
 from lamplighter.api.page import Page
 from lamplighter.clock import MICROSECONDS
 from lamplighter.errors import Error, FieldFault
 from lamplighter.errors import access as errors
+from lamplighter.errors.requests import invalid
 from lamplighter.ids import is_id
 from lamplighter.services.access import members, passwords
 from lamplighter.services.access.apikeys import store as api_key_store
