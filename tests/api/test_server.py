@@ -54,7 +54,7 @@ class Running:
 
 @pytest.fixture
 async def running(tmp_path: Path) -> AsyncIterator[Running]:
-    each = Running(tmp_path, Toy(Settings(http=Http(plaintext_api=True))), timeout=0.3)
+    each = Running(tmp_path, Toy(Settings(http=Http(plaintext_api=True))), timeout=1.5)
     await each.start()
     yield each
     await each.server.close()
