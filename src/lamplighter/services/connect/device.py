@@ -68,8 +68,11 @@ class AttachedDevice:
 
     def attach(self, registered: Registered, peer: Peer, *, anew: bool) -> None:
         """The device talks through that session now; ``anew``: it registered, and forgot what it was told before."""
+        unchanged = not anew and peer is self.peer and registered.links is self.registered.links
         self.registered = registered
         self._silent = True  # until the answer has left, see contact()
+        if unchanged:
+            return
         if peer is not self.peer:
             self.detach()
             self.peer = peer

@@ -143,7 +143,7 @@ class Registering:
                 asked.queue_mode,
                 asked.version,
                 asked.is_vendor,
-                asked.links,
+                Links(asked.links),
                 ("rd", account_id, device_id) if asked.is_vendor else ("rd", device_id),
                 identity.text,
                 self._process,
@@ -169,15 +169,14 @@ class Registering:
         Raises RegistrationNotFound, RegistrationOfAnother, DatabaseUnavailable.
         """
         now = self._clock.now()
-        missing = connect.RegistrationNotFound(location="/" + "/".join(location))
         device_id = location[-1]
         if not is_id(device_id) or (len(location) > 2 and location[1] != identity.account_id) or len(location) > 3:
-            raise missing
+            raise _missing(location)
         async with self._database.transaction() as tx:
             if known is None or not changes.changes_nothing:
                 row = await store.lock_registration(tx, identity.account_id, device_id)
                 if row is None:
-                    raise missing
+                    raise _missing(location)
                 known = registered_of(row)
             if known.credential != identity.text:
                 raise connect.RegistrationOfAnother(device_id=device_id)
@@ -194,7 +193,7 @@ class Registering:
                     updated_at=now,
                 )
                 if not touched:
-                    raise missing
+                    raise _missing(location)
             else:
                 await self._change(tx, known, changed, address, now)
             item = changed.item
@@ -207,7 +206,7 @@ class Registering:
         async with self._database.transaction() as tx:
             row = await store.lock_registration(tx, identity.account_id, device_id) if is_id(device_id) else None
             if row is None or tuple(location[:-1]) not in (("rd",), ("rd", identity.account_id)):
-                raise connect.RegistrationNotFound(location="/" + "/".join(location))
+                raise _missing(location)
             if row["credential"] != identity.text:
                 raise connect.RegistrationOfAnother(device_id=device_id)
             await self._end(tx, row, Ending.DEREGISTERED)
@@ -270,7 +269,7 @@ class Registering:
     def _changed(self, known: Registered, changes: RegistrationUpdate) -> Registered:
         links = known.links
         if changes.links:
-            links = merge_links(links, changes.links) if known.vendor else changes.links
+            links = Links(merge_links(links, changes.links) if known.vendor else changes.links)
         return known._replace(
             lifetime=known.lifetime if changes.lifetime is None else self._granted(changes.lifetime),
             binding=known.binding if changes.binding is None else changes.binding,
@@ -328,6 +327,10 @@ def _endpoint_name(identity: Identity, asked: Registration) -> str:
     if not proven or len(proven) > LONGEST_NAME or not proven.isprintable():
         raise connect.EndpointNotOfCredential(claimed=claimed[:LONGEST_NAME], endpoint_name="no name a device can have")
     return proven
+
+
+def _missing(location: Sequence[str]) -> connect.RegistrationNotFound:
+    return connect.RegistrationNotFound(location="/" + "/".join(location))
 
 
 def _clean(text: str | None) -> str | None:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -19,12 +20,29 @@ from lamplighter.lwm2m.registration import auto_observations, resource_values
 from lamplighter.services.connect.model import Resource
 from lamplighter.services.directory.model import Facts
 
-Links = tuple[Link, ...]
-
 _SERIAL, _CLASS, _VENDOR = "/3/0/2", "/10255/0/4", "/10255/0/3"
 _COMPONENT_NAME, _COMPONENT_VERSION = "0", "2"
 _COMPONENT = re.compile(r"/14/(\d+)/([02])", re.ASCII)
 LONGEST_PATH = 255
+
+
+class Links(tuple[Link, ...]):
+    """What a device registered."""
+
+    @cached_property
+    def told(self) -> msgspec.Raw:
+        """As notifications show them (contract: ResourcesData), encoded once for all updates that do not change them."""
+        shown = [
+            {
+                "path": path_of(link.target),
+                "rt": link.get("rt") or "",
+                "if": link.get("if") or "",
+                "ct": link.get("ct") or "",
+                "obs": link.observable,
+            }
+            for link in self
+        ]
+        return msgspec.Raw(msgspec.json.encode(shown))
 
 
 def dump_links(links: Iterable[Link]) -> str:
@@ -37,7 +55,7 @@ _KEPT = msgspec.json.Decoder(list[tuple[str, tuple[tuple[str, str | None], ...]]
 
 def load_links(text: str) -> Links:
     """The same back."""
-    return tuple([Link(target, attributes) for target, attributes in _KEPT.decode(text)])
+    return Links([Link(target, attributes) for target, attributes in _KEPT.decode(text)])
 
 
 def path_of(text: str) -> str:
@@ -88,7 +106,7 @@ def shown(links: Iterable[Link]) -> list[Resource]:
 
 
 def registered_item(
-    device_id: str, endpoint_name: str, endpoint_type: str, queue_mode: bool, links: Iterable[Link]
+    device_id: str, endpoint_name: str, endpoint_type: str, queue_mode: bool, links: Links
 ) -> dict[str, Any]:
     """The contract's EndpointData."""
     return {
@@ -96,16 +114,7 @@ def registered_item(
         "original-ep": endpoint_name,
         "ept": endpoint_type,
         "q": queue_mode,
-        "resources": [
-            {
-                "path": path_of(link.target),
-                "rt": link.get("rt") or "",
-                "if": link.get("if") or "",
-                "ct": link.get("ct") or "",
-                "obs": link.observable,
-            }
-            for link in links
-        ],
+        "resources": links.told,
     }
 
 
