@@ -68,7 +68,8 @@ class Tail:
         self._limit = PAGE
         # The furthest place that a reader has come to: whatever lies before it can be read already.
         self._edge = BEGINNING
-        self._end: Place | None = None  # after which there was nothing, and no word of more since
+        # A read that found nothing, while there is no word of more: its start, and how far that holds.
+        self._quiet: tuple[Place, Place] | None = None
         self._news = asyncio.Event()
         self._unseen = False
         self._delay = SOON
@@ -102,16 +103,23 @@ class Tail:
         Raises DatabaseUnavailable.
         """
         self._edge = max(self._edge, place)
-        for page in self._pages:
-            if page.start <= place < page.end:
-                return page
-        if place == self._end:
-            return _page(place, (), place)
+        page = self._known(place)
+        if page is None and place not in self._reading and (before := [at for at in self._reading if at < place]):
+            await asyncio.wait([self._reading[max(before)]])  # its page is likely to cover this place
+            page = self._known(place)
+        if page is not None:
+            return page
         task = self._reading.get(place)
         if task is None:
             task = self._reading[place] = asyncio.create_task(self._read(place))
             task.add_done_callback(lambda done: self._done(place, done))
         return await asyncio.shield(task)  # one reader's end is not the others'
+
+    def _known(self, place: Place) -> Page | None:
+        """The page after the place, if it needs no reading."""
+        if self._quiet is not None and self._quiet[0] <= place <= self._quiet[1]:
+            return _page(place, (), self._quiet[1])
+        return next((page for page in self._pages if page.start <= place < page.end), None)
 
     async def _read(self, place: Place) -> Page:
         limit, news, edge = self._limit, self._news, self._edge
@@ -120,11 +128,13 @@ class Tail:
         page = _page(place, found, Place.of(found[-1].position) if found else edge)
         if found:
             self._unseen = False
+            if self._quiet is not None and self._quiet[1] < page.end:
+                self._quiet = None
             self._keep(page)
             self._limit = max(1, limit // 2) if page.size > PAGE_BYTES else min(PAGE, limit * 2)
             return page
-        if news is self._news and page.end == place:
-            self._end = place
+        if news is self._news:
+            self._quiet = (place, page.end)
         if self._unseen and self._timer is None:
             self._timer = asyncio.get_running_loop().call_later(self._delay, self._again)
         return page
@@ -156,7 +166,7 @@ class Tail:
 
     def wake(self) -> None:
         """Have everybody look."""
-        self._end = None
+        self._quiet = None
         self._reading.clear()  # a read under way began before: who is woken must not join it
         self._news.set()
         self._news = asyncio.Event()
