@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from lamplighter.coap.numbers import Code
+from lamplighter.coap.message import Message
+from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.lwm2m.link import parse_links
 from lamplighter.services.directory.model import Block
 from lamplighter.storage.database import Database
 from tests.api.toy import ACCOUNT, FOREIGN
+from tests.coap.pair import request
 from tests.roles.lwm2m_device import Device, with_certificate
 from tests.roles.lwm2m_serving import Serving
 
@@ -159,3 +161,36 @@ async def test_commands_wait_for_a_device_whose_session_ended_until_it_comes_bac
     again.location = device.location
     assert (await again.update()).code == Code.CHANGED
     assert (await serving.response("later"))["status"] == 200
+
+
+async def test_the_vendors_client_is_heard_for_what_it_observes_by_itself(serving: Serving) -> None:
+    device = await serving.device_with_key(NAME)
+    links = tuple(parse_links('</10252/0/2>;v="1";aobs="343",</3/0/2>;v="4711";aobs="344"'))
+    assert (await device.register(NAME, links=links, account=ACCOUNT)).code == Code.CREATED
+    assert (await serving.directory.retrieve(ACCOUNT, device.location[-1])).serial_number == "4711"
+    path = f"/v2/subscriptions/{device.location[-1]}/10252/0/2"
+    answer = await serving.call("PUT", path, "addResourceSubscription")
+    first = await serving.response(answer.json()["async-response-id"])
+    assert base64.b64decode(first["payload"]) == b"1"
+    message = Message(Code.CONTENT, payload=b"3").add(Option.OBSERVE, 2)
+    device.send_notification((343).to_bytes(2, "big"), message)
+
+    async def acknowledged() -> list[str]:
+        return device.ended
+
+    assert await serving.until(acknowledged) == ["DeliveryAcknowledged"]
+    (delivery,) = await serving.deliveries("notifications")  # it was there before it was acknowledged
+    assert delivery.item["path"] == "/10252/0/2" and delivery.subjects == ("subject",)  # type: ignore[index]
+    assert device.requests == []
+
+
+async def test_values_that_a_device_sends_unasked_reach_who_subscribed(serving: Serving) -> None:
+    device = await serving.device_with_key(NAME)
+    assert (await device.register(NAME, version="1.1")).code == Code.CREATED
+    path = f"/v2/subscriptions/{device.location[-1]}/3303/0/5700"
+    answer = await serving.call("PUT", path, "addResourceSubscription")
+    await serving.response(answer.json()["async-response-id"])
+    send = request(Code.POST, "dp", payload=b'[{"n":"/3303/0/5700","v":23.5}]')
+    assert (await device.ask(send.add(Option.CONTENT_FORMAT, ContentFormat.SENML_JSON))).code == Code.CHANGED
+    (delivery,) = await serving.deliveries("notifications")
+    assert base64.b64decode(delivery.item["payload"]) == b"23.5"  # type: ignore[index]

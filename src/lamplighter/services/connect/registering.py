@@ -149,7 +149,8 @@ class Registering:
                 self._process,
             )
             await store.put_registration(tx, self._row(registered, address, now))
-            await store.clear_subscriptions(tx, account_id, device_id, pending=False)
+            if previous is not None:
+                await store.clear_subscriptions(tx, account_id, device_id, pending=False)
             await self._directory.registered(tx, account_id, device_id, facts)
             await append(tx, events.registered(account_id, device_id, now, registered.item, endpoint_name))
         return Change(registered, registered_of(previous) if previous is not None else None)

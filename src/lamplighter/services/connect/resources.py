@@ -21,6 +21,7 @@ from lamplighter.services.connect.model import Resource
 from lamplighter.services.directory.model import Facts
 
 _SERIAL, _CLASS, _VENDOR = "/3/0/2", "/10255/0/4", "/10255/0/3"
+_TELLING = (_SERIAL, "/10255/0/", "/14/")
 _COMPONENT_NAME, _COMPONENT_VERSION = "0", "2"
 _COMPONENT = re.compile(r"/14/(\d+)/([02])", re.ASCII)
 LONGEST_PATH = 255
@@ -130,7 +131,8 @@ def value_in(links: Iterable[Link], path: str) -> tuple[bytes, int] | None:
 
 def facts_of(endpoint_type: str | None, links: Sequence[Link]) -> Facts:
     """What a registration tells of the device itself: wire facts 3.2 and 4.1, OMA objects 3, 14 and the vendor's 10255."""
-    values = {path: value for name, path, value in resource_values(links) if not name}
+    telling = [link for link in links if link.target.startswith(_TELLING)]
+    values = {path: value for name, path, value in resource_values(telling) if not name}
     names: dict[str, str] = {}
     versions: dict[str, str] = {}
     for path, value in values.items():
