@@ -134,6 +134,8 @@ class Lwm2mRole:
         self.port = self._dtls.socket.address[1]
 
     def _open_plain(self) -> None:
+        if not self._insecure.account_id:
+            raise ValueError("coap.insecure needs an account: set coap.insecure_account")
         port = DevicePort(self._connect, lambda address: self._insecure)
         transport = UdpTransport(port.endpoint, port.on_event)
         transport.open(self._settings.coap.host, self._settings.coap.port)

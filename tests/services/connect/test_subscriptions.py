@@ -11,7 +11,7 @@ from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code
 from lamplighter.lwm2m.codecs.senml import Record
 from lamplighter.lwm2m.path import parse_path
-from lamplighter.services.connect.service import NoAnswer, Registered
+from lamplighter.services.connect.service import NoAnswer, PeerGone, Registered
 from tests.api.toy import ACCOUNT, OTHER, TOKEN
 from tests.services.connect.bench import AUTO_TOKEN, Asked, Bench, FakePeer
 
@@ -156,6 +156,7 @@ async def test_a_full_registration_ends_subscriptions_but_not_those_still_asked_
     pending.answer(b"x", observe=1)
     await bench.idle()
     assert (await bench.call("GET", url(registered, "/3/0"))).status_code == 200
+    assert pending.token is not None and await bench.connect.notified(peer, pending.token, content(b"y"))
 
 
 async def test_a_device_that_comes_back_in_another_session_is_observed_again(bench: Bench) -> None:
@@ -214,6 +215,34 @@ async def test_values_sent_unasked_go_to_those_who_subscribed(bench: Bench) -> N
     await bench.connect.sent(peer, [Record(0, parse_path(RESOURCE), 23.5), Record(0, parse_path("/3/0/9"), 7)])
     (item,) = await bench.told("notifications")
     assert (item["path"], base64.b64decode(item["payload"])) == (RESOURCE, b"23.5")
+
+
+@pytest.mark.parametrize(("device", "path"), [("%00", ""), ("x", "/3/0"), ("{id}", "/%00"), ("{id}", "/a%00b")])
+async def test_what_can_be_no_device_or_path_is_not_subscribed_to(bench: Bench, device: str, path: str) -> None:
+    registered = await bench.register(FakePeer())
+    where = f"/v2/subscriptions/{device.format(id=registered.device_id)}{path}"
+    assert (await bench.call("GET", where)).json()["type"] == "not_found"
+    assert (await bench.call("DELETE", where)).status_code == 204
+    if path:
+        assert (await bench.call("PUT", where)).json()["type"] == "not_found"
+    assert (await bench.call("GET", f"/v2/endpoints/{device.format(id='%00')}")).json()["type"] == "not_found"
+
+
+async def test_a_session_that_ends_while_a_device_is_asked_to_be_observed_is_followed_by_its_next(
+    bench: Bench,
+) -> None:
+    peer, again = FakePeer(), FakePeer()
+    registered = await bench.register(peer, queue_mode=True)
+    async_id = await subscribe(bench, registered)
+    asked = await peer.asked()
+    bench.connect.disconnected(peer)
+    asked.fail(PeerGone())
+    await bench.idle()
+    assert await bench.ends() == {}
+    await bench.update(again, registered)
+    asked = await observed(bench, again)
+    assert await bench.ends() == {async_id: (200, "20")}
+    assert asked.token is not None and await bench.connect.notified(again, asked.token, content(b"21"))
 
 
 async def test_who_may_not_subscribe_is_told_why(bench: Bench) -> None:

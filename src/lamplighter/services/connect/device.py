@@ -285,7 +285,8 @@ class AttachedDevice:
     async def _observe(self, path: str) -> Message:
         """Observe, or refresh the observation there is under its token: either answers the current value."""
         peer = self.peer
-        assert peer is not None
+        if peer is None:
+            raise PeerGone
         token = self._observed.get(path)
         if token is None:
             token = peer.take_token()
@@ -298,6 +299,7 @@ class AttachedDevice:
             raise
         if is_success(answer.code) and answer.observe is not None and peer is self.peer:
             self._observed[path] = token
+            self._tokens[token] = path  # a registration in between has forgotten it
         else:
             self._tokens.pop(token, None)
             self._observed.pop(path, None)

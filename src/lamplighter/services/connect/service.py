@@ -21,7 +21,7 @@ from lamplighter.bus.log import EventLog
 from lamplighter.clock import Clock
 from lamplighter.coap.message import Message
 from lamplighter.errors import Error, connect
-from lamplighter.ids import Ids
+from lamplighter.ids import Ids, is_id
 from lamplighter.lwm2m.codecs.senml import Record
 from lamplighter.lwm2m.codecs.value import to_text
 from lamplighter.lwm2m.registration import Registration, RegistrationUpdate
@@ -188,7 +188,7 @@ class Connect:
 
     async def resources(self, account_id: str, device_id: str) -> list[Resource]:
         """As the device registered them; it is not asked. Raises DeviceNotRegistered."""
-        row = await store.registration(self._database, account_id, device_id)
+        row = await store.registration(self._database, account_id, device_id) if is_id(device_id) else None
         if row is None:
             raise connect.DeviceNotRegistered(device_id=device_id[:40])
         return shown(registered_of(row).links)

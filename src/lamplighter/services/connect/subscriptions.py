@@ -66,15 +66,21 @@ class Subscriptions:
     async def check(self, account_id: str, subject_id: str, device_id: str, path: str) -> None:
         """Raises SubscriptionNotFound."""
         path = path_of(path)
-        if await store.subscription(self._database, account_id, device_id, path, subject_id) is None:
+        known = _is_possible(device_id, path)
+        if not known or await store.subscription(self._database, account_id, device_id, path, subject_id) is None:
             raise connect.SubscriptionNotFound(device_id=device_id[:40], path=path[:300])
 
     async def paths(self, account_id: str, subject_id: str, device_id: str) -> list[str]:
+        """What the application is subscribed to."""
+        if not is_id(device_id):
+            return []
         return await store.paths_of(self._database, account_id, device_id, subject_id)
 
     async def remove(self, account_id: str, subject_id: str, device_id: str, path: str) -> list[str]:
         """The path, if nobody is subscribed to it any more."""
         path = path_of(path)
+        if not _is_possible(device_id, path):
+            return []
         async with self._database.transaction() as tx:
             if not await store.unsubscribe(tx, account_id, device_id, path, subject_id):
                 return []
@@ -82,6 +88,13 @@ class Subscriptions:
 
     async def remove_all(self, account_id: str, subject_id: str, device_id: str) -> list[str]:
         """The paths of the device that nobody is subscribed to any more."""
+        if not is_id(device_id):
+            return []
         async with self._database.transaction() as tx:
             removed = await store.unsubscribe_all(tx, account_id, device_id, subject_id)
             return [path for path in removed if not await store.subjects_of(tx, account_id, device_id, path)]
+
+
+def _is_possible(device_id: str, path: str) -> bool:
+    """Whether a subscription could be kept for them; PostgreSQL's text takes no U+0000."""
+    return is_id(device_id) and "\x00" not in path
