@@ -139,7 +139,14 @@ async def test_another_accounts_ids_and_keys_never_do_anything(serving: Serving)
     )
     assert made.status_code == 201, made.text
     login = {"username": "tenant.admin", "password": "long enough 1", "account": made.json()["id"]}
-    tenant_key = (await serving.call("POST", "/auth/login", key=None, json=login)).json()["token"]
+    token = (await serving.call("POST", "/auth/login", key=None, json=login)).json()["token"]
+    administrators = (await serving.call("GET", "/v3/policy-groups?name__eq=Administrators", key=token)).json()["data"][
+        0
+    ]["id"]
+    body = {"name": "tenant's", "groups": [administrators]}
+    own = (await serving.call("POST", "/v3/applications", key=token, json=body)).json()["id"]
+    made = await serving.call("POST", f"/v3/applications/{own}/access-keys", key=token, json={"name": "k"})
+    tenant_key = made.json()["key"]
     root = (await serving.call("GET", "/v3/accounts/me")).json()["id"]
     device = (await serving.call("POST", "/v3/devices", json={"endpoint_name": "of-the-root-account"})).json()["id"]
     group = (await serving.call("POST", "/v3/device-groups", json={"name": "of root"})).json()["id"]

@@ -10,6 +10,8 @@ class Socket:
     """The server's end of a WebSocket, as a service sees it."""
 
     def __init__(self, request: Request, send: Send) -> None:
+        self.authorization = credential_of_handshake(request)
+        """The credential of the handshake, to be checked again while the socket is open."""
         self._request = request
         self._send = send
         offered = request.scope.get("subprotocols") or []

@@ -6,7 +6,7 @@ import msgspec
 
 from lamplighter.api.caller import KEYS, credential_of
 from lamplighter.api.operation import Answer, Call, Operations
-from lamplighter.api.socket import Socket, credential_of_handshake
+from lamplighter.api.socket import Socket
 from lamplighter.errors import channels as errors
 from lamplighter.services.channels.connection import PERMISSION, Presented
 from lamplighter.services.channels.model import (
@@ -83,7 +83,7 @@ async def delete_websocket(channels: Channels, call: Call) -> None:
 async def connect_websocket(channels: Channels, call: Call, socket: Socket) -> None:
     """Open the connection of the websocket channel; a newer one replaces it."""
     # The kernel has just resolved this very credential; it is needed again while the connection lasts.
-    key = Presented(*credential_of(credential_of_handshake(socket._request)))
+    key = Presented(*credential_of(socket.authorization))
     await channels.connect(call.caller, key, socket)
 
 
