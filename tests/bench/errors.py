@@ -25,15 +25,16 @@ def call(ours: Served, method: str, path: str, body: Any = None) -> Any:
         return json.load(answer)
 
 
-def powerless_key(ours: Served) -> str:
-    """A key that may do nothing: its application is in no group."""
-    application = call(ours, "POST", "/v3/applications", {"name": "without rights"})
+def developers_key(ours: Served) -> str:
+    """A key that may not see applications, nor anything else of the account's administration."""
+    groups = [each["id"] for each in call(ours, "GET", "/v3/policy-groups")["data"] if each["name"] == "Developers"]
+    application = call(ours, "POST", "/v3/applications", {"name": "a developer's", "groups": groups})
     key: str = call(ours, "POST", f"/v3/applications/{application['id']}/access-keys", {"name": "bench"})["key"]
     return key
 
 
 def cases(ours: Served) -> list[tuple[Ask, Ask]]:
-    """Each error, and the call it would have been."""
+    """Each error, and the call it would have been (for 403, the cheapest of them)."""
     get, create = ours.gets, ours.creates
     taken = '{"endpoint_name": "device-0000007", "name": "Lamp %d"}'
     unknown = ours.key[:-4] + ("AAAA" if ours.key[-4:] != "AAAA" else "BBBB")
@@ -44,7 +45,7 @@ def cases(ours: Served) -> list[tuple[Ask, Ask]]:
         (Ask("405 method_not_supported", "PATCH", one, 405, ours.key), get),
         (Ask("401 invalid_auth", "GET", one, 401), get),
         (Ask("401 invalid_accesskey", "GET", one, 401, unknown), get),
-        (Ask("403 access_denied", "GET", one, 403, powerless_key(ours)), get),
+        (Ask("403 access_denied", "GET", "/v3/applications", 403, developers_key(ours)), get),
         (Ask("400 validation_error", "POST", "/v3/devices", 400, ours.key, '{"name": %d}'), create),
         (Ask("400 bad_request", "POST", "/v3/devices", 400, ours.key, '{"name": %d'), create),
         (Ask("409 duplicate", "POST", "/v3/devices", 409, ours.key, taken), create),
