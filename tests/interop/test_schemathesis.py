@@ -28,7 +28,7 @@ with warnings.catch_warnings():
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 UNLIMITED = {"rate_per_second": 1e6, "rate_burst": 10**6, "rate_per_second_address": 1e6, "rate_burst_address": 10**6}
 EXAMPLES = {schemathesis.GenerationMode.POSITIVE: 6, schemathesis.GenerationMode.NEGATIVE: 3}
-"""Cases of each operation, the same in every run: about 20 seconds on one core."""
+"""Cases of each operation, the same in every run: about half a minute on one core."""
 
 
 @pytest.fixture(scope="module")
