@@ -35,7 +35,6 @@ class Child:
     async def start(cls, folder: Path) -> Child:
         command = (sys.executable, "-m", "tests.roles.lwm2m_child", str(folder))
         pipe = asyncio.subprocess.PIPE
-        # A log line on standard output would be taken for an answer.
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, cwd=ROOT, env=environment)
         child = cls(process)
@@ -58,7 +57,7 @@ class Child:
         assert self._process.stdout is not None
         async with asyncio.timeout(PATIENCE):
             while line := (await self._process.stdout.readline()).decode().strip():
-                if line.isalnum():
+                if line.isalnum():  # others are the log's
                     return line
         raise AssertionError("the process ended")
 
