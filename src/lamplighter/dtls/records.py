@@ -27,9 +27,6 @@ HEADER = struct.Struct("!BHQH")
 """Content type, version, epoch and sequence number as one number, length."""
 CID_HEADER = struct.Struct("!BHQ")
 _AAD = struct.Struct("!QBHH")
-_CID_AAD = struct.Struct("!QBBBHQ")
-_DRAFT_AAD = struct.Struct("!QBH")
-_DRAFT_AAD_END = struct.Struct("!BH")
 _EPOCH_1 = 1 << 48
 _NUMBER_LIMIT = 2**48
 _CID_TYPE = ContentType.TLS12_CID.value
@@ -67,14 +64,14 @@ class ReplayWindow:
 class RecordWriter:
     """Protects what we send in epoch 1."""
 
-    __slots__ = ("_aead", "_cid", "_draft", "_salt", "next_number")
+    __slots__ = ("_aead", "_cid", "_cid_data", "_salt", "next_number")
 
     def __init__(self, aead: Aead, salt: bytes, cid: bytes, draft: bool, incarnation: int) -> None:
         """``cid`` is the one the peer asked us to use, empty for none."""
         self._aead = aead
         self._salt = salt
         self._cid = cid
-        self._draft = draft
+        self._cid_data = _cid_associated_data(cid, draft)
         self.next_number = _EPOCH_1 | incarnation << COUNTER_BITS
         """Epoch, incarnation and counter of the next record."""
 
@@ -90,7 +87,8 @@ class RecordWriter:
             sealed = self._aead.encrypt(self._salt + explicit, plaintext, associated)
             return HEADER.pack(content_type, DTLS_1_2, number, 8 + len(sealed)) + explicit + sealed
         plaintext += bytes((content_type,))
-        associated = _cid_associated_data(number, self._cid, len(plaintext), self._draft)
+        before, after = self._cid_data
+        associated = before + explicit + after + len(plaintext).to_bytes(2, "big")
         sealed = self._aead.encrypt(self._salt + explicit, plaintext, associated)
         header = CID_HEADER.pack(_CID_TYPE, DTLS_1_2, number) + self._cid
         return header + (8 + len(sealed)).to_bytes(2, "big") + explicit + sealed
@@ -99,7 +97,7 @@ class RecordWriter:
 class RecordReader:
     """Opens what the peer sends in epoch 1, each record once."""
 
-    __slots__ = ("_aead", "_cid", "_draft", "_salt", "_tag_length", "failures", "window")
+    __slots__ = ("_aead", "_cid", "_cid_data", "_salt", "_tag_length", "failures", "window")
 
     def __init__(self, aead: Aead, salt: bytes, tag_length: int, cid: bytes, draft: bool, window: ReplayWindow) -> None:
         """``cid`` is the one we asked the peer to use, empty for none."""
@@ -107,7 +105,7 @@ class RecordReader:
         self._salt = salt
         self._tag_length = tag_length
         self._cid = cid
-        self._draft = draft
+        self._cid_data = _cid_associated_data(cid, draft)
         self.window = window
         self.failures = 0
         """Records that failed authentication."""
@@ -123,7 +121,8 @@ class RecordReader:
         if (content_type == _CID_TYPE) != bool(self._cid):
             return None
         if self._cid:
-            associated = _cid_associated_data(number, self._cid, length, self._draft)
+            before, after = self._cid_data
+            associated = before + number.to_bytes(8, "big") + after + length.to_bytes(2, "big")
         else:
             associated = _AAD.pack(number, content_type, DTLS_1_2, length)
         try:
@@ -145,12 +144,16 @@ def plaintext_record(content_type: int, version: int, sequence: int, payload: by
     return HEADER.pack(content_type, version, sequence & _NUMBER_LIMIT - 1, len(payload)) + payload
 
 
-def _cid_associated_data(number: int, cid: bytes, length: int, draft: bool) -> bytes:
+def _cid_associated_data(cid: bytes, draft: bool) -> tuple[bytes, bytes]:
+    """What stands before a record's number in its additional data, and between the number and the length."""
+    if not cid:
+        return _NO_CID
     if draft:  # draft-05 section 5
-        return _DRAFT_AAD.pack(number, _CID_TYPE, DTLS_1_2) + cid + _DRAFT_AAD_END.pack(len(cid), length)
-    # RFC 9146 section 5.3
-    return (
-        _CID_AAD.pack(0xFFFF_FFFF_FFFF_FFFF, _CID_TYPE, len(cid), _CID_TYPE, DTLS_1_2, number)
-        + cid
-        + length.to_bytes(2, "big")
-    )
+        return b"", _CID_VERSION + cid + bytes((len(cid),))
+    return _BEFORE[len(cid)], cid
+
+
+_NO_CID = (b"", b"")
+_CID_VERSION = bytes((_CID_TYPE,)) + DTLS_1_2.to_bytes(2, "big")
+_BEFORE = [b"\xff" * 8 + bytes((_CID_TYPE, size)) + _CID_VERSION for size in range(256)]
+"""RFC 9146 section 5.3, by the length of the connection ID: shared by all sessions."""
