@@ -8,15 +8,18 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+import sqlalchemy as sa
 
 from lamplighter.bus.event import Event
 from lamplighter.bus.local import LocalBus
 from lamplighter.bus.log import START, EventLog
 from lamplighter.bus.outbox import append
+from lamplighter.services.channels.store import channels
 from lamplighter.storage.backup import BackupError, backup, restore
 from lamplighter.storage.database import Database
 from lamplighter.storage.migrations import SchemaTooNew
 from lamplighter.storage.postgresql import PostgresqlDatabase
+from lamplighter.storage.query import Query
 from lamplighter.storage.sqlite import SqliteDatabase
 from tests.servers import PostgresServer
 
@@ -125,3 +128,29 @@ async def test_a_backup_of_another_kind_or_a_newer_version_is_refused(
     manifest.write_text(f'{{"dialect": "{target.dialect}", "schema": "9999_future"}}')
     with pytest.raises(SchemaTooNew):
         await restore(target, tmp_path)
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_every_place_in_the_log_that_a_table_keeps_is_the_same_place_after_a_restore(
+    database: Database, elsewhere: Callable[[], Database], tmp_path: Path
+) -> None:
+    log = EventLog(database, LocalBus())
+    for number in range(5):
+        await happen(database, number)
+    xid, place = (await log.read(START, 2))[-1].position.split(".")
+    values = {"account_id": "a", "subject_id": "s", "id": "c", "serialization": "{}", "created_at": 0}
+    places = {"xid": int(xid), "position": int(place), "since_xid": int(xid), "since_position": 0}
+    async with database.transaction() as tx:
+        await tx.execute(Query(sa.insert(channels)), mechanism=None, connection=None, **values, **places)
+    await backup(database, tmp_path / "backup")
+    fresh = elsewhere()
+    await restore(fresh, tmp_path / "backup")
+    await fresh.start()
+    try:
+        row = await fresh.fetch_one(Query(sa.select(channels)))
+        assert row is not None
+        restored = EventLog(fresh, LocalBus())
+        assert await numbers(restored, f"{row['xid']}.{row['position']}") == [2, 3, 4]
+        assert await numbers(restored, f"{row['since_xid']}.{row['since_position']}") == [1, 2, 3, 4]
+    finally:
+        await fresh.close()

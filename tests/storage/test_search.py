@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import random
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -201,3 +203,37 @@ async def test_a_count_is_taken_anew_when_it_is_too_old() -> None:
     assert [await cache.get("a", count), await cache.get("a", count), await cache.get("b", count)] == [0, 0, 1]
     clock.advance(5.1)
     assert await cache.get("a", count) == 2
+
+
+async def test_many_who_ask_for_a_count_at_once_have_it_counted_once() -> None:
+    cache = CountCache(ManualClock(), 5)
+    counted = 0
+    ready = asyncio.Event()
+
+    async def count() -> int:
+        nonlocal counted
+        counted += 1
+        await ready.wait()
+        return 7
+
+    first, *others = [asyncio.create_task(cache.get("key", count)) for _ in range(50)]
+    await asyncio.sleep(0)
+    first.cancel()
+    ready.set()
+    assert await asyncio.gather(*others) == [7] * 49
+    assert counted == 1
+
+
+async def test_a_count_that_fails_fails_for_those_who_asked_and_is_asked_again() -> None:
+    cache = CountCache(ManualClock(), 5)
+    answers: Iterator[OSError | int] = iter([OSError("away"), 3])
+
+    async def count() -> int:
+        answer = next(answers)
+        if isinstance(answer, OSError):
+            raise answer
+        return answer
+
+    found = await asyncio.gather(*(cache.get("key", count) for _ in range(3)), return_exceptions=True)
+    assert [type(each) for each in found] == [OSError] * 3
+    assert await cache.get("key", count) == 3

@@ -109,3 +109,79 @@ async def test_a_writer_that_is_closed_finishes_what_waits_and_takes_no_more(tra
     other = sqlite3.connect(tmp_path / "w.db")
     assert other.execute("SELECT count(*) FROM written").fetchone() == (20,)
     other.close()
+
+
+async def test_who_waits_too_long_for_the_turn_is_told_so_and_the_next_gets_it(tmp_path: Path, traced: Traced) -> None:
+    impatient = Traced(tmp_path / "w.db", timeout=0.05)
+    await impatient.writer.enter()
+    waiting = [asyncio.create_task(impatient.write(number)) for number in (1, 2)]
+    for task in waiting:
+        with pytest.raises(DatabaseUnavailable):
+            await task
+    impatient.writer.connection.execute("INSERT INTO written VALUES (3)")
+    await impatient.writer.keep([])
+    await impatient.write(4)
+    other = sqlite3.connect(tmp_path / "w.db")
+    assert other.execute("SELECT number FROM written ORDER BY 1").fetchall() == [(3,), (4,)]
+    other.close()
+    await impatient.writer.close()
+
+
+async def test_a_task_that_ended_inside_its_transaction_holds_nobody_up(traced: Traced, tmp_path: Path) -> None:
+    async def forget_to_leave() -> None:
+        await traced.writer.enter()
+        traced.writer.connection.execute("INSERT INTO written VALUES (1)")
+
+    await asyncio.create_task(forget_to_leave())
+    async with asyncio.timeout(2):
+        await traced.write(2)
+    other = sqlite3.connect(tmp_path / "w.db")
+    assert other.execute("SELECT number FROM written").fetchall() == [(2,)]
+    other.close()
+
+
+async def test_what_waited_when_the_writer_was_closed_is_on_disk_or_refused_never_left_hanging(
+    tmp_path: Path, traced: Traced
+) -> None:
+    for turns in range(12):
+        closing = Traced(tmp_path / "w.db")
+        tasks = [asyncio.create_task(closing.write(100 * turns + number)) for number in range(20)]
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        late = asyncio.create_task(closing.writer.close())
+        tasks += [asyncio.create_task(closing.write(100 * turns + number)) for number in range(20, 40)]
+        async with asyncio.timeout(5):
+            done = await asyncio.gather(*tasks, return_exceptions=True)
+            await late
+        other = sqlite3.connect(tmp_path / "w.db")
+        rows = other.execute("SELECT number FROM written WHERE number / 100 = ?", [turns]).fetchall()
+        other.close()
+        assert [each for each in done if each is not None and not isinstance(each, DatabaseUnavailable)] == []
+        assert sorted(row[0] % 100 for row in rows) == [n for n, each in enumerate(done) if each is None]
+
+
+async def test_a_full_disk_fails_who_fills_it_and_what_returned_is_on_disk(traced: Traced, tmp_path: Path) -> None:
+    await traced.write(1)
+    connection = traced.writer.connection
+    pages = connection.execute("PRAGMA page_count").fetchone()[0]
+    connection.execute(f"PRAGMA max_page_count={pages + 3}")
+
+    async def write_much() -> None:
+        await traced.writer.enter()
+        try:
+            traced.writer.connection.execute(
+                "INSERT INTO written WITH RECURSIVE n(i) AS (VALUES(1000) UNION ALL SELECT i+1 FROM n WHERE i < 90000)"
+                " SELECT i FROM n"
+            )
+        except sqlite3.OperationalError as error:
+            traced.writer.undo()
+            raise DatabaseUnavailable(retry_after=1) from error
+        await traced.writer.keep([])
+
+    results = await asyncio.gather(traced.write(2), write_much(), return_exceptions=True)
+    assert [type(each) for each in results] == [type(None), DatabaseUnavailable]
+    await traced.write(3)
+    other = sqlite3.connect(tmp_path / "w.db")
+    assert other.execute("SELECT number FROM written").fetchall() == [(1,), (2,), (3,)]
+    assert other.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    other.close()

@@ -121,15 +121,29 @@ def _copy_sqlite(path: Path, target: Path) -> Manifest:
 
 
 def _put_sqlite(source: Path, path: Path) -> None:
-    if path.exists():
-        raise BackupError(f"{path} exists already. Move it away first.")
+    # A log left beside the file would be replayed into it: it belongs to the database that was there before.
+    for name in (path.name, *(f"{path.name}{end}" for end in ("-wal", "-shm", "-journal"))):
+        if path.with_name(name).exists():
+            raise BackupError(f"{path.with_name(name)} exists already. Move it away first.")
+    if not source.is_file():
+        raise BackupError(f"{source} is missing: the backup is not whole.")
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.partial")
-    shutil.copyfile(source, partial)
-    partial.chmod(0o600)
-    _sync(partial)
-    partial.rename(path)
+    try:
+        shutil.copyfile(source, partial)
+        partial.chmod(0o600)
+        _sync(partial)
+        partial.rename(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
     _sync(path.parent)
+
+
+_TABLES = (
+    "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename <> 'alembic_version'"
+    " ORDER BY tablename"
+)
 
 
 async def _dump_postgresql(database: PostgresqlDatabase, folder: Path) -> Manifest:
@@ -137,11 +151,7 @@ async def _dump_postgresql(database: PostgresqlDatabase, folder: Path) -> Manife
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             version = await connection.fetchval("SELECT version_num FROM alembic_version")
-            rows = await connection.fetch(
-                "SELECT tablename FROM pg_tables WHERE schemaname = current_schema() AND tablename <> 'alembic_version'"
-                " ORDER BY tablename"
-            )
-            tables = [row[0] for row in rows]
+            tables = [row[0] for row in await connection.fetch(_TABLES)]
             for table in tables:
                 await connection.copy_from_table(table, output=folder / f"{table}.copy", format="binary")
         return Manifest(dialect="postgresql", schema=version, tables=tables)
@@ -158,25 +168,47 @@ async def _load_postgresql(database: PostgresqlDatabase, folder: Path, manifest:
             if await connection.fetchval("SELECT count(*) FROM pg_tables WHERE schemaname = current_schema()"):
                 raise BackupError("The PostgreSQL database is not empty. Create a new one and name it in database.url.")
             await connection.execute(upgrade.for_postgresql(None, manifest.schema))
+            made = {row[0] for row in await connection.fetch(_TABLES)}
+            strange = sorted(set(manifest.tables) - made)
+            if strange:
+                raise BackupError(f"{folder} names tables that the schema {manifest.schema} does not have: {strange}")
             for table in manifest.tables:
                 await connection.execute(f"DELETE FROM {table}")  # what a migration may have put there
                 await connection.copy_to_table(table, source=folder / f"{table}.copy", format="binary")
-            await connection.execute(_RENUMBER_EVENTS)
+            await _renumber_events(connection)
             await _go_on_counting(connection)
     finally:
         await connection.close()
 
 
-_RENUMBER_EVENTS = """
-CREATE TEMPORARY TABLE renumbered ON COMMIT DROP AS
-    SELECT row_number() OVER (ORDER BY xid, position) AS place, * FROM events;
-UPDATE event_cursors AS c SET xid = 0, position =
-    (SELECT count(*) FROM renumbered AS e WHERE (e.xid, e.position) <= (c.xid, c.position));
-DELETE FROM events;
-INSERT INTO events (position, xid, kind, account_id, device_id, time, data)
-    SELECT place, 0, kind, account_id, device_id, time, data FROM renumbered;
-"""
-"""Another server counts its transactions from elsewhere; what was before the backup comes before all of them."""
+async def _renumber_events(connection: Any) -> None:
+    """Number the events anew, and with them every place in the log that any table keeps.
+
+    Another server counts its transactions from elsewhere; what was before the backup comes before all of them. A table
+    keeps a place as two columns, ``xid`` and ``position`` or with the same prefix before both (``since_xid``,
+    ``since_position``).
+    """
+    await connection.execute(
+        "CREATE TEMPORARY TABLE renumbered ON COMMIT DROP AS"
+        " SELECT row_number() OVER (ORDER BY xid, position) AS place, * FROM events"
+    )
+    await connection.execute("CREATE INDEX ON renumbered (xid, position)")
+    places = await connection.fetch(
+        "SELECT x.table_name, x.column_name, p.column_name FROM information_schema.columns x"
+        " JOIN information_schema.columns p ON p.table_schema = x.table_schema AND p.table_name = x.table_name"
+        " AND p.column_name = regexp_replace(x.column_name, 'xid$', 'position')"
+        " WHERE x.table_schema = current_schema() AND x.table_name <> 'events' AND x.column_name ~ '^(.*_)?xid$'"
+    )
+    for table, xid, position in places:
+        await connection.execute(
+            f"UPDATE {table} AS c SET {xid} = 0, {position} = coalesce((SELECT e.place FROM renumbered AS e"
+            f" WHERE (e.xid, e.position) <= (c.{xid}, c.{position}) ORDER BY e.xid DESC, e.position DESC LIMIT 1), 0)"
+        )
+    await connection.execute("DELETE FROM events")
+    await connection.execute(
+        "INSERT INTO events (position, xid, kind, account_id, device_id, time, data)"
+        " SELECT place, 0, kind, account_id, device_id, time, data FROM renumbered"
+    )
 
 
 async def _go_on_counting(connection: Any) -> None:

@@ -6,6 +6,7 @@ knows it; a field that is null is *not equal* to anything, so ``neq`` and ``nin`
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
@@ -204,7 +205,7 @@ class Search:
 
 
 class CountCache:
-    """Counts that may be a little old.
+    """Counts that may be a little old. However many ask at once, it is counted once.
 
     :param age: seconds that a count may be old
     """
@@ -215,19 +216,33 @@ class CountCache:
         self._clock = clock
         self._age = age
         self._counts: dict[Hashable, tuple[float, int]] = {}
+        self._under_way: dict[Hashable, asyncio.Task[int]] = {}
 
     async def get(self, key: Hashable, count: Callable[[], Awaitable[int]]) -> int:
         """The count under that key (whose list, which conditions), counted anew when it is too old."""
-        now = self._clock.monotonic()
         known = self._counts.get(key)
-        if known is not None and now - known[0] <= self._age:
+        if known is not None and self._clock.monotonic() - known[0] <= self._age:
             return known[1]
+        task = self._under_way.get(key)
+        if task is None:
+            # A task of its own: who asked first may be cancelled, and the others still wait.
+            task = self._under_way[key] = asyncio.create_task(self._count(key, count))
+            task.add_done_callback(lambda ended: self._ended(key, ended))
+        return await asyncio.shield(task)
+
+    async def _count(self, key: Hashable, count: Callable[[], Awaitable[int]]) -> int:
+        now = self._clock.monotonic()
         number = await count()
         self._counts.pop(key, None)
         if len(self._counts) >= self.ENTRIES:
             del self._counts[next(iter(self._counts))]
         self._counts[key] = (now, number)
         return number
+
+    def _ended(self, key: Hashable, task: asyncio.Task[int]) -> None:
+        del self._under_way[key]
+        if not task.cancelled():
+            task.exception()  # nobody may be left who asks for it
 
 
 def _clause(column: sa.ColumnElement[Any], term: _Term, name: str) -> sa.ColumnElement[bool]:

@@ -56,8 +56,9 @@ class SqliteDatabase:
             await asyncio.to_thread(migrate_sqlite, self.path, self._timeout)
             self._writer = Writer(lambda: open_connection(self.path, timeout=0), self._timeout)
             self._reader = open_connection(self.path, timeout=self._timeout, writes=False)
-        except sqlite3.OperationalError as error:
-            raise mapped(error) from error
+        except sqlite3.Error as error:
+            await self.close()
+            raise unavailable(error) from error  # no database, damaged, locked: the reason says which
         await asyncio.to_thread(_sync_folder, self.path.parent)
         self._pool = ThreadPoolExecutor(self._readers, "sqlite-reader", initializer=self._open_reader)
 
@@ -205,20 +206,26 @@ class _Savepoint(AbstractAsyncContextManager[None]):
         self._name = name
 
     async def __aenter__(self) -> None:
-        self._transaction._usable().execute(f"SAVEPOINT {self._name}")
+        self._execute(f"SAVEPOINT {self._name}")
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         transaction = self._transaction
         if error is None:
-            transaction._usable().execute(f"RELEASE {self._name}")
+            self._execute(f"RELEASE {self._name}")
             return
         connection = transaction._writer.connection
         if connection.in_transaction:
-            connection.execute(f"ROLLBACK TO {self._name}")
-            connection.execute(f"RELEASE {self._name}")
             transaction._failed = False
+            self._execute(f"ROLLBACK TO {self._name}")
+            self._execute(f"RELEASE {self._name}")
+
+    def _execute(self, statement: str) -> None:
+        try:
+            self._transaction._usable().execute(statement)
+        except sqlite3.Error as error:
+            raise self._transaction._failure(error) from error
 
 
 def open_connection(path: Path, *, timeout: float, writes: bool = True) -> sqlite3.Connection:

@@ -82,11 +82,15 @@ class Writer:
 
     async def enter(self) -> None:
         """Wait for the turn. Raises DatabaseUnavailable, RuntimeError for a transaction inside a transaction."""
+        if self._closed:
+            raise DatabaseUnavailable(retry_after=1)
+        await self._enter()
+
+    async def _enter(self) -> None:
         task = asyncio.current_task()
         if self._holder is task:
             raise RuntimeError("a transaction was opened inside a transaction: pass the outer one on")
-        if self._closed:
-            raise DatabaseUnavailable(retry_after=1)
+        self._take_back()
         if self._taken or self._waiting:
             await self._queue()
         self._taken = True
@@ -145,16 +149,12 @@ class Writer:
         """Finish what waits, then close."""
         if self._closed:
             return
+        self._closed = True  # so that nobody comes after us
         try:
-            await self.enter()
+            await self._enter()
             await self.keep([])
         except DatabaseUnavailable:
             log.warning("the database was closed while it could not be written")
-        self._closed = True
-        while self._waiting:
-            waiter = self._waiting.popleft()
-            if not waiter.done():
-                waiter.set_exception(DatabaseUnavailable(retry_after=1))
         if self._connection is not None:
             await self.in_thread(self._connection.close)
         self._thread.shutdown()
@@ -162,14 +162,33 @@ class Writer:
     async def _queue(self) -> None:
         turn = self._loop.create_future()
         self._waiting.append(turn)
+        patience = self._loop.call_later(self._timeout, self._give_up, turn)
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self._pass_on()  # the turn came together with the cancellation
             elif turn in self._waiting:
                 self._waiting.remove(turn)
             raise
+        finally:
+            patience.cancel()
+
+    def _give_up(self, turn: asyncio.Future[None]) -> None:
+        """Refuse who has waited too long, rather than let requests pile up behind one that never ends."""
+        self._take_back()
+        if turn.done():
+            return
+        self._waiting.remove(turn)
+        holder = self._holder.get_name() if self._holder is not None else "a commit"
+        log.error("who wants to write waits for %s for more than %g s", holder, self._timeout)
+        turn.set_exception(unavailable(TimeoutError(f"no turn to write within {self._timeout:g} s")))
+
+    def _take_back(self) -> None:
+        """Take the turn from a task that ended without leaving its transaction: what it did is undone."""
+        if self._holder is not None and self._holder.done():
+            log.error("%s ended inside a transaction; it is undone", self._holder.get_name())
+            self.undo()
 
     async def _begin(self) -> None:
         self._batch = _Batch(self._loop.time())
