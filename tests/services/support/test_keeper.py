@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from lamplighter.api.caller import Caller, CredentialKind
@@ -123,3 +124,39 @@ async def test_only_the_account_itself_sees_its_errors_and_root_sees_strangers(k
             await support.explain(who, f"{number:032x}")
     with pytest.raises(access.KeptErrorNotFound):
         await support.explain(caller(), "not an id")
+
+
+async def test_what_a_stranger_sends_never_ends_the_keeping(database: Database, tmp_path: Path) -> None:
+    keeper = Keeper(database, ManualClock(), tmp_path, kept=86400, rate=1)
+    await keeper.start()
+    odd = msgspec.structs.replace(error(1), path="/v3/\x00", user_agent="\\u0000", details={"\x00": "\x00"})
+    keeper.keep(odd)
+    keeper.keep(error(2))
+    worse = msgspec.structs.replace(error(3), path="/v3/\udc80")
+    keeper.keep(worse)
+    await keeper.close()
+    await keeper.start()
+    keeper.keep(error(4))
+    await keeper.close()
+    found = [await keeper.find(f"{number:032x}") for number in (1, 2, 4)]
+    assert [each.request_id if each else None for each in found] == [f"{number:032x}" for number in (1, 2, 4)]
+    assert keeper.dropped == 1
+
+
+async def test_what_waited_in_the_file_is_taken_in_though_a_process_died_half_way(
+    database: Database, tmp_path: Path
+) -> None:
+    away = Away(database)
+    keeper = Keeper(away, ManualClock(), tmp_path, kept=86400, rate=1)  # type: ignore[arg-type]
+    keeper.keep(error(1))
+    await keeper.close()
+    (tmp_path / "kept-errors.jsonl").rename(tmp_path / "kept-errors.taken")
+    keeper.keep(error(2))
+    await keeper.close()
+    assert await keeper.find(f"{1:032x}") == error(1)
+    away.back = True
+    for number in (3, 4):
+        keeper.keep(error(number))
+        await keeper.close()
+    assert [name for name in os.listdir(tmp_path) if name.startswith("kept")] == []
+    assert [await keeper.find(f"{each:032x}") for each in (1, 2, 3, 4)] == [error(each) for each in (1, 2, 3, 4)]

@@ -86,19 +86,19 @@ class Keeper:
             await self._wake.wait()
             self._wake.clear()
             await asyncio.sleep(INTERVAL)
-            while self._buffer:
-                await self._write()
-            await self._prune()
+            try:
+                while self._buffer:
+                    await self._write()
+                await self._prune()
+            except Exception:  # a full disk for instance: what was to be kept is lost, and the next is kept again
+                log.exception("kept errors not written")
 
     async def _write(self) -> None:
         batch = [self._buffer.popitem(last=False) for _ in range(min(BATCH, len(self._buffer)))]
         self._writing = dict(batch)
         try:
-            spilled = await asyncio.to_thread(self._read_spilled)
-            async with self._database.transaction() as transaction:
-                await store.keep(transaction, [*spilled, *self._writing.values()])
-            if spilled:
-                await asyncio.to_thread(self._file.unlink, missing_ok=True)
+            await self._store(list(self._writing.values()))
+            await self._take_in_spilled()
         except Error:
             await asyncio.to_thread(self._spill, list(self._writing.values()))
         except asyncio.CancelledError:
@@ -107,14 +107,43 @@ class Keeper:
         finally:
             self._writing = {}
 
+    async def _store(self, errors: list[KeptError]) -> None:
+        """Write errors; if the database refuses one for what is in it, the others all the same."""
+        try:
+            async with self._database.transaction() as transaction:
+                await store.keep(transaction, errors)
+        except Error:
+            raise
+        except Exception:
+            if len(errors) == 1:
+                self.dropped += 1
+                log.exception("an error could not be kept", request_id=errors[0].request_id)
+                return
+            middle = len(errors) // 2
+            await self._store(errors[:middle])
+            await self._store(errors[middle:])
+
+    async def _take_in_spilled(self) -> None:
+        """Bring what waited in the file into the database, now that it is back."""
+        taken = self._file.with_suffix(".taken")
+        if not await asyncio.to_thread(_take, self._file, taken):
+            return
+        spilled = await asyncio.to_thread(_read, taken)
+        for start in range(0, len(spilled), BATCH):
+            await self._store(spilled[start : start + BATCH])
+        await asyncio.to_thread(taken.unlink, missing_ok=True)
+
     async def _prune(self) -> None:
         now = self._clock.monotonic()
         if now - self._pruned < PRUNE_EVERY:
             return
         self._pruned = now
+        before = self._clock.now() - round(self._kept * MICROSECONDS)
         try:
-            async with self._database.transaction() as transaction:
-                await store.prune(transaction, self._clock.now() - round(self._kept * MICROSECONDS))
+            deleted = store.PRUNED_TOGETHER
+            while deleted == store.PRUNED_TOGETHER:
+                async with self._database.transaction() as transaction:
+                    deleted = await store.prune(transaction, before)
         except Error as error:
             log.warning("kept errors not pruned", reason=str(error))
 
@@ -128,16 +157,26 @@ class Keeper:
             for each in errors:
                 file.write(msgspec.json.encode(each) + b"\n")
 
-    def _read_spilled(self) -> list[KeptError]:
-        if not self._file.exists():
-            return []
-        found = []
-        for line in self._file.read_bytes().splitlines():
-            try:
-                found.append(msgspec.json.decode(line, type=KeptError))
-            except msgspec.DecodeError:
-                continue  # the last line of a process that was killed while writing
-        return found
-
     def _find_spilled(self, request_id: str) -> KeptError | None:
-        return next((each for each in self._read_spilled() if each.request_id == request_id), None)
+        waiting = (*_read(self._file), *_read(self._file.with_suffix(".taken")))
+        return next((each for each in waiting if each.request_id == request_id), None)
+
+
+def _take(file: Path, taken: Path) -> bool:
+    """Set the file aside, so that nobody appends to what is read; whether there is anything. What was set aside before
+    and not finished comes first."""
+    if not taken.exists() and file.exists():
+        file.rename(taken)
+    return taken.exists()
+
+
+def _read(file: Path) -> list[KeptError]:
+    if not file.exists():
+        return []
+    found = []
+    for line in file.read_bytes().splitlines():
+        try:
+            found.append(msgspec.json.decode(line, type=KeptError))
+        except msgspec.DecodeError:
+            continue  # the last line of a process that was killed while writing
+    return found

@@ -7,7 +7,7 @@ import asyncio
 import msgspec
 import structlog
 
-from lamplighter.bus.bus import Bus
+from lamplighter.bus.bus import Bus, Subscription
 from lamplighter.errors import Error, requests
 from lamplighter.services.support import store
 from lamplighter.storage.database import Database
@@ -38,6 +38,7 @@ class Gate:
         self._stopping = False
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+        self._subscription: Subscription | None = None
 
     def check(self) -> None:
         """Raises ShuttingDown or UnderMaintenance."""
@@ -52,7 +53,7 @@ class Gate:
         self._stopping = True
 
     async def start(self) -> None:
-        await self._bus.subscribe(SUBJECT, lambda _: self._wake.set())
+        self._subscription = await self._bus.subscribe(SUBJECT, lambda _: self._wake.set())
         await self._refresh()
         self._task = asyncio.create_task(self._follow())
 
@@ -60,6 +61,8 @@ class Gate:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+        if self._subscription is not None:
+            await self._subscription.cancel()
 
     async def _follow(self) -> None:
         while True:
@@ -75,7 +78,10 @@ class Gate:
             value = await store.get_switch(self._database, SWITCH)
         except Error:
             return  # the database is away: each request finds that out for itself
-        self._state = msgspec.json.decode(value, type=Maintenance) if value else Maintenance()
+        try:
+            self._state = msgspec.json.decode(value, type=Maintenance) if value else Maintenance()
+        except msgspec.MsgspecError as error:  # set by hand, or by a later version
+            log.error("the maintenance switch cannot be read; it stays as it was", reason=str(error))
 
 
 async def switch(database: Database, bus: Bus | None, *, on: bool, note: str = "") -> None:

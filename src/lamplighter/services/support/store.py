@@ -34,10 +34,23 @@ switches = sa.Table(
 
 _KEEP = Query(insert(kept_errors).on_conflict_do_nothing(index_elements=["request_id"]))
 _FIND = Query(sa.select(kept_errors.c.record).where(kept_errors.c.request_id == sa.bindparam("request_id")))
-_PRUNE = Query(sa.delete(kept_errors).where(kept_errors.c.time < sa.bindparam("before")), heavy=True)
+PRUNED_TOGETHER = 1000
+"""Rows that one transaction deletes at most: others want to write too."""
+_PRUNE = Query(
+    sa.delete(kept_errors).where(
+        kept_errors.c.request_id.in_(
+            sa.select(kept_errors.c.request_id)
+            .where(kept_errors.c.time < sa.bindparam("before"))
+            .order_by(kept_errors.c.time)
+            .limit(PRUNED_TOGETHER)
+        )
+    ),
+    heavy=True,
+)
 
 _set = insert(switches)
 _SET = Query(_set.on_conflict_do_update(index_elements=["name"], set_={"value": _set.excluded.value}))
+_ADD = Query(insert(switches).on_conflict_do_nothing(index_elements=["name"]))
 _GET = Query(sa.select(switches.c.value).where(switches.c.name == sa.bindparam("name")))
 
 
@@ -50,11 +63,16 @@ async def keep(transaction: Transaction, errors: Iterable[KeptError]) -> None:
                 "request_id": each.request_id,
                 "account_id": each.account_id or STRANGER,
                 "time": each.time,
-                "record": msgspec.json.encode(each).decode(),
+                "record": _encoded(each),
             }
             for each in errors
         ],
     )
+
+
+def _encoded(error: KeptError) -> str:
+    """JSON without NUL, which a stranger may have sent and PostgreSQL has no place for."""
+    return msgspec.json.encode(error).decode().replace("\\u0000", "\\ufffd")
 
 
 async def find(reader: Reader, request_id: str) -> KeptError | None:
@@ -63,12 +81,17 @@ async def find(reader: Reader, request_id: str) -> KeptError | None:
 
 
 async def prune(transaction: Transaction, before: int) -> int:
-    """Delete what is older (microseconds UTC); how many."""
+    """Delete some of what is older (microseconds UTC); how many, fewer than PRUNED_TOGETHER when none is left."""
     return await transaction.execute(_PRUNE, before=before)
 
 
 async def set_switch(transaction: Transaction, name: str, value: str) -> None:
     await transaction.execute(_SET, name=name, value=value)
+
+
+async def add_switch(transaction: Transaction, name: str, value: str) -> None:
+    """Set a switch that nobody has set yet; one that is there stays as it is."""
+    await transaction.execute(_ADD, name=name, value=value)
 
 
 async def get_switch(reader: Reader, name: str) -> str | None:
