@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from lamplighter.api.caller import Caller, CredentialKind
@@ -133,11 +134,11 @@ class Operation:
     websocket: bool = False
     deprecated: bool = False
 
-    @property
+    @cached_property
     def path_names(self) -> tuple[str, ...]:
         return tuple(re.findall(r"\{([^}]+)\}", self.path))
 
-    @property
+    @cached_property
     def declared(self) -> frozenset[tuple[int, str]]:
         """Status and type of every error it may answer."""
         own: set[type[Error]] = set(self.raises)

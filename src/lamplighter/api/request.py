@@ -76,5 +76,7 @@ _CREDENTIAL = re.compile(r"(ak_[12]|rt_)[A-Za-z0-9+/_=~.-]{20,}")
 
 def shown(text: str) -> str:
     """Text of the client's as it may stand in a message or a log: printable, bounded, and without a key put there by mistake."""
-    text = "".join(each if each.isprintable() else "?" for each in text[:400])
+    text = text[:400]
+    if not text.isprintable():
+        text = "".join([each if each.isprintable() else "?" for each in text])
     return _CREDENTIAL.sub("[hidden]", text)[:200]
