@@ -30,6 +30,7 @@ from lamplighter.storage.seal import MasterKey
 from tests import contract
 from tests.api.toy import ACCOUNT, Toy
 from tests.roles.lwm2m_device import PATIENCE, Device, with_key
+from tests.services.connect.bench import commercial
 
 SETTINGS = Settings(coap=Coap(host="127.0.0.1", port=0, insecure=True), lwm2m=Lwm2m(port=0))
 SECRET = b"\x5a" * 16
@@ -49,7 +50,7 @@ class Serving:
         self.credentials = Credentials(
             database, clock, self.ids, settings, MasterKey(b"k" * 32), self.authority, self.bus, clock.now()
         )
-        self.connect = Watched(database, clock, self.ids, settings, self.bus, self.log, self.directory)
+        self.connect = Watched(database, clock, self.ids, settings, self.bus, self.log, self.directory, commercial)
         self.connect.changed = self.changed = asyncio.Event()
         self.role = Lwm2mRole(
             settings, clock, self.bus, self.connect, self.credentials, self.authority, insecure_account=ACCOUNT

@@ -143,3 +143,24 @@ async def test_a_deleted_key_ends_the_devices_session_within_a_second(tmp_path: 
                 pass
         assert asyncio.get_running_loop().time() - began < 5  # a second, on a machine that has nothing else to do
     await serving.close()
+
+
+async def test_a_device_over_the_accounts_limit_is_refused_and_the_others_stay(tmp_path: Path) -> None:
+    serving = Serving(tmp_path, settings_for(access={"devices_tier_1": 1}))
+    await serving.start()
+    assert serving.process.lwm2m is not None
+    made = await serving.call("POST", "/v3/devices", json={"endpoint_name": "the-only-one"})
+    assert made.status_code == 201
+    over = await serving.call("POST", "/v3/devices", json={"endpoint_name": "one-too-many"})
+    assert (over.status_code, over.json()["type"]) == (403, "account_limit_exceeded")
+    body = {"endpoint_name": DEVICE.endpoint_name, "secret_hex": DEVICE.key.hex()}
+    assert (await serving.call("POST", "/v2/device-shared-keys", json=body)).status_code == 201
+    stop = asyncio.Event()
+    fleet = Fleet([DEVICE], "127.0.0.1", serving.process.lwm2m.port, clock=SystemClock(), seed=7)
+    running = asyncio.create_task(fleet.run(stop))
+    async with asyncio.timeout(20):
+        while not fleet.summary().failures:
+            assert (await serving.call("GET", "/v3/devices")).json()["total_count"] == 1
+    stop.set()
+    await running
+    await serving.close()

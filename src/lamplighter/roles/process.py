@@ -119,7 +119,17 @@ class Process:
         )
         support = Support(keeper, settings.api.errors_kept / 86400)
         name = f"{self.role}-{socket.gethostname()}-{settings.lwm2m.port}".replace(".", "-")
-        connect = Connect(self.database, self.clock, self.ids, settings, bus, self.events, self.directory, process=name)
+        connect = Connect(
+            self.database,
+            self.clock,
+            self.ids,
+            settings,
+            bus,
+            self.events,
+            self.directory,
+            self.access.tier_of,
+            process=name,
+        )
         channels = Channels(self.database, self.clock, self.ids, settings, bus, self.events, self.access.authenticator)
         if self.role in ("all", "lwm2m"):
             root = await self.access.root_account()

@@ -20,6 +20,7 @@ from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.errors import Error
 from lamplighter.ids import Ids
 from lamplighter.services.access import bootstrap, limits
+from lamplighter.services.access.accounts import store as account_store
 from lamplighter.services.access.accounts.operations import operations as account_operations
 from lamplighter.services.access.apikeys.operations import operations as api_key_operations
 from lamplighter.services.access.applications.operations import operations as application_operations
@@ -42,6 +43,10 @@ log = structlog.get_logger("lamplighter.access")
 
 BEAT = 1.0
 """Seconds between two writings of what is counted in memory."""
+
+
+TIER_REMEMBERED = 60.0
+"""Seconds."""
 
 
 class Access:
@@ -75,6 +80,7 @@ class Access:
         self.failing = Buckets(settings.api.rate_per_second_address, settings.api.rate_burst_address)
         self.failed_logins = FailedLogins()
         self._sessions_kept = max(sessions.KEPT, round(2 * settings.access.session_idle * MICROSECONDS))
+        self._tiers: dict[str, tuple[str, float]] = {}
         self._subscription: Subscription | None = None
         self._writer: asyncio.Task[None] | None = None
 
@@ -120,6 +126,15 @@ class Access:
     async def root_account(self) -> str:
         """The id of the root account. Raises AccountNotFound before ``bootstrap``."""
         return await bootstrap.root_account(self)
+
+    async def tier_of(self, account_id: str) -> str:
+        """The tier of an account. Remembered for a minute: an account changes it a few times in its life."""
+        now = self.clock.monotonic()
+        known = self._tiers.get(account_id)
+        if known is None or now - known[1] > TIER_REMEMBERED:
+            row = await self.database.fetch_one(account_store.GET, id=account_id)
+            known = self._tiers[account_id] = (str(row["tier"]) if row is not None else limits.FREE, now)
+        return known[0]
 
     async def make_administrator(self, username: str, email: str, password: str) -> str:
         """Make an administrator user of the root account; the user's id.

@@ -6,7 +6,7 @@ for the device.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -98,11 +98,22 @@ def registered_of(row: Row) -> Registered:
     )
 
 
+TierOf = Callable[[str], Awaitable[str]]
+"""The tier of an account, whose limits a new device counts towards."""
+
+
 class Registering:
     """Every way in which the table of registrations changes."""
 
     def __init__(
-        self, database: Database, clock: Clock, ids: Ids, settings: Settings, directory: Directory, process: str
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        settings: Settings,
+        directory: Directory,
+        process: str,
+        tier_of: TierOf,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -110,6 +121,8 @@ class Registering:
         self._settings = settings
         self._directory = directory
         self._process = process
+        self._tier_of = tier_of
+        self._limited = bool(settings.access.devices_tier_0 or settings.access.devices_tier_1)
 
     async def register(self, identity: Identity, asked: Registration, address: str) -> Change:
         """A full registration; it replaces an older one and ends the subscriptions made under it.
@@ -121,12 +134,15 @@ class Registering:
         now = self._clock.now()
         lifetime = self._granted(asked.lifetime)
         facts = facts_of(endpoint_type, asked.links)
+        account_id = identity.account_id
+        tier = await self._tier_of(account_id) if self._limited else None
         async with self._database.transaction() as tx:
-            account_id = identity.account_id
             if identity.device_id:
                 device_id = await self._known_device(tx, identity, endpoint_name)
             else:
-                device_id, _, suspended = await self._directory.ensure_device(tx, account_id, endpoint_name, facts)
+                device_id, _, suspended = await self._directory.ensure_device(
+                    tx, account_id, endpoint_name, facts, tier=tier
+                )
                 if suspended:
                     raise connect.DeviceBlocked(device_id=device_id)
             previous = await store.lock_registration(tx, account_id, device_id)

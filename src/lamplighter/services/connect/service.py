@@ -32,7 +32,7 @@ from lamplighter.services.connect.handlers import Handlers
 from lamplighter.services.connect.identity import Identity, Proof, parse_identity
 from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
 from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, PeerGone
-from lamplighter.services.connect.registering import Change, Ending, Registered, Registering, registered_of
+from lamplighter.services.connect.registering import Change, Ending, Registered, Registering, TierOf, registered_of
 from lamplighter.services.connect.resources import shown, value_in
 from lamplighter.services.connect.subscriptions import Subscriptions
 from lamplighter.services.directory.service import Directory
@@ -74,11 +74,12 @@ class Connect:
         bus: Bus,
         events: EventLog,
         directory: Directory,
+        tier_of: TierOf,
         *,
         process: str = "lwm2m",
     ) -> None:
         self.process = process
-        self.registering = Registering(database, clock, ids, settings, directory, process)
+        self.registering = Registering(database, clock, ids, settings, directory, process, tier_of)
         self.commands = Commands(database, clock, ids, settings, directory, process)
         self.subscriptions = Subscriptions(database, clock, ids, self.commands, self._latest)
         self._database = database
