@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import typing
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -103,9 +104,15 @@ def convert(value: Any, kind: Any, faults: list[FieldFault]) -> Any:
     return converted if len(faults) == before else None
 
 
+@cache
+def _fields(kind: type[msgspec.Struct]) -> tuple[msgspec.structs.FieldInfo, ...]:
+    """The struct's members. Asking for them evaluates every annotation anew: a millisecond for a device."""
+    return msgspec.structs.fields(kind)
+
+
 def _collect(value: dict[str, Any], kind: type[msgspec.Struct], prefix: str, faults: list[FieldFault]) -> None:
     """Convert member by member, so that all faults are found and not only the first."""
-    for field in msgspec.structs.fields(kind):
+    for field in _fields(kind):
         name = prefix + field.encode_name
         if field.encode_name not in value:
             if field.required:
