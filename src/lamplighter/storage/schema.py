@@ -87,6 +87,23 @@ def _open_on_postgresql(element: OldestOpenTransaction, compiler: SQLCompiler, *
     return "(pg_snapshot_xmin(pg_current_snapshot())::text)::bigint"
 
 
+class Alone(FunctionElement[Any]):
+    """Waits until no other transaction is alone under the same name, and is so until its own ends: for what is counted
+    and then added to. SQLite's writers are alone anyway."""
+
+    inherit_cache = True
+
+
+@compiles(Alone, "sqlite")
+def _alone_on_sqlite(element: Alone, compiler: SQLCompiler, **options: Any) -> str:
+    return f"({compiler.process(element.clauses, **options)} IS NULL)"
+
+
+@compiles(Alone, "postgresql")
+def _alone_on_postgresql(element: Alone, compiler: SQLCompiler, **options: Any) -> str:
+    return f"pg_advisory_xact_lock(hashtextextended({compiler.process(element.clauses, **options)}, 0))"
+
+
 class Contains(FunctionElement[bool]):
     """Whether a text contains another, bytewise: LIKE differs in case between the databases, and has wildcards."""
 

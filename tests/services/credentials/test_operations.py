@@ -154,3 +154,11 @@ async def test_server_credentials_name_both_servers_and_their_certificates(toy: 
     assert lwm2m["server_uri"] == both["lwm2m"]["url"] == "coaps://h:5684"
     assert bootstrap["server_uri"] == f"coaps://h:5784?aid={ACCOUNT}"
     assert "BEGIN CERTIFICATE" in lwm2m["server_certificate"] != bootstrap["server_certificate"]
+
+
+async def test_the_limit_of_developer_certificates_holds_when_many_are_made_at_once(
+    toy: Toy, service: Credentials
+) -> None:
+    names = [{"name": f"certificate {number}"} for number in range(8)]
+    answers = await asyncio.gather(*(toy.call("POST", "/v3/developer-certificates", json=each) for each in names))
+    assert sorted(each.status_code for each in answers) == [201] * 2 + [403] * 6

@@ -86,6 +86,7 @@ class CredentialAuthenticator:
         self._clock = access.clock
         self._seconds = access.settings.access.credential_cache
         self._remembered: OrderedDict[bytes, Remembered] = OrderedDict()
+        self._revocations = 0
         self.last_used = LastUsed()
 
     async def caller_of(self, kind: CredentialKind, credential: str) -> Caller:
@@ -96,6 +97,7 @@ class CredentialAuthenticator:
         if known is not None and asked < known.until:
             self.last_used.touch(known.caller, self._clock.now())
             return known.caller
+        revocations = self._revocations
         row = await self._database.fetch_one(_BY_DIGEST[kind], digest=digest)
         if row is None:
             self._remembered.pop(digest, None)
@@ -112,9 +114,10 @@ class CredentialAuthenticator:
                 self._check_session(row, profile, now)
         caller = await self._build(kind, row, profile)
         await self._access.quota.prepare(caller.account_id, now)
-        self._remembered[digest] = Remembered(caller, asked + self._seconds)
-        if len(self._remembered) > REMEMBERED:
-            self._remembered.popitem(last=False)
+        if revocations == self._revocations:  # else what was read may be from before the revocation
+            self._remembered[digest] = Remembered(caller, asked + self._seconds)
+            if len(self._remembered) > REMEMBERED:
+                self._remembered.popitem(last=False)
         self.last_used.touch(caller, now)
         return caller
 
@@ -126,6 +129,7 @@ class CredentialAuthenticator:
 
     def forget(self, account_id: str) -> None:
         """Ask anew for every credential of that account."""
+        self._revocations += 1
         for digest in [key for key, known in self._remembered.items() if known.caller.account_id == account_id]:
             del self._remembered[digest]
 

@@ -123,17 +123,26 @@ def _missing(found: set[str], ids: Sequence[str], name: str, message: str) -> It
 
 
 async def add(tx: Transaction, account_id: str, kind: Kind, pairs: Iterable[tuple[str, str]]) -> None:
-    """Put subjects into groups: pairs of subject and group, known to exist. Raises AlreadyInGroup."""
+    """Put subjects into groups: pairs of subject and group, known to exist, of an account that is held. Raises
+    AlreadyInGroup."""
+    pairs = list(pairs)
+    before = await groups_of(tx, account_id, kind, list(dict.fromkeys(subject_id for subject_id, _ in pairs)))
     for subject_id, group_id in pairs:
-        row: dict[str, Any] = {"group_id": group_id, "kind": kind, "subject_id": subject_id}
-        if not await tx.execute(_ADD, account_id=account_id, **row):
+        if group_id in before[subject_id]:
             raise access.AlreadyInGroup(subject=subject_id, group_id=group_id)
+    await tx.execute_many(_ADD, _rows(account_id, kind, pairs))
 
 
 async def remove(tx: Transaction, account_id: str, kind: Kind, pairs: Iterable[tuple[str, str]]) -> None:
     """Take subjects out of groups; one that is not in it is left alone."""
-    for subject_id, group_id in pairs:
-        await tx.execute(_REMOVE, account_id=account_id, kind=kind, subject_id=subject_id, group_id=group_id)
+    await tx.execute_many(_REMOVE, _rows(account_id, kind, pairs))
+
+
+def _rows(account_id: str, kind: Kind, pairs: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
+    return [
+        {"account_id": account_id, "kind": kind, "subject_id": subject_id, "group_id": group_id}
+        for subject_id, group_id in pairs
+    ]
 
 
 async def put(tx: Transaction, account_id: str, kind: Kind, subject_id: str, group_ids: Iterable[str]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from itertools import chain
 
 import structlog
@@ -83,6 +83,7 @@ class Access:
         self._tiers: dict[str, tuple[str, float]] = {}
         self._subscription: Subscription | None = None
         self._writer: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     def operations(self) -> list[Bound]:
         """Everything that this service does over REST."""
@@ -98,15 +99,17 @@ class Access:
 
     async def start(self) -> None:
         """Listen for revocations of other processes, and write once a second what is counted in memory."""
+        self._closing.clear()
         self._subscription = await self.bus.subscribe(
             REVOKED, lambda message: self.authenticator.forget(message.decode())
         )
         self._writer = asyncio.create_task(self._write_for_ever())
 
     async def close(self) -> None:
+        self._closing.set()
         if self._writer is not None:
-            self._writer.cancel()
-            await asyncio.gather(self._writer, return_exceptions=True)
+            # Not cancelled: of a commit that is cancelled nobody knows whether it counts.
+            await self._writer
             self._writer = None
         if self._subscription is not None:
             await self._subscription.cancel()
@@ -185,8 +188,9 @@ class Access:
             async with self.database.transaction() as tx:
                 await self.quota.write(tx, counts)
                 await LastUsed.write(tx, times)
-                await FailedLogins.write(tx, attempts)
+                # Sessions before users, as everybody who writes both: so nobody waits in a circle.
                 await tx.execute(sessions.PURGE, before=self.clock.now() - self._sessions_kept)
+                await FailedLogins.write(tx, attempts)
         except BaseException:
             self.quota.put_back(counts)
             self.authenticator.last_used.put_back(times)
@@ -194,8 +198,10 @@ class Access:
             raise
 
     async def _write_for_ever(self) -> None:
-        while True:
-            await asyncio.sleep(BEAT)
+        while not self._closing.is_set():
+            with suppress(TimeoutError):
+                async with asyncio.timeout(BEAT):
+                    await self._closing.wait()
             await self._try_to_flush()
 
     async def _try_to_flush(self) -> None:
@@ -203,3 +209,5 @@ class Access:
             await self.flush()
         except Error as error:
             log.warning("counts are not written yet", error=error.name)
+        except Exception:  # a defect; but what is counted later must not suffer for it
+            log.exception("counts could not be written")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import unicodedata
 from typing import NamedTuple
 
@@ -115,12 +116,12 @@ class Credentials:
         """Make a certificate for up to 100 devices of a developer. Raises ObjectLimitReached, CertificateNameTaken."""
         now = self._clock.now()
         certificate_id, endpoint_name = self._ids.new(), self._ids.new()
-        credential = self.authority.issue_developer(endpoint_name, account_id)
+        credential = await asyncio.to_thread(self.authority.issue_developer, endpoint_name, account_id)
         limit = self.settings.access.developer_certificates
         try:
             async with self.database.transaction() as transaction:
                 store = Store(transaction, account_id)
-                used = await store.developer_certificates()
+                used = await store.developer_certificates(transaction)
                 if used >= limit:
                     raise access.ObjectLimitReached(used=used, limit=limit, kind="developer certificates")
                 await store.add_certificate(

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from lamplighter.storage.database import Reader, Row, Transaction
 from lamplighter.storage.query import Query
-from lamplighter.storage.schema import BigInteger, LargeBinary, SmallInteger, Text, metadata
+from lamplighter.storage.schema import Alone, BigInteger, LargeBinary, SmallInteger, Text, metadata
 
 pre_shared_keys = sa.Table(
     "pre_shared_keys",
@@ -65,6 +65,7 @@ _GET_CERTIFICATE = Query(
         _certificates.account_id == sa.bindparam("account_id"), _certificates.id == sa.bindparam("id")
     )
 )
+_ALONE = Query(sa.select(Alone(sa.bindparam("name", type_=Text))))
 _COUNT_DEVELOPER = Query(
     sa.select(sa.func.count().label("number")).where(
         _certificates.account_id == sa.bindparam("account_id"), _certificates.device_execution_mode == 1
@@ -105,8 +106,9 @@ class Credentials:
     async def certificate(self, certificate_id: str) -> Row | None:
         return await self._reader.fetch_one(_GET_CERTIFICATE, account_id=self._account_id, id=certificate_id)
 
-    async def developer_certificates(self) -> int:
-        """How many there are."""
+    async def developer_certificates(self, transaction: Transaction) -> int:
+        """How many there are; nobody else adds one until the transaction ends."""
+        await transaction.fetch_one(_ALONE, name=f"developer certificates of {self._account_id}")
         row = await self._reader.fetch_one(_COUNT_DEVELOPER, account_id=self._account_id)
         return int(row["number"]) if row is not None else 0
 

@@ -133,8 +133,7 @@ async def change_groups(
     change = members.add if join else members.remove
     await change(tx, account_id, kind, ((subject_id, group_id) for group_id in wanted))
     now = access.clock.now()
-    for group_id in wanted:
-        await tx.execute(store.TOUCH, account_id=account_id, id=group_id, now=now)
+    await tx.execute_many(store.TOUCH, [{"account_id": account_id, "id": each, "now": now} for each in wanted])
     await access.record(tx, *(happened("GroupChanged", account_id, each, now) for each in wanted), revokes=True)
 
 

@@ -41,16 +41,16 @@ async def log_in(access: Access, wanted: Credentials, address: str, user_agent: 
     attempt = Login(date=to_rfc3339_seconds(now), user_agent=user_agent, ip_address=address, success=right)
     account = await access.database.fetch_one(accounts.GET, id=user["account_id"]) if right else None
     if account is None or user["status"] not in ("ACTIVE", "RESET") or account["status"] == "SUSPENDED":
-        attempt.success = False
-        access.failing.take(address, clock)
-        access.failed_logins.add(user["account_id"], user["id"], attempt)
-        raise errors.WrongPassword()
-    access.throttle.succeeded(key)
+        raise _refused(access, user, attempt, address, clock)
     session_id = access.ids.new()
     made = access.mint.make(CredentialKind.USER_TOKEN, user["id"], session_id)
-    async with access.database.transaction() as tx:
-        newest = [attempt, *access.failed_logins.take_of(user["account_id"], user["id"])]
-        await remember(tx, user["account_id"], user["id"], newest, now)
+    # Checking the password took a while. Whoever changes a user holds the account, so this is how it is now.
+    async with access.changing(user["account_id"]) as tx:
+        now_is = await tx.fetch_one(users.GET, account_id=user["account_id"], id=user["id"])
+        if now_is is None or any(now_is[name] != user[name] for name in ("password_hash", "status")):
+            raise _refused(access, user, attempt, address, clock)
+        earlier = access.failed_logins.take_of(user["account_id"], user["id"])
+        await remember(tx, user["account_id"], user["id"], [attempt, *earlier], now)
         await tx.execute(
             store.INSERT,
             account_id=user["account_id"],
@@ -64,6 +64,7 @@ async def log_in(access: Access, wanted: Credentials, address: str, user_agent: 
             last_used_at=now,
         )
         await access.record(tx, happened("UserLoggedIn", user["account_id"], user["id"], now))
+    access.throttle.succeeded(key)
     minutes = idle_minutes(msgspec.json.decode(account["profile"]), access.settings.access.session_idle)
     return Token(
         token=made.whole,
@@ -72,6 +73,14 @@ async def log_in(access: Access, wanted: Credentials, address: str, user_agent: 
         user_id=user["id"],
         status=user["status"],
     )
+
+
+def _refused(access: Access, user: Row, attempt: Login, address: str, clock: float) -> errors.WrongPassword:
+    """Note an attempt of a known user that failed; the error to raise."""
+    attempt.success = False
+    access.failing.take(address, clock)
+    access.failed_logins.add(user["account_id"], user["id"], attempt)
+    return errors.WrongPassword()
 
 
 async def log_out(access: Access, caller: Caller) -> None:

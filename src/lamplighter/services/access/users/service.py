@@ -139,9 +139,11 @@ async def update(access: Access, account_id: str, user_id: str, wanted: UserUpda
 
     Raises UserNotFound, InvalidParameters, PermissionMissing, WrongPassword, UserNameTaken, UserEmailTaken.
     """
-    password_hash = await _new_password(access, account_id, user_id, wanted)
+    password_hash, proved = await _new_password(access, account_id, user_id, wanted)
     async with access.changing(account_id) as tx:
         row = await row_of(tx, account_id, user_id)
+        if password_hash is not None and row["password_hash"] != proved:
+            raise errors.WrongPassword()  # another change came first: the old password is not the one proved
         own = caller.user_id == user_id and caller.account_id == account_id
         if wanted.groups is not UNSET and wanted.groups is not None:
             before = (await members.groups_of(tx, account_id, "user", [user_id]))[user_id]
@@ -162,16 +164,18 @@ async def update(access: Access, account_id: str, user_id: str, wanted: UserUpda
         return await get(access, tx, account_id, user_id)
 
 
-async def _new_password(access: Access, account_id: str, user_id: str, wanted: UserUpdate) -> str | None:
-    """The hash of a new password, once the old one is proved. Raises WrongPassword."""
+async def _new_password(
+    access: Access, account_id: str, user_id: str, wanted: UserUpdate
+) -> tuple[str | None, str | None]:
+    """The hash of a new password, and that of the old one, which was proved. Raises WrongPassword."""
     if not isinstance(wanted, MyUpdate) or wanted.password is None or wanted.old_password is None:
-        return None
+        return None, None
     row = await access.database.fetch_one(store.GET, account_id=account_id, id=user_id)
     await access.throttle.admit(user_id, access.clock.monotonic())
     if row is None or not await access.passwords.verify(row["password_hash"], wanted.old_password):
         raise errors.WrongPassword()
     access.throttle.succeeded(user_id)
-    return await access.passwords.hash(wanted.password)
+    return await access.passwords.hash(wanted.password), row["password_hash"]
 
 
 def _columns(row: Row, wanted: UserUpdate, caller: Caller, *, own: bool) -> dict[str, Any]:
