@@ -49,6 +49,11 @@ async def test_every_answer_is_as_the_description_says(serving: Serving) -> None
     assert calls > 1000
 
 
+async def test_no_schema_is_named_after_a_module_of_ours(serving: Serving) -> None:
+    document = (await serving.call("GET", "/openapi.json", key=None)).json()
+    assert all(name.isidentifier() for name in document["components"]["schemas"])
+
+
 def call_everything(url: str, key: str) -> tuple[int, list[str]]:
     """How many calls were made, and a report of each operation that failed."""
     schema = schemathesis.openapi.from_url(f"{url}/openapi.json")

@@ -42,7 +42,7 @@ def describe(operations: Iterable[Operation], server: str) -> dict[str, Any]:
     operations = [each for each in operations if not each.websocket]
     used = [each for op in operations for each in (op.body, op.answer, *op.also.values())]
     types = [each for each in used if each not in (None, bytes, str, dict)]
-    schemas, components = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    schemas, components = _named(msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}"))
     schema_of = dict(zip(map(id, types), schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
@@ -58,6 +58,20 @@ def describe(operations: Iterable[Operation], server: str) -> dict[str, Any]:
             "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}},
         },
     }
+
+
+def _named(found: tuple[Any, dict[str, Any]]) -> tuple[list[Any], dict[str, Any]]:
+    """Schemas and components with a name for each that tells nothing of our modules.
+
+    Types of the same name get their whole path from msgspec: of it the last package stays, as in ``GroupsGroupCreate``.
+    """
+    text = msgspec.json.encode(found).decode()
+    for path in [name for name in found[1] if "." in name]:
+        *_, package, _, name = path.split(".")
+        text = text.replace(f'"{path}"', f'"{package.title()}{name}"')
+        text = text.replace(f'/{path}"', f'/{package.title()}{name}"')
+    schemas, components = msgspec.json.decode(text)
+    return schemas, components
 
 
 def _operation(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any]:
