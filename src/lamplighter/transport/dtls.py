@@ -88,6 +88,7 @@ class DtlsTransport:
         self._timer = Timer(self._loop, self._tick)
         self._socket: DatagramSocket | None = None
         self._answers: set[asyncio.Task[None]] = set()
+        self._flush_due = False
 
     def open(self, host: str, port: int) -> None:
         """Listen. Raises CannotBind, naming the port."""
@@ -175,6 +176,12 @@ class DtlsTransport:
         except Exception as error:
             self.server.abandon(question.handshake, self._loop.time(), detail=repr(error))
             self._loop.call_exception_handler({"message": "a credential could not be checked", "exception": error})
+        if not self._flush_due:  # answers that come together leave together
+            self._flush_due = True
+            self._loop.call_soon(self._flush_answers)
+
+    def _flush_answers(self) -> None:
+        self._flush_due = False
         self.flush()
 
     async def _answer_psk(self, question: PskRequested) -> None:
