@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
+from lamplighter.bus.outbox import events
 from lamplighter.errors.storage import DatabaseUnavailable
+from lamplighter.services.support.store import switches
 from lamplighter.storage.database import Database, TransactionFailed, UniqueViolation
 from lamplighter.storage.postgresql import PostgresqlDatabase
 from lamplighter.storage.query import Query, insert
@@ -390,3 +393,54 @@ async def test_a_commit_that_fails_fails_its_transactions_and_the_next_works(dat
     assert await ids(database) == []
     await one(7, orphan=False)
     assert await ids(database) == ["7"]
+
+
+async def test_rows_inserted_later_are_there_for_every_read_and_gone_with_what_is_undone(database: Database) -> None:
+    def rows(*numbers: int) -> list[dict[str, Any]]:
+        return [{"kind": "K", "account_id": "a", "device_id": None, "time": n, "data": "{}"} for n in numbers]
+
+    times = Query(sa.select(events.c.time).order_by(events.c.position))
+    switch = {"name": "s", "value": "1"}
+    async with database.transaction() as tx:
+        await tx.insert_later(events, rows(1, 2))
+        await tx.insert_later(switches, [switch])
+        await tx.insert_later(events, [])
+        assert [row[0] for row in await tx.fetch_all(times)] == [1, 2]
+        await tx.insert_later(events, rows(3))
+        with pytest.raises(KeyError):
+            async with tx.savepoint():
+                await tx.insert_later(events, rows(4))
+                raise KeyError
+        async with tx.savepoint():
+            await tx.insert_later(events, rows(5))
+    assert [row[0] for row in await database.fetch_all(times)] == [1, 2, 3, 5]
+    with pytest.raises(KeyError):
+        async with database.transaction() as tx:
+            await tx.insert_later(events, rows(6))
+            raise KeyError
+    called: list[int] = []
+    with pytest.raises(UniqueViolation):
+        async with database.transaction() as tx:
+            tx.after_commit(lambda: called.append(1))
+            await tx.insert_later(events, rows(7))
+            await tx.insert_later(switches, [switch])
+    assert [row[0] for row in await database.fetch_all(times)] == [1, 2, 3, 5] and not called
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_a_process_that_hangs_inside_a_transaction_is_cut_off(
+    open_database: Callable[[], Database], postgres: PostgresServer
+) -> None:
+    hanging, other = open_database(), open_database()
+    assert isinstance(hanging, PostgresqlDatabase)
+    hanging.timeout = 0.2
+    await hanging.start()
+    await other.start()
+    add = Query(insert(switches).values(name="s", value="1").on_conflict_do_nothing())
+    with pytest.raises(DatabaseUnavailable):
+        async with hanging.transaction() as tx:
+            await tx.execute(add)
+            async with other.transaction() as waits:  # until the first is cut off
+                assert await waits.execute(add) == 1
+    await hanging.close()
+    await other.close()

@@ -119,6 +119,7 @@ async def test_a_cursor_is_kept_and_never_goes_back(database: Database, log: Eve
 async def test_no_cursor_passes_a_transaction_still_open(database: Database, log: EventLog) -> None:
     async with database.transaction() as slow:
         await append(slow, event(1))
+        await slow.fetch_all(_SLOW)  # written, and not committed
         await happen(database, 2)
         assert numbers_of(await log.read(START, 10)) == []
         end = await log.end()
@@ -151,12 +152,17 @@ async def test_a_reader_beside_many_writers_misses_nothing_and_sees_nothing_twic
     assert sorted(seen) == list(range(120))
 
 
-async def test_pruning_keeps_what_is_young_and_what_a_cursor_has_not_passed(database: Database, log: EventLog) -> None:
+async def test_pruning_keeps_what_is_young_and_names_the_cursor_that_keeps_more(
+    database: Database, log: EventLog, caplog: pytest.LogCaptureFixture
+) -> None:
     await happen(database, *range(5), time=100)
     await happen(database, 5, time=300)
     third = (await log.read(START, 3))[-1].position
     await log.commit("slow", third)
     assert await log.prune(before=200) == 3
+    assert await log.behind(before=200) == ["slow"]
+    assert await log.behind(before=100) == []
+    assert "'slow'" in caplog.text
     assert numbers_of(await log.read(START, 10)) == [3, 4, 5]
     await log.forget("slow")
     assert await log.prune(before=200) == 2

@@ -8,6 +8,7 @@ and there the transaction is always 0.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 
 import msgspec
@@ -19,6 +20,8 @@ from lamplighter.bus.outbox import events
 from lamplighter.storage.database import Database, Transaction
 from lamplighter.storage.query import Query, insert
 from lamplighter.storage.schema import BigInteger, OldestOpenTransaction, Text, metadata
+
+log = logging.getLogger(__name__)
 
 START = "0.0"
 """The position before everything."""
@@ -59,6 +62,13 @@ _COMMIT = Query(
 _CURSOR = Query(sa.select(cursors).where(cursors.c.name == sa.bindparam("name")))
 _FORGET = Query(sa.delete(cursors).where(cursors.c.name == sa.bindparam("name")))
 _LAST_CURSOR = Query(sa.select(cursors).order_by(cursors.c.xid, cursors.c.position).limit(1))
+_OLDEST = Query(sa.select(events).order_by(events.c.xid, events.c.position).limit(1))
+_BEHIND = Query(
+    sa.select(cursors.c.name)
+    .where(sa.tuple_(cursors.c.xid, cursors.c.position) < _GIVEN)
+    .order_by(cursors.c.xid, cursors.c.position, cursors.c.name)
+    .limit(100)
+)
 _PRUNE = Query(
     sa.delete(events).where(
         events.c.position.in_(
@@ -130,7 +140,8 @@ class EventLog:
 
     async def prune(self, before: int) -> int:
         """Delete what is older than that time (microseconds UTC) and behind every cursor; the number of events
-        deleted."""
+        deleted. Cursors that keep older events are named in the log: one that nobody moves lets the log grow for
+        ever."""
         last = await self._database.fetch_one(_LAST_CURSOR)
         xid, place = (last["xid"], last["position"]) if last is not None else (2**63 - 1, 0)
         total = 0
@@ -139,7 +150,22 @@ class EventLog:
                 deleted = await transaction.execute(_PRUNE, xid=xid, position=place, before=before)
             total += deleted
             if deleted < PRUNED_TOGETHER:
-                return total
+                break
+        behind = await self.behind(before)
+        if behind:
+            log.warning(
+                "the event log keeps what it should not have any more, for cursors that do not move: %s", behind
+            )
+        return total
+
+    async def behind(self, before: int) -> list[str]:
+        """The cursors, hindmost first and at most 100, that have not passed the oldest event although it is older than
+        that time (microseconds UTC)."""
+        oldest = await self._database.fetch_one(_OLDEST)
+        if oldest is None or oldest["time"] >= before:
+            return []
+        rows = await self._database.fetch_all(_BEHIND, xid=oldest["xid"], position=oldest["position"])
+        return [row["name"] for row in rows]
 
     async def on_append(self, callback: Callable[[], None]) -> Subscription:
         """Call back when there may be more to read. A hint: it may come for nothing, and may be lost."""

@@ -7,7 +7,6 @@ import sqlalchemy as sa
 
 from lamplighter.bus.event import Event
 from lamplighter.storage.database import Transaction
-from lamplighter.storage.query import Query
 from lamplighter.storage.schema import BigInteger, CurrentTransaction, Serial, Text, metadata
 
 events = sa.Table(
@@ -24,10 +23,6 @@ events = sa.Table(
     sqlite_autoincrement=True,
 )
 
-_APPEND = Query(
-    sa.insert(events).values({name: sa.bindparam(name) for name in ("kind", "account_id", "device_id", "time", "data")})
-)
-
 
 async def append(transaction: Transaction, *happened: Event) -> None:
     """Add events to the log; they are there when, and only when, the transaction is committed."""
@@ -41,10 +36,6 @@ async def append(transaction: Transaction, *happened: Event) -> None:
         }
         for event in happened
     ]
-    if len(rows) == 1:
-        await transaction.execute(_APPEND, **rows[0])
-    elif rows:
-        await transaction.execute_many(_APPEND, rows)
-    else:
-        return
-    transaction.after_commit(transaction.announce)
+    if rows:
+        await transaction.insert_later(events, rows)
+        transaction.after_commit(transaction.announce)

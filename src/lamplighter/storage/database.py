@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol
 
+import sqlalchemy as sa
+
 from lamplighter.storage.query import DialectName, Query
 
 
@@ -80,6 +82,14 @@ class Transaction(Reader, Protocol):
 
     async def execute_many(self, query: Query, rows: Iterable[Mapping[str, Any]], /) -> None:
         """Run a statement for each row. Raises UniqueViolation."""
+        ...
+
+    async def insert_later(self, table: sa.Table, rows: Iterable[Mapping[str, Any]], /) -> None:
+        """Insert rows, all with the same columns, before the next read in the transaction or its end.
+
+        For rows that nobody writes to in the same transaction: on PostgreSQL those of all tables go in one statement.
+        A UniqueViolation comes from there, too late to be treated inside the block.
+        """
         ...
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:

@@ -10,11 +10,12 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 import asyncpg
+import sqlalchemy as sa
 
 from lamplighter.errors.storage import DatabaseContention, DatabaseUnavailable
 from lamplighter.storage.database import Row, Transaction, TransactionFailed, UniqueViolation, announce_nothing
 from lamplighter.storage.migrations import migrate_postgresql
-from lamplighter.storage.query import Query
+from lamplighter.storage.query import Query, inserts_of
 from lamplighter.storage.sqlite_writer import run_callback
 
 UNAVAILABLE = (
@@ -27,6 +28,7 @@ UNAVAILABLE = (
     asyncpg.CannotConnectNowError,
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
+    asyncpg.InternalClientError,  # the server's last words crossed ours: the driver has lost its place
 )
 
 SERVER_SETTINGS = {
@@ -72,7 +74,11 @@ class PostgresqlDatabase:
                 command_timeout=self.timeout,
                 statement_cache_size=1024,
                 max_cached_statement_lifetime=0,
-                server_settings=SERVER_SETTINGS,
+                # A process that hangs inside a transaction holds its locks, and keeps all others from the event log.
+                server_settings={
+                    **SERVER_SETTINGS,
+                    "idle_in_transaction_session_timeout": str(round(2000 * self.timeout)),
+                },
                 reset=_keep_session,
             )
         except UNAVAILABLE as error:
@@ -164,7 +170,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
     """A transaction on a connection of its own (READ COMMITTED)."""
 
     dialect: Literal["postgresql"] = "postgresql"
-    __slots__ = ("_callbacks", "_connection", "_database", "_failed", "_transaction", "announce")
+    __slots__ = ("_callbacks", "_connection", "_database", "_failed", "_later", "_transaction", "announce")
 
     def __init__(self, database: PostgresqlDatabase) -> None:
         self._database = database
@@ -173,6 +179,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
         self._transaction: Any = None
         self._callbacks: list[Callable[[], None]] = []
         self._failed = False
+        self._later: dict[tuple[sa.Table, tuple[str, ...]], list[Mapping[str, Any]]] = {}
 
     async def __aenter__(self) -> PostgresqlTransaction:
         self._connection, self._transaction = await self._database.begin()
@@ -181,6 +188,13 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is None and self._later and not self._failed:
+            try:
+                await self._insert()
+            except BaseException:
+                connection, self._connection = self._connection, None
+                await _to_the_end(self._rollback(connection))
+                raise
         connection, self._connection = self._connection, None
         # A task that is cancelled now must not leave a commit half told: its callbacks follow its commit.
         if error is None and not self._failed:
@@ -192,6 +206,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
 
     async def fetch_one(self, query: Query, /, **values: Any) -> Row | None:
         text, arguments = query.render("postgresql", values)
+        await self._insert()
         connection = self._usable()
         try:
             row: Row | None = await _fetchrow(connection, query, text, arguments)
@@ -201,6 +216,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
 
     async def fetch_all(self, query: Query, /, **values: Any) -> Sequence[Row]:
         text, arguments = query.render("postgresql", values)
+        await self._insert()
         connection = self._usable()
         try:
             rows: Sequence[Row] = await _fetch(connection, query, text, arguments)
@@ -230,6 +246,23 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
         except BaseException as error:
             raise self._failure(error) from error
 
+    async def insert_later(self, table: sa.Table, rows: Iterable[Mapping[str, Any]], /) -> None:
+        self._usable()
+        for row in rows:
+            self._later.setdefault((table, tuple(row)), []).append(row)
+
+    async def _insert(self) -> None:
+        """What was to be inserted later, now, in one round trip."""
+        if not self._later:
+            return
+        later, self._later = self._later, {}
+        arrays = [[row[name] for row in rows] for (_, columns), rows in later.items() for name in columns]
+        connection = self._usable()
+        try:
+            await connection.execute(inserts_of(tuple(later)), *arrays)
+        except BaseException as error:
+            raise self._failure(error) from error
+
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         return _Savepoint(self)
 
@@ -240,6 +273,8 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
         try:
             await self._transaction.commit()
         except Exception as error:
+            if isinstance(error, asyncpg.InternalClientError):
+                connection.terminate()
             raise mapped(error, connection) from error
         finally:
             await self._database.release(connection)
@@ -275,6 +310,7 @@ class _Savepoint(AbstractAsyncContextManager[None]):
         self._inner: Any = None
 
     async def __aenter__(self) -> None:
+        await self._transaction._insert()
         self._inner = self._transaction._usable().transaction()
         try:
             await self._inner.start()
@@ -286,9 +322,11 @@ class _Savepoint(AbstractAsyncContextManager[None]):
     ) -> None:
         transaction = self._transaction
         if error is None:
+            await transaction._insert()
             transaction._usable()
             await self._inner.commit()
             return
+        transaction._later.clear()
         try:
             await self._inner.rollback()
         except Exception as failure:

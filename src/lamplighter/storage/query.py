@@ -7,9 +7,12 @@ value.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any, Literal, NamedTuple
 
+import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as insert
 from sqlalchemy.dialects.postgresql.asyncpg import PGDialect_asyncpg
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
@@ -127,3 +130,25 @@ class Query:
         missing = sorted(plan.known - values.keys())
         unknown = sorted(values.keys() - plan.known)
         return TypeError(f"missing values {missing}, unknown values {unknown} for: {plan.text}")
+
+
+@cache
+def insert_of(table: sa.Table, columns: tuple[str, ...]) -> Query:
+    """The INSERT of one row with these columns."""
+    return Query(sa.insert(table).values({name: sa.bindparam(name) for name in columns}))
+
+
+@cache
+def inserts_of(parts: tuple[tuple[sa.Table, tuple[str, ...]], ...]) -> str:
+    """PostgreSQL's text for any number of rows of several tables: an array for each column, in this order."""
+    numbers = itertools.count(1)
+    texts = []
+    for table, columns in parts:
+        types = [
+            _postgresql.type_compiler_instance.process(table.c[name].type).partition(" COLLATE")[0] for name in columns
+        ]
+        arrays = ", ".join(f"${next(numbers)}::{each}[]" for each in types)
+        texts.append(f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT * FROM unnest({arrays})")
+    *first, last = texts
+    named = ", ".join(f"w{number} AS ({text})" for number, text in enumerate(first))
+    return f"WITH {named} {last}" if first else last

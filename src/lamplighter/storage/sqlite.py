@@ -22,7 +22,7 @@ import sqlalchemy
 from lamplighter.errors.storage import DatabaseUnavailable
 from lamplighter.storage.database import Transaction, TransactionFailed, UniqueViolation, announce_nothing
 from lamplighter.storage.migrations import migrate_sqlite
-from lamplighter.storage.query import Query
+from lamplighter.storage.query import Query, insert_of
 from lamplighter.storage.schema import metadata
 from lamplighter.storage.sqlite_writer import UNAVAILABLE, Writer, primary_code, unavailable
 
@@ -163,6 +163,11 @@ class SqliteTransaction(AbstractAsyncContextManager[Transaction]):
             await self._writer.in_thread(lambda: self._run_many(rendered))
         else:
             self._run_many(rendered)
+
+    async def insert_later(self, table: sqlalchemy.Table, rows: Iterable[Mapping[str, Any]], /) -> None:
+        rows = list(rows)
+        if rows:
+            await self.execute_many(insert_of(table, tuple(rows[0])), rows)
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         return _Savepoint(self, f"s{next(self._savepoints)}")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -10,8 +12,10 @@ import sqlalchemy as sa
 
 from lamplighter.bus.outbox import events as event_log
 from lamplighter.errors.directory import DeviceLimitReached, DeviceNotFound
+from lamplighter.services.directory import counts
+from lamplighter.services.directory.counts import MOST_FOLDED
 from lamplighter.services.directory.lifecycle import Lifecycle
-from lamplighter.services.directory.model import Facts
+from lamplighter.services.directory.model import Block, Facts
 from lamplighter.settings import Access, Settings
 from lamplighter.storage.database import Database
 from lamplighter.storage.query import Query
@@ -230,3 +234,45 @@ async def test_a_stored_filter_selects_devices_in_pages(app: App) -> None:
     assert first == ids[1:4]
     assert await app.directory.matching(ACCOUNT, text, after=first[-1], limit=3) == ids[4:]
     assert await app.directory.matching(FOREIGN, text, limit=3) == []
+
+
+async def test_a_reset_that_two_processes_hear_of_at_once_makes_one_new_record(
+    app: App, open_database: Callable[[], Database]
+) -> None:
+    first = (await ensured(app)).device_id
+    other = App(database := open_database())
+    await database.start()
+    results = await asyncio.gather(*(ensured(each, reset=True) for each in (app, other) * 3))
+    assert first not in {each.device_id for each in results}
+    await database.close()
+    page = await app.get("/v3/devices?include=total_count")
+    assert page["total_count"] == len(page["data"]) == 1
+    await app.directory.fold_counts()
+    assert (await app.get("/v3/devices?include=total_count"))["total_count"] == 1
+
+
+async def test_registrations_that_cross_a_suspension_lose_nothing_of_it(app: App) -> None:
+    device = (await ensured(app, Facts())).device_id
+
+    async def register() -> None:
+        async with app.database.transaction() as tx:
+            await app.directory.registered(tx, ACCOUNT, device, Facts())
+
+    async def suspend() -> None:
+        await app.directory.suspend(ACCOUNT, device, Block(category="other", description="why"))
+
+    await asyncio.gather(register(), suspend(), register(), register())
+    shown = await app.get(f"/v3/devices/{device}")
+    assert shown["operator_suspended"] and shown["lifecycle_status"] == "blocked"
+    states = (await app.get("/v3/devices?include=total_count&state__eq=" + shown["state"]))["total_count"]
+    assert states == 1
+
+
+async def test_one_round_of_folding_takes_all_there_is(database: Database) -> None:
+    async with database.transaction() as tx:
+        for number in range(MOST_FOLDED + 10):
+            await counts.change(tx, ACCOUNT, {f"group:{number % 7}": 1})
+    assert await counts.fold(database) == MOST_FOLDED + 10
+    assert sum((await counts.read(database, ACCOUNT, [f"group:{number}" for number in range(7)])).values()) == (
+        MOST_FOLDED + 10
+    )

@@ -46,7 +46,6 @@ _BOTH = sa.union_all(
 ).subquery()
 _AMOUNT = sa.cast(sa.func.sum(_BOTH.c.amount), sa.BigInteger).label("amount")
 _READ = Query(sa.select(_BOTH.c.name, _AMOUNT).group_by(_BOTH.c.name))
-_CHANGE = Query(sa.insert(changes).values({name: sa.bindparam(name) for name in ("account_id", "name", "amount")}))
 _ENSURE = Query(
     insert(counts)
     .values(account_id=sa.bindparam("account_id"), name=sa.bindparam("name"), amount=0)
@@ -95,10 +94,7 @@ async def devices(reader: Reader, account_id: str) -> int:
 async def change(transaction: Transaction, account_id: str, amounts: Mapping[str, int]) -> None:
     """Add to counts."""
     rows = [{"account_id": account_id, "name": name, "amount": amount} for name, amount in amounts.items() if amount]
-    if len(rows) == 1:
-        await transaction.execute(_CHANGE, **rows[0])
-    elif rows:
-        await transaction.execute_many(_CHANGE, rows)
+    await transaction.insert_later(changes, rows)
 
 
 async def alone(transaction: Transaction, account_id: str) -> None:
@@ -114,7 +110,17 @@ async def forget(transaction: Transaction, account_id: str, name: str) -> None:
 
 
 async def fold(database: Database) -> int:
-    """Fold the oldest changes into the counts; how many there were. Safe beside other processes that do the same."""
+    """Fold the changes into the counts, the oldest first; how many there were. Safe beside other processes that do the
+    same."""
+    total = 0
+    while True:
+        folded = await _fold(database)
+        total += folded
+        if folded < MOST_FOLDED:
+            return total
+
+
+async def _fold(database: Database) -> int:
     async with database.transaction() as transaction:
         rows = await transaction.fetch_all(_TAKE, most=MOST_FOLDED)
         sums: dict[tuple[str, str], int] = defaultdict(int)

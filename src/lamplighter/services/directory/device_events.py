@@ -18,7 +18,6 @@ _GET = Query(
         device_events.c.account_id == sa.bindparam("account_id"), device_events.c.id == sa.bindparam("id")
     )
 )
-_INSERT = Query(sa.insert(device_events).values({each.name: sa.bindparam(each.name) for each in device_events.columns}))
 
 
 async def get(reader: Reader, account_id: str, event_id: str) -> Row | None:
@@ -46,20 +45,20 @@ async def add(
     :param state_change: where it differs from what the kind of event says
     :param counted: what else changes of the account's counts
     """
-    await transaction.execute(
-        _INSERT,
-        account_id=account_id,
-        id=event_id,
-        device_id=device_id,
-        date_time=created_at if date_time is None else min(date_time, created_at),
-        created_at=created_at,
-        event_type=happening.code,
-        event_type_category=happening.category,
-        event_type_description=happening.outcome,
-        description=happening.description,
-        state_change=int(happening.state_change if state_change is None else state_change),
-        data=store.encoded(data or {}),
-    )
+    row = {
+        "account_id": account_id,
+        "id": event_id,
+        "device_id": device_id,
+        "date_time": created_at if date_time is None else min(date_time, created_at),
+        "created_at": created_at,
+        "event_type": happening.code,
+        "event_type_category": happening.category,
+        "event_type_description": happening.outcome,
+        "description": happening.description,
+        "state_change": int(happening.state_change if state_change is None else state_change),
+        "data": store.encoded(data or {}),
+    }
+    await transaction.insert_later(device_events, [row])
     await counts.change(transaction, account_id, {counts.EVENTS: 1, **(counted or {})})
 
 

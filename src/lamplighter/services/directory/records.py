@@ -107,18 +107,26 @@ class Records:
         data: Mapping[str, str] | None = None,
         *,
         time: int | None = None,
-    ) -> None:
-        """Write what differs, count it, and tell of it."""
+        locked: bool = True,
+    ) -> bool:
+        """Write what differs, count it, and tell of it.
+
+        :param locked: whether the row is held. If it is not, and was changed meanwhile, nothing is done: False
+        """
         changed = differing(row, values)
         if "device_execution_mode" in changed:
             production = changed["device_execution_mode"] == PRODUCTION_MODE
             changed["deployed_state"] = "production" if production else "development"
         changed["updated_at"] = self._stamps.after(row["updated_at"]) if time is None else time
-        await store.change(tx, row, changed)
+        if locked:
+            await store.change(tx, row, changed)
+        elif not await store.change_if_still(tx, row, changed):
+            return False
         moved = {}
         if "state" in changed:
             moved = {counts.of_state(row["state"]): -1, counts.of_state(changed["state"]): 1}
         await self.tell(tx, row, how, data, state_change=bool(moved), counted=moved)
+        return True
 
     async def tell(
         self,

@@ -108,19 +108,21 @@ class Directory:
             record, its old one is deleted; any other keeps its own (reference: the vendor's client expects both)
         """
         key = compared(endpoint_name)
-        found = await store.by_endpoint(tx, account_id, key)
-        if found is not None and reset and found["device_execution_mode"] == DEVELOPER_MODE:
-            await self.records.delete(tx, found)
-            found = None
-        if found is None:
+        while True:
+            found = await store.by_endpoint(tx, account_id, key)
+            if found is not None and reset and found["device_execution_mode"] == DEVELOPER_MODE:
+                found = await store.lock(tx, account_id, found["id"])
+                if found is not None:
+                    await self.records.delete(tx, found)
+                found = None  # deleted by us, or by another process that was told the same
+            if found is not None:
+                return Ensured(found["id"], created=False, suspended=_is_suspended(found))
             values = {**facts.values(), "state": state}
             device_id = await self.records.add(tx, account_id, endpoint_name, values)
             if device_id is not None:
                 await self.records.check_limit(tx, account_id, tier)
                 return Ensured(device_id, created=True, suspended=False)
-            found = await store.by_endpoint(tx, account_id, key)  # another process was first
-            assert found is not None
-        return Ensured(found["id"], created=False, suspended=_is_suspended(found))
+            reset = False  # another process was first: its record is as new as ours would have been
 
     async def bootstrapped(self, tx: Transaction, account_id: str, device_id: str, facts: Facts) -> None:
         """The device was given its credentials. Raises DeviceNotFound."""
@@ -139,11 +141,18 @@ class Directory:
 
         Raises DeviceNotFound.
         """
-        row = await store.get(tx, account_id, device_id)
-        if row is not None and row["state"] == "registered" and not differing(row, facts.values()):
-            return
-        row = await self.records.locked(tx, account_id, device_id)
         values = {**facts.values(), "state": "registered"}
+        row = await store.get(tx, account_id, device_id)
+        if row is not None:
+            changed = differing(row, values)
+            if not changed:
+                return
+            # The usual case in fewer steps: only the state differs, and nobody else is at it.
+            if changed.keys() == {"state"} and await self.records.change(
+                tx, row, changed, Lifecycle.REGISTERED, locked=False
+            ):
+                return
+        row = await self.records.locked(tx, account_id, device_id)
         changed = differing(row, values)
         if "state" in changed:
             await self.records.change(tx, row, values, Lifecycle.REGISTERED)

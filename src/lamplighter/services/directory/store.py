@@ -136,6 +136,14 @@ async def change(transaction: Transaction, old: Row, values: Mapping[str, Any]) 
     await transaction.execute(_update(tuple(sorted(stored))), account_id=account_id, id=device_id, **new)
 
 
+async def change_if_still(transaction: Transaction, old: Row, values: Mapping[str, Any]) -> bool:
+    """Write new values of some columns, no maps among them, to a row that was read and not locked; False, and nothing
+    is done, when somebody has changed it meanwhile."""
+    new = {f"new_{name}": value for name, value in values.items()}
+    keys = {"account_id": old["account_id"], "id": old["id"], "old_updated_at": old["updated_at"]}
+    return bool(await transaction.execute(_update(tuple(sorted(values)), True), **keys, **new))
+
+
 async def remove(transaction: Transaction, old: Row) -> list[str]:
     """Delete a device; the groups it was in."""
     account_id, device_id = old["account_id"], old["id"]
@@ -179,8 +187,10 @@ _DECODER = msgspec.json.Decoder(dict[str, str])
 
 
 @cache
-def _update(columns: tuple[str, ...]) -> Query:
-    return Query(sa.update(devices).where(*_OWN).values({name: sa.bindparam(f"new_{name}") for name in columns}))
+def _update(columns: tuple[str, ...], if_still: bool = False) -> Query:
+    still = [devices.c.updated_at == sa.bindparam("old_updated_at")] if if_still else []
+    values: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in columns}
+    return Query(sa.update(devices).where(*_OWN, *still).values(values))
 
 
 def _time(microseconds: int | None) -> str | UnsetType:
