@@ -289,6 +289,7 @@ class Slow:
     def __init__(self) -> None:
         self.shaken, self.go_on, self.gone = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self.closed: int | None = None
+        self.close_code: int | None = None
 
     async def accept(self) -> None:
         self.shaken.set()
@@ -300,6 +301,9 @@ class Slow:
     async def receive(self) -> str | bytes | None:
         await self.gone.wait()
         return None
+
+    async def reached(self) -> bool:
+        raise AssertionError("nothing was sent")
 
     async def close(self, code: int, reason: str = "") -> None:
         self.closed = code

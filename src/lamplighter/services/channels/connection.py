@@ -24,6 +24,10 @@ STALLED = 60.0
 """Seconds after which a peer that takes nothing has gone. The server's pings give it as long."""
 CLOSING = 5.0
 """Seconds that writing the close frame may take."""
+PROOF = 1.0
+"""Seconds that a peer gets to prove that it has the last frames, when its connection ends from our side."""
+DONE = frozenset({1000, 1001})
+"""Close codes of a client that left of its own will (RFC 6455 section 7.4.1)."""
 
 RELEASE = b"release"
 """Asked of the connection that has a channel, by the one that takes it over."""
@@ -38,7 +42,12 @@ class Socket(Protocol):
 
     async def send(self, text: str) -> None: ...
 
+    @property
+    def close_code(self) -> int | None: ...
+
     async def receive(self) -> str | bytes | None: ...
+
+    async def reached(self) -> bool: ...
 
     async def close(self, code: int, reason: str = "") -> None: ...
 
@@ -51,13 +60,14 @@ class Presented(NamedTuple):
 
 
 class Ending(NamedTuple):
-    """Why a connection ends (the contract's close codes); code None: the peer has gone."""
+    """Why a connection ends (the contract's close codes); code None: it has ended from the other side."""
 
     code: int | None
     reason: str
 
 
 GONE = Ending(None, "")
+LEFT = Ending(None, "the client closed")
 DELETED = Ending(1000, "the channel was deleted")
 REPLACED = Ending(1001, "a newer connection has the channel")
 REVOKED = Ending(1008, "the key is no longer valid")
@@ -69,8 +79,9 @@ STOPPING = Ending(1012, "the server is restarting; connect again")
 class Connection:
     """One accepted connection that has claimed its channel.
 
-    The peer acknowledges nothing, so a frame counts as delivered when the connection has outlived it for a look, or has
-    ended otherwise than by our death: then at most the frames of the last two looks are sent once more.
+    Writing a frame delivers nothing yet: it may stay in the buffers of a peer that went without a word. The cursor goes
+    past a frame when the peer has answered a ping that was sent behind it, or has closed the connection properly.
+    Whatever else ends the connection, the frames after that come again, with the same ``uid``.
 
     :param look: seconds between two looks at the key, the channel and the cursor
     """
@@ -104,8 +115,8 @@ class Connection:
         self._changed = asyncio.Event()
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._sending = False
-        self._passed = self.sent
-        self._settled = self.sent
+        self._frame = self.sent
+        self._proven = self.sent
 
     def look(self) -> None:
         """Something about the channel or its keys may have changed: look at once."""
@@ -123,9 +134,10 @@ class Connection:
         return str(self.sent).encode()
 
     async def run(self) -> None:
-        """Deliver until something ends it, leave the cursor behind what was sent, and close."""
+        """Deliver until something ends it, leave the cursor behind what the peer has, and close."""
         watch = asyncio.create_task(self._until(self._watch()))
-        others = [asyncio.create_task(self._until(each)) for each in (self._deliver(), self._listen())]
+        others = [asyncio.create_task(self._until(each)) for each in (self._deliver(), self._listen(), self._prove())]
+        ending = GONE
         try:
             ending = await self._ending
         finally:
@@ -133,7 +145,7 @@ class Connection:
                 task.cancel()
             self._changed.set()  # it writes to the database, and is not torn from that
             await asyncio.gather(watch, *others, return_exceptions=True)
-            await self._leave()
+            await self._leave(ending)
         if ending.code is not None:
             await close(self._socket, ending)
 
@@ -169,13 +181,28 @@ class Connection:
             return False
         finally:
             self._sending = False
-        self._passed, self.sent = self.sent, message.place
+        self.sent = self._frame = message.place
         return True
 
     async def _listen(self) -> Ending:
         while await self._socket.receive() is not None:
             pass  # applications have nothing to say here
-        return GONE
+        return LEFT if self._socket.close_code in DONE else GONE
+
+    async def _prove(self) -> Ending:
+        while True:
+            await asyncio.sleep(self._look_seconds)
+            if not await self._reached():
+                await asyncio.sleep(0)  # the listener's turn: it knows how it ended
+                return GONE
+
+    async def _reached(self) -> bool:
+        """Find out whether the peer has what was sent until now. False: it has gone."""
+        sent = self.sent
+        if self._frame > self._proven and not await self._socket.reached():
+            return False
+        self._proven = sent
+        return True
 
     async def _watch(self) -> Ending:
         while True:
@@ -189,7 +216,7 @@ class Connection:
                 ending = await self._check()
                 if ending is not None:
                     return ending
-                await self._settle()
+                await self._advance(self._proven)
             except Error as error:
                 log.warning("a notification connection could not be checked", error=error.name)
 
@@ -211,20 +238,20 @@ class Connection:
         self.channel = current
         return None
 
-    async def _settle(self) -> None:
-        """Commit what had been sent at the last look; of a frame that the peer is slow to take, nothing."""
-        settled = self._settled
-        self._settled = self._passed if self._sending else self.sent
-        await self._advance(settled)
-
     async def _advance(self, place: Place) -> None:
         if place > self.channel.cursor:
             await self._store.advance(self.channel, place)
             self.channel = self.channel._replace(cursor=place)
 
-    async def _leave(self) -> None:
+    async def _leave(self, ending: Ending) -> None:
+        if ending is LEFT:
+            self._proven = self.sent
+        elif ending is not GONE:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(PROOF):
+                    await self._reached()
         try:
-            await self._advance(self.sent)
+            await self._advance(self._proven)
             await self._store.release(self.channel, self.id)
         except Error as error:
             log.warning("a notification connection could not leave its cursor", error=error.name)
