@@ -7,7 +7,9 @@ import asyncio
 import httpx2
 import pytest
 
+from lamplighter.services.channels.place import Place
 from lamplighter.services.channels.poll import Poll
+from lamplighter.services.channels.store import Channel, Store
 from lamplighter.storage.database import Database
 from tests.api.toy import ADMIN
 from tests.contract import check
@@ -71,6 +73,34 @@ async def test_what_happens_between_two_polls_waits_and_comes_once_and_in_order(
             await served.happen(*(notified(each) for each in range(number, number + 3)))
             found += (await served.call("GET", PULL)).json()["notifications"]
         assert [each["path"] for each in found] == [f"/3303/0/{number}" for number in range(31)]
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+async def test_a_poll_that_comes_while_the_cursor_is_written_is_told_nothing_twice(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get, advance = Store.get, Store.advance
+    writing, written = asyncio.Event(), asyncio.Event()
+
+    async def late_write(store: Store, channel: Channel, cursor: Place) -> None:
+        await writing.wait()
+        await advance(store, channel, cursor)
+        written.set()
+
+    async def late_read(store: Store, account_id: str, subject_id: str) -> Channel | None:
+        channel = await get(store, account_id, subject_id)
+        writing.set()
+        await written.wait()
+        await asyncio.gather(*served.channels._tasks)
+        return channel
+
+    async with serving(database, long_poll=0.05) as served:
+        await served.call("GET", PULL)
+        await served.happen(notified(1))
+        monkeypatch.setattr(Store, "advance", late_write)
+        assert (await served.call("GET", PULL)).status_code == 200
+        monkeypatch.setattr(Store, "get", late_read)
+        assert (await served.call("GET", PULL)).status_code == 204
 
 
 async def test_a_message_of_a_poll_has_one_kind_and_the_next_poll_the_next(database: Database) -> None:

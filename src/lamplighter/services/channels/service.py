@@ -81,7 +81,7 @@ class Channels:
         self._subscriptions: list[Subscription] = []
         self._open: dict[tuple[str, str], set[Connection | Poll]] = {}
         self._handshakes: set[str] = set()
-        self._handed: dict[str, Place] = {}
+        self._handed: dict[tuple[str, str], Place] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -183,12 +183,14 @@ class Channels:
 
         Raises OtherChannelExists, ChannelDeleted.
         """
+        # Taken before the row is read: the cursor may reach the disk, and be forgotten here, while the row is on its way.
+        handed = self._handed.get((caller.account_id, caller.subject_id), BEGINNING)
         channel = await self._store.get(caller.account_id, caller.subject_id)
         if channel is None or channel.mechanism != "LONG_POLLING":
             channel, _ = await self.register(caller, "LONG_POLLING", Serialization())
         if self._closing:
             return None
-        place = max(channel.cursor, self._handed.get(channel.id, BEGINNING))
+        place = max(channel.cursor, handed)
         poll = Poll(channel, place, store=self._store, queue=self._queue, tail=self._tail, look=self._look)
         gone = asyncio.ensure_future(disconnected())
         try:
@@ -291,9 +293,10 @@ class Channels:
 
     def _hand(self, channel: Channel, place: Place) -> None:
         """Move the cursor: here at once, for the next poll, and in the database as soon as may be."""
-        if place <= max(channel.cursor, self._handed.get(channel.id, BEGINNING)):
+        subject = (channel.account_id, channel.subject_id)
+        if place <= max(channel.cursor, self._handed.get(subject, BEGINNING)):
             return
-        self._handed[channel.id] = place
+        self._handed[subject] = place
         task = asyncio.create_task(self._advance(channel, place))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -304,5 +307,6 @@ class Channels:
         except Error as error:
             log.warning("a long-poll cursor could not be moved; its events will come again", error=error.name)
         finally:
-            if self._handed.get(channel.id) == place:
-                del self._handed[channel.id]
+            subject = (channel.account_id, channel.subject_id)
+            if self._handed.get(subject) == place:
+                del self._handed[subject]
