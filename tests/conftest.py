@@ -7,10 +7,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
 import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -21,6 +25,7 @@ from lamplighter.storage.migrations import migrate_postgresql, migrate_sqlite
 from lamplighter.storage.postgresql import PostgresqlDatabase
 from lamplighter.storage.query import DialectName
 from lamplighter.storage.sqlite import SqliteDatabase
+from tests import contract
 from tests.servers import NatsServer, PostgresServer
 
 TEMPLATE = "lamplighter_template"
@@ -34,6 +39,22 @@ structlog.configure(
     ],
     wrapper_class=structlog.make_filtering_bound_logger(30),
 )
+
+
+def pytest_report_header() -> str:
+    """Said at the top and, with -q, at the end: whether answers are held against the public contract."""
+    return _contract_line()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    terminalreporter.write_line(_contract_line())
+
+
+def _contract_line() -> str:
+    folder = os.environ.get(contract.VARIABLE)
+    if folder:
+        return f"contract: every answer is held against {contract.VARIABLE}"
+    return f"contract: NOT RUN, because {contract.VARIABLE} does not name the folder of the contract's data"
 
 
 @pytest.fixture(scope="session")
@@ -90,6 +111,77 @@ def postgres_template(postgres: PostgresServer) -> str:
     return TEMPLATE
 
 
+class PostgresDatabases:
+    """Migrated, empty databases of one server. One that a test gives back is emptied and given to the next: that takes
+    a few milliseconds, and making one takes hundreds."""
+
+    USES = 100
+    """Tests after which a database is made anew: nobody vacuums it."""
+
+    def __init__(self, server: PostgresServer, template: str) -> None:
+        self._server = server
+        self._template = template
+        self._free: list[tuple[str, int]] = []
+        self._numbers = itertools.count()
+        self._made: Sequence[Any] = ()
+
+    @asynccontextmanager
+    async def take(self) -> AsyncIterator[str]:
+        """The name of a database that nobody else has."""
+        if self._free:
+            name, uses = self._free.pop()
+        else:
+            name, uses = f"test_{next(self._numbers)}", 0
+            await _run(self._server.url("postgres"), f"CREATE DATABASE {name} TEMPLATE {self._template}")
+            self._made = self._made or await self._content(name)
+        try:
+            yield name
+        finally:
+            if uses < self.USES and await self._emptied(name):
+                self._free.append((name, uses + 1))
+            else:
+                await _run(self._server.url("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+
+    async def _content(self, name: str) -> Sequence[Any]:
+        connection = await asyncpg.connect(self._server.url(name))
+        try:
+            rows: Sequence[Any] = await connection.fetch(_MADE)
+            return rows
+        finally:
+            await connection.close()
+
+    async def _emptied(self, name: str) -> bool:
+        """Empty it; False when a test left more behind than rows."""
+        connection = await asyncpg.connect(self._server.url(name))
+        try:
+            await connection.execute(_END_OTHERS)
+            made = await connection.fetch(_MADE)
+            if made != self._made:
+                return False
+            await connection.execute(";".join(row["emptying"] for row in made))
+        finally:
+            await connection.close()
+        return True
+
+
+_END_OTHERS = (
+    "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
+_MADE = (
+    "SELECT CASE relkind WHEN 'r' THEN 'DELETE FROM ' ELSE 'ALTER SEQUENCE ' END || quote_ident(relname)"
+    " || CASE relkind WHEN 'r' THEN '' ELSE ' RESTART' END AS emptying FROM pg_class"
+    " WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'S') AND relname <> 'alembic_version'"
+    " ORDER BY relkind, relname"
+)
+"""A statement for each table and each counter."""
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(postgres: PostgresServer, postgres_template: str) -> PostgresDatabases:
+    return PostgresDatabases(postgres, postgres_template)
+
+
 @pytest.fixture
 async def open_database(
     dialect: DialectName, tmp_path: Path, request: pytest.FixtureRequest
@@ -104,11 +196,9 @@ async def open_database(
         yield lambda: SqliteDatabase(path, readers=2, timeout=5)
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    template: str = request.getfixturevalue("postgres_template")
-    name = f"test_{next(_numbers)}"
-    await _run(server.url("postgres"), f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield lambda: PostgresqlDatabase(server.url(name), pool=4, timeout=5)
-    await _run(server.url("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+    databases: PostgresDatabases = request.getfixturevalue("postgres_databases")
+    async with databases.take() as name:
+        yield lambda: PostgresqlDatabase(server.url(name), pool=4, timeout=5)
 
 
 @pytest.fixture
@@ -118,9 +208,6 @@ async def database(open_database: Callable[[], Database]) -> AsyncIterator[Datab
     await opened.start()
     yield opened
     await opened.close()
-
-
-_numbers = iter(range(1_000_000))
 
 
 async def _run(url: str, statement: str) -> None:
@@ -138,8 +225,6 @@ async def database_url(dialect: DialectName, request: pytest.FixtureRequest) -> 
         yield ""
         return
     server: PostgresServer = request.getfixturevalue("postgres")
-    template: str = request.getfixturevalue("postgres_template")
-    name = f"test_{next(_numbers)}"
-    await _run(server.url("postgres"), f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield server.url(name)
-    await _run(server.url("postgres"), f"DROP DATABASE {name} WITH (FORCE)")
+    databases: PostgresDatabases = request.getfixturevalue("postgres_databases")
+    async with databases.take() as name:
+        yield server.url(name)

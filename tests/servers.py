@@ -97,6 +97,7 @@ class PostgresServer:
             "listen_addresses": "",
             "unix_socket_directories": str(self._folder),
             "fsync": "on" if sync else "off",
+            "full_page_writes": "on" if sync else "off",
             "shared_buffers": "64MB",
             "max_connections": "60",
             "autovacuum": "off",
