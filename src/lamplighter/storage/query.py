@@ -91,14 +91,16 @@ class Query:
     :param heavy: the statement may take milliseconds (it touches many rows): on SQLite it leaves the event loop
     :param skewed: the best plan depends on the values (a rare attribute, a common one): PostgreSQL plans it each time, for
         one more round trip
+    :param quick: it reads a few rows by an index: on SQLite ``fetch_all`` answers it without leaving the event loop
     """
 
-    __slots__ = ("_plans", "heavy", "skewed", "statement")
+    __slots__ = ("_plans", "heavy", "quick", "skewed", "statement")
 
-    def __init__(self, statement: CompilerElement, *, heavy: bool = False, skewed: bool = False) -> None:
+    def __init__(self, statement: CompilerElement, *, heavy: bool = False, skewed: bool = False, quick: bool = False) -> None:
         self.statement = statement
         self.heavy = heavy
         self.skewed = skewed
+        self.quick = quick
         self._plans: dict[str, _Plan] = {}
 
     def render(self, dialect: DialectName, values: Mapping[str, Any]) -> tuple[str, Sequence[Any]]:

@@ -94,9 +94,14 @@ class SqliteDatabase:
         return row
 
     async def fetch_all(self, query: Query, /, **values: Any) -> Sequence[sqlite3.Row]:
-        if self._pool is None:
+        if self._pool is None or self._reader is None:
             raise DatabaseUnavailable(retry_after=1)
         text, arguments = query.render("sqlite", values)
+        if query.quick:
+            try:
+                return self._reader.execute(text, arguments).fetchall()
+            except sqlite3.Error as error:
+                raise mapped(error) from error
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, self._fetch_in_thread, text, arguments)
 
