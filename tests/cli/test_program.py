@@ -104,6 +104,11 @@ def test_a_port_in_use_stops_the_start_and_is_named_with_its_setting(program: Pr
     ended = second.run("serve")
     assert ended.returncode == 1
     assert f"TCP port {program.port}" in ended.stderr and "http.port" in ended.stderr
+    third = Program(tmp_path / "third")
+    third.environment["LAMPLIGHTER_LWM2M_PORT"] = str(program.lwm2m_port)
+    ended = third.run("serve")
+    assert ended.returncode == 1
+    assert str(program.lwm2m_port) in ended.stderr and "setting lwm2m.port" in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

@@ -44,6 +44,7 @@ from lamplighter.settings import Settings
 from lamplighter.storage.migrations import SchemaTooNew
 from lamplighter.storage.open import open_database
 from lamplighter.storage.seal import MasterKeyError, load_master_key
+from lamplighter.transport.datagram_socket import CannotBind
 
 log = structlog.get_logger("lamplighter.process")
 
@@ -134,7 +135,13 @@ class Process:
         if self.role in ("all", "lwm2m"):
             root = await self.access.root_account()
             self.lwm2m = Lwm2mRole(settings, self.clock, bus, connect, credentials, authority, insecure_account=root)
-            await self.lwm2m.start()
+            try:
+                await self.lwm2m.start()
+            except CannotBind as error:
+                setting = "lwm2m.port (or coap.port)" if settings.coap.insecure else "lwm2m.port"
+                raise CannotStart(
+                    f"{error.strerror}. Stop what uses it, or choose another port with the setting {setting}."
+                ) from error
             parts.push_async_callback(self.lwm2m.close)
         else:
             await connect.start(devices=False)
