@@ -159,6 +159,8 @@ class PostgresDatabases:
             if made != self._made:
                 return False
             await connection.execute(";".join(row["emptying"] for row in made))
+        except asyncpg.PostgresError:
+            return False
         finally:
             await connection.close()
         return True
@@ -169,12 +171,12 @@ _END_OTHERS = (
     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
 )
 _MADE = (
-    "SELECT CASE relkind WHEN 'r' THEN 'DELETE FROM ' ELSE 'ALTER SEQUENCE ' END || quote_ident(relname)"
-    " || CASE relkind WHEN 'r' THEN '' ELSE ' RESTART' END AS emptying FROM pg_class"
-    " WHERE relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'S') AND relname <> 'alembic_version'"
-    " ORDER BY relkind, relname"
+    "SELECT relname, relnatts, CASE relkind WHEN 'r' THEN 'DELETE FROM ' || quote_ident(relname)"
+    " WHEN 'S' THEN 'ALTER SEQUENCE ' || quote_ident(relname) || ' RESTART' ELSE '' END AS emptying"
+    " FROM pg_class WHERE relnamespace = current_schema()::regnamespace AND relname <> 'alembic_version'"
+    " UNION ALL SELECT version_num, 0, '' FROM alembic_version ORDER BY 3, 1"
 )
-"""A statement for each table and each counter."""
+"""What there is, with a statement that empties each table and one that sets back each counter."""
 
 
 @pytest.fixture(scope="session")

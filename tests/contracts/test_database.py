@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from lamplighter.bus.outbox import events
 from lamplighter.errors.storage import DatabaseUnavailable
 from lamplighter.services.support.store import switches
-from lamplighter.storage.database import Database, TransactionFailed, UniqueViolation
+from lamplighter.storage.database import Database, Transaction, TransactionFailed, UniqueViolation
 from lamplighter.storage.postgresql import PostgresqlDatabase
 from lamplighter.storage.query import Query, insert
 from lamplighter.storage.schema import BigInteger, Double, Json, LargeBinary, SmallInteger, Text, metadata
@@ -444,3 +444,43 @@ async def test_a_process_that_hangs_inside_a_transaction_is_cut_off(
                 assert await waits.execute(add) == 1
     await hanging.close()
     await other.close()
+
+
+async def test_work_done_together_is_each_callers_own(database: Database) -> None:
+    """Whoever fails, early or late, takes nobody along, and whoever succeeds is told once."""
+    told: list[int] = []
+
+    async def call(number: int) -> int:
+        async def work(tx: Transaction) -> int:
+            if number % 5 == 1:
+                raise KeyError(number)  # before anything was written
+            await tx.execute(INSERT, id=str(number), name="n")
+            if number % 5 == 2:
+                raise KeyError(number)
+            if number % 5 == 3:
+                await tx.execute(INSERT, id=str(number), name="again")
+            tx.after_commit(lambda: told.append(number))
+            return number
+
+        return await database.together(work)
+
+    results = await asyncio.gather(*(call(number) for number in range(150)), return_exceptions=True)
+    kinds = {0: "int", 1: "KeyError", 2: "KeyError", 3: "UniqueViolation", 4: "int"}
+    assert [type(each).__name__ for each in results] == [kinds[number % 5] for number in range(150)]
+    good = [number for number in range(150) if number % 5 in (0, 4)]
+    assert [results[number] for number in good] == good == sorted(told)
+    assert sorted(int(row["id"]) for row in await database.fetch_all(ALL)) == good
+
+
+async def test_a_caller_who_is_cancelled_among_others_leaves_them_alone(database: Database) -> None:
+    async def call(number: int) -> None:
+        await database.together(lambda tx: tx.execute(INSERT, id=str(number), name="n"))
+
+    tasks = [asyncio.create_task(call(number)) for number in range(20)]
+    for turn in range(3):
+        await asyncio.sleep(0)
+        tasks[turn].cancel()
+    done = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [each for each in done[3:] if each is not None] == []
+    found = {int(row["id"]) for row in await database.fetch_all(ALL)}
+    assert set(range(3, 20)) <= found

@@ -7,13 +7,15 @@ text), so that no value needs converting on its way. Statements are built with S
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
 from lamplighter.storage.query import DialectName, Query
+
+Result = TypeVar("Result")
 
 
 class Row(Protocol):
@@ -119,6 +121,14 @@ class Database(Reader, Protocol):
         Raises DatabaseUnavailable when it is not (or, when the connection broke during the commit itself, may not be),
         and DatabaseContention when PostgreSQL ended it in favour of another; both may be tried again. Do not open a
         second transaction inside the block.
+        """
+        ...
+
+    async def together(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        """Do the work in a transaction that many callers may share, which is cheaper; its result once it is on disk.
+
+        Raises what the work raises, and what ``transaction`` does. The work may be run a second time after everything
+        that it did was undone, so it changes nothing but the database; and if the caller is cancelled, it may be done.
         """
         ...
 

@@ -6,15 +6,18 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import lru_cache
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 import asyncpg
 import sqlalchemy as sa
+from sqlalchemy.sql.util import find_tables
 
 from lamplighter.errors.storage import DatabaseContention, DatabaseUnavailable
 from lamplighter.storage.database import Row, Transaction, TransactionFailed, UniqueViolation, announce_nothing
 from lamplighter.storage.migrations import migrate_postgresql
+from lamplighter.storage.postgresql_group import Group
 from lamplighter.storage.query import Query, inserts_of
 from lamplighter.storage.sqlite_writer import run_callback
 
@@ -58,6 +61,7 @@ class PostgresqlDatabase:
         self.timeout = timeout
         self._size = pool
         self._pool: Any = None
+        self._group = Group(lambda: PostgresqlTransaction(self))
 
     async def start(self) -> None:
         try:
@@ -95,6 +99,10 @@ class PostgresqlDatabase:
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         return PostgresqlTransaction(self)
+
+    async def together(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        result: Result = await self._group.run(work)
+        return result
 
     async def fetch_one(self, query: Query, /, **values: Any) -> Row | None:
         text, arguments = query.render("postgresql", values)
@@ -170,7 +178,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
     """A transaction on a connection of its own (READ COMMITTED)."""
 
     dialect: Literal["postgresql"] = "postgresql"
-    __slots__ = ("_callbacks", "_connection", "_database", "_failed", "_later", "_transaction", "announce")
+    __slots__ = ("_callbacks", "_connection", "_database", "_later", "_transaction", "announce", "failed", "written")
 
     def __init__(self, database: PostgresqlDatabase) -> None:
         self._database = database
@@ -178,7 +186,9 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
         self._connection: Any = None
         self._transaction: Any = None
         self._callbacks: list[Callable[[], None]] = []
-        self._failed = False
+        self.failed = False
+        self.written = 0
+        """Statements so far that changed something, or will."""
         self._later: dict[tuple[sa.Table, tuple[str, ...]], list[Mapping[str, Any]]] = {}
 
     async def __aenter__(self) -> PostgresqlTransaction:
@@ -188,7 +198,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None and self._later and not self._failed:
+        if error is None and self._later and not self.failed:
             try:
                 await self._insert()
             except BaseException:
@@ -197,7 +207,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
                 raise
         connection, self._connection = self._connection, None
         # A task that is cancelled now must not leave a commit half told: its callbacks follow its commit.
-        if error is None and not self._failed:
+        if error is None and not self.failed:
             await _to_the_end(self._commit(connection))
             return
         await _to_the_end(self._rollback(connection))
@@ -206,7 +216,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
 
     async def fetch_one(self, query: Query, /, **values: Any) -> Row | None:
         text, arguments = query.render("postgresql", values)
-        await self._insert()
+        await self._look(query)
         connection = self._usable()
         try:
             row: Row | None = await _fetchrow(connection, query, text, arguments)
@@ -216,7 +226,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
 
     async def fetch_all(self, query: Query, /, **values: Any) -> Sequence[Row]:
         text, arguments = query.render("postgresql", values)
-        await self._insert()
+        await self._look(query)
         connection = self._usable()
         try:
             rows: Sequence[Row] = await _fetch(connection, query, text, arguments)
@@ -226,6 +236,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
 
     async def execute(self, query: Query, /, **values: Any) -> int:
         text, arguments = query.render("postgresql", values)
+        self.written += 1
         connection = self._usable()
         try:
             status: str = await connection.execute(text, *arguments)
@@ -239,6 +250,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
         for row in rows:
             text, arguments = query.render("postgresql", row)
             groups.setdefault(text, []).append(arguments)
+        self.written += 1
         connection = self._usable()
         try:
             for text, group in groups.items():
@@ -248,8 +260,17 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
 
     async def insert_later(self, table: sa.Table, rows: Iterable[Mapping[str, Any]], /) -> None:
         self._usable()
+        self.written += 1
         for row in rows:
             self._later.setdefault((table, tuple(row)), []).append(row)
+
+    async def _look(self, query: Query) -> None:
+        """Before a statement that gives rows: insert what it could miss."""
+        tables = _tables_of(query)
+        if not getattr(query.statement, "is_select", False):
+            self.written += 1
+        if self._later and (not tables or any(table in tables for table, _ in self._later)):
+            await self._insert()
 
     async def _insert(self) -> None:
         """What was to be inserted later, now, in one round trip."""
@@ -293,12 +314,12 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
     def _usable(self) -> Any:
         if self._connection is None:
             raise RuntimeError("this transaction has ended")
-        if self._failed:
+        if self.failed:
             raise TransactionFailed("a statement of this transaction failed before; leave the block")
         return self._connection
 
     def _failure(self, error: BaseException) -> BaseException:
-        self._failed = True
+        self.failed = True
         return mapped(error, self._connection) if isinstance(error, Exception) else error
 
 
@@ -331,7 +352,14 @@ class _Savepoint(AbstractAsyncContextManager[None]):
             await self._inner.rollback()
         except Exception as failure:
             raise transaction._failure(failure) from failure
-        transaction._failed = False
+        transaction.failed = False
+
+
+@lru_cache(maxsize=4096)
+def _tables_of(query: Query) -> frozenset[sa.Table]:
+    """The tables that a statement names; none where it is written out as text."""
+    found = find_tables(query.statement, include_joins=True, include_selects=True, include_crud=True)  # type: ignore[arg-type]
+    return frozenset(table for table in found if isinstance(table, sa.Table))
 
 
 async def _fetch(connection: Any, query: Query, text: str, arguments: Sequence[Any]) -> Sequence[Row]:

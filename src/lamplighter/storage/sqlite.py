@@ -10,7 +10,7 @@ import itertools
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -20,7 +20,7 @@ from typing import Any, Literal
 import sqlalchemy
 
 from lamplighter.errors.storage import DatabaseUnavailable
-from lamplighter.storage.database import Transaction, TransactionFailed, UniqueViolation, announce_nothing
+from lamplighter.storage.database import Result, Transaction, TransactionFailed, UniqueViolation, announce_nothing
 from lamplighter.storage.migrations import migrate_sqlite
 from lamplighter.storage.query import Query, insert_of
 from lamplighter.storage.schema import metadata
@@ -77,6 +77,10 @@ class SqliteDatabase:
         if self._writer is None:
             raise DatabaseUnavailable(retry_after=1)
         return SqliteTransaction(self._writer, self.announce)
+
+    async def together(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
+        async with self.transaction() as tx:  # the writer shares commits anyway
+            return await work(tx)
 
     async def fetch_one(self, query: Query, /, **values: Any) -> sqlite3.Row | None:
         if query.heavy:
