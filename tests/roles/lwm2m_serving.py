@@ -39,7 +39,7 @@ SECRET = b"\x5a" * 16
 class Serving:
     """The role, the services it stands on, and what an application sees."""
 
-    def __init__(self, database: Database, folder: Path, settings: Settings = SETTINGS) -> None:
+    def __init__(self, database: Database, folder: Path, settings: Settings = SETTINGS, process: str = "lwm2m") -> None:
         self.database = database
         self.clock = clock = SystemClock()
         self.ids = Ids(clock)
@@ -50,7 +50,9 @@ class Serving:
         self.credentials = Credentials(
             database, clock, self.ids, settings, MasterKey(b"k" * 32), self.authority, self.bus, clock.now()
         )
-        self.connect = Watched(database, clock, self.ids, settings, self.bus, self.log, self.directory, commercial)
+        self.connect = Watched(
+            database, clock, self.ids, settings, self.bus, self.log, self.directory, commercial, process=process
+        )
         self.connect.changed = self.changed = asyncio.Event()
         self.role = Lwm2mRole(
             settings, clock, self.bus, self.connect, self.credentials, self.authority, insecure_account=ACCOUNT

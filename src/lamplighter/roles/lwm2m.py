@@ -77,6 +77,7 @@ class Lwm2mRole:
 
     async def start(self) -> None:
         """Start the connect service and open the ports. Raises CannotBind, DatabaseUnavailable."""
+        self._connect.key_deleted = lambda endpoint_name: self._on_revoked(endpoint_name.encode())
         await self._connect.start()
         self._revoked = await self._bus.subscribe(REVOKED, self._on_revoked)
         try:

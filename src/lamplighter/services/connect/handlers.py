@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 from lamplighter.bus.event import Event
+from lamplighter.services.connect.events import DEREGISTERED, EXPIRED
 from lamplighter.services.connect.registering import Ending, Registering
 from lamplighter.services.directory import events as directory_events
 from lamplighter.services.directory.service import Directory
@@ -17,8 +19,11 @@ class Ends(Protocol):
     """Who ends registrations."""
 
     registering: Registering
+    key_deleted: Callable[[str], None]
 
     async def end(self, account_id: str, device_id: str, how: Ending, *, before: int) -> None: ...
+
+    async def forget(self, account_id: str, device_id: str, *, close: bool) -> None: ...
 
 
 class Handlers:
@@ -32,6 +37,7 @@ class Handlers:
     async def handle(self, event: Event) -> None:
         """A registration made after the event (the device came back with a new key) is left alone."""
         if event.kind == KEY_DELETED:
+            self._connect.key_deleted(event.data["endpoint_name"])
             for device_id in await self._connect.registering.of_key(event.account_id, event.data["endpoint_name"]):
                 await self._connect.end(event.account_id, device_id, Ending.REVOKED, before=event.time)
         elif event.device_id is None:
@@ -40,3 +46,5 @@ class Handlers:
             await self._connect.end(event.account_id, event.device_id, Ending.DELETED, before=event.time)
         elif event.kind == directory_events.DEVICE_SUSPENDED:
             await self._connect.end(event.account_id, event.device_id, Ending.SUSPENDED, before=event.time)
+        elif event.kind in (DEREGISTERED, EXPIRED):
+            await self._connect.forget(event.account_id, event.device_id, close=False)

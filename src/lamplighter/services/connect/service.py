@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import msgspec
 
 from lamplighter.bus.bus import Bus, NoResponder, RequestFailed, Subscription
-from lamplighter.bus.consumer import Consumer
-from lamplighter.bus.event import Recorded
 from lamplighter.bus.log import EventLog
 from lamplighter.clock import Clock
 from lamplighter.coap.message import Message
@@ -28,6 +26,7 @@ from lamplighter.lwm2m.registration import Registration, RegistrationUpdate
 from lamplighter.services.connect import store
 from lamplighter.services.connect.commands import Commands
 from lamplighter.services.connect.device import AttachedDevice
+from lamplighter.services.connect.follower import Follower
 from lamplighter.services.connect.handlers import Handlers
 from lamplighter.services.connect.identity import Identity, Proof, parse_identity
 from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
@@ -82,16 +81,16 @@ class Connect:
         self.registering = Registering(database, clock, ids, settings, directory, process, tier_of)
         self.commands = Commands(database, clock, ids, settings, directory, process)
         self.subscriptions = Subscriptions(database, clock, ids, self.commands, self._latest)
+        self.key_deleted: Callable[[str], None] = lambda endpoint_name: None
+        """Told of each deleted pre-shared key: sessions by it are to end, whatever is registered through them."""
         self._database = database
         self._clock = clock
         self._bus = bus
-        self._events = events
-        self._handlers = Handlers(self, directory, database)
+        self._follower = Follower(events, Handlers(self, directory, database).handle)
         self._devices: dict[tuple[str, str], AttachedDevice] = {}
         self._by_peer: dict[Peer, AttachedDevice] = {}
         self._telling: set[asyncio.Task[None]] = set()
         self._served: Subscription | None = None
-        self._consumer: Consumer | None = None
         self._sweeper: asyncio.Task[None] | None = None
 
     async def start(self, *, devices: bool = True) -> None:
@@ -99,8 +98,7 @@ class Connect:
         if not devices:
             return
         self._served = await self._bus.serve(f"lwm2m.{self.process}", self._serve)
-        self._consumer = Consumer(self._events, "connect", self._handle, from_end=True)
-        await self._consumer.start()
+        await self._follower.start()
         self._sweeper = asyncio.create_task(self._sweep(), name="connect sweeper")
 
     async def close(self) -> None:
@@ -108,8 +106,7 @@ class Connect:
         if self._sweeper is not None:
             self._sweeper.cancel()
             await asyncio.gather(self._sweeper, return_exceptions=True)
-        if self._consumer is not None:
-            await self._consumer.close()
+        await self._follower.close()
         if self._served is not None:
             await self._served.cancel()
         await asyncio.gather(*(device.close() for device in list(self._devices.values())))
@@ -234,6 +231,21 @@ class Connect:
         registered = await self.registering.end(account_id, device_id, how, before=before)
         if registered is not None:
             self._ended(registered, close=how.closes_session)
+        else:
+            await self.forget(account_id, device_id, close=how.closes_session)
+
+    async def forget(self, account_id: str, device_id: str, *, close: bool) -> None:
+        """Let go of a device here, if its registration is not the one this process knows any more.
+
+        Another process may have ended it, and its word to this one can be lost; the event of it cannot.
+        """
+        device = self._devices.get((account_id, device_id))
+        if device is None:
+            return
+        row = await store.registration(self._database, account_id, device_id)
+        known = device.registered
+        if row is None or row["registration_id"] != known.registration_id:
+            self._do(Order("end", account_id, device_id, known.registration_id, close=close))
 
     # What passes by itself
 
@@ -252,10 +264,6 @@ class Connect:
             except Exception:
                 log.exception("what has expired could not be ended")
             await asyncio.sleep(SWEEP)
-
-    async def _handle(self, happened: Sequence[Recorded]) -> None:
-        for recorded in happened:
-            await self._handlers.handle(recorded.event)
 
     # The devices of this process, and of others
 
