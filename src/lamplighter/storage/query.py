@@ -96,7 +96,9 @@ class Query:
 
     __slots__ = ("_plans", "heavy", "quick", "skewed", "statement")
 
-    def __init__(self, statement: CompilerElement, *, heavy: bool = False, skewed: bool = False, quick: bool = False) -> None:
+    def __init__(
+        self, statement: CompilerElement, *, heavy: bool = False, skewed: bool = False, quick: bool = False
+    ) -> None:
         self.statement = statement
         self.heavy = heavy
         self.skewed = skewed
