@@ -31,7 +31,7 @@ from lamplighter.coap.numbers import Code, Option
 from lamplighter.coap.parameters import Parameters
 from lamplighter.errors import Error
 from lamplighter.lwm2m import management
-from lamplighter.lwm2m.registration import BINDINGS_1_0
+from lamplighter.lwm2m.registration import BINDINGS_1_0, Registration
 from lamplighter.lwm2m.server import (
     DeregisterRequested,
     Lwm2mServer,
@@ -41,6 +41,7 @@ from lamplighter.lwm2m.server import (
     SendRequested,
     UpdateRequested,
 )
+from lamplighter.roles.pace import RegistrationPace
 from lamplighter.services.connect.service import AnswerTooLarge, Connect, Identity, NoAnswer, PeerGone
 
 log = structlog.get_logger("lamplighter.lwm2m")
@@ -109,6 +110,7 @@ class DevicePort:
         self._end_session = end_session
         self._on_answer = on_answer
         self._loop = asyncio.get_running_loop()
+        self._pace = RegistrationPace()
         self._peers: dict[Hashable, DevicePeer] = {}
         self._waiting: dict[Exchange, asyncio.Future[Message]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -199,9 +201,17 @@ class DevicePort:
                 self._server.reject(asked, Code.NOT_FOUND, self.now())
             case _ if len(self._tasks) >= OPEN_REQUESTS:
                 self._server.reject(asked, Code.SERVICE_UNAVAILABLE, self.now(), max_age=LATER)
+            case RegisterRequested(_, registration) if wait := self._too_often(request.peer, registration):
+                self._server.reject(asked, Code.SERVICE_UNAVAILABLE, self.now(), max_age=wait)
             case _:
                 self._peers[request.peer] = peer
                 self._spawn(self._serve(asked, peer))
+
+    def _too_often(self, key: Hashable, registration: Registration) -> int:
+        """Seconds for which a device that registers in a loop has to wait."""
+        identity = self._identity_of(key)
+        name = identity.endpoint_name or registration.endpoint_name
+        return self._pace.wait(f"{identity.text} {name}", self.now())
 
     async def _serve(self, asked: Question, peer: DevicePeer) -> None:
         try:
