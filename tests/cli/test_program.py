@@ -167,6 +167,14 @@ def test_a_backup_taken_while_serving_restores_what_was_acknowledged(program: Pr
     assert copy.stop() == 0
 
 
+def test_another_master_key_stops_the_start_and_is_named(tmp_path: Path) -> None:
+    program = Program(tmp_path / "data")
+    assert program.run("init").returncode == 0
+    (program.data / "master-key").write_text("ab" * 32 + "\n")
+    refused = program.run("serve")
+    assert refused.returncode == 1 and "master" in refused.stderr and "Traceback" not in refused.stderr
+
+
 def test_the_commands_complete_and_describe_themselves(program: Program) -> None:
     assert "lamplighter" in program.run("completion", "bash", data=False).stdout
     assert program.run("--version", data=False).stdout.strip() == "0.1.0"

@@ -15,6 +15,7 @@ from lamplighter.services.certificates.service import Authority, Credential
 from lamplighter.services.directory.model import Facts
 from lamplighter.services.directory.service import Directory
 from lamplighter.services.support import maintenance as switch
+from lamplighter.services.support.master_key import check_master_key
 from lamplighter.settings import Settings
 from lamplighter.storage import backup as copies
 from lamplighter.storage.database import Database
@@ -38,8 +39,9 @@ async def _access(data: Path, settings: Settings) -> AsyncIterator[Access]:
     async with _database(data, settings) as database:
         clock, bus = SystemClock(), LocalBus()
         await bus.start()
-        pepper = load_master_key(data).derive("credential pepper")
-        access = Access(database, clock, Ids(clock), settings, pepper, bus)
+        master_key = load_master_key(data)
+        await check_master_key(database, master_key)
+        access = Access(database, clock, Ids(clock), settings, master_key.derive("credential pepper"), bus)
         await access.start()
         try:
             yield access

@@ -38,6 +38,7 @@ from lamplighter.services.directory import operations as directory_operations
 from lamplighter.services.directory.service import Directory
 from lamplighter.services.support.keeper import Keeper
 from lamplighter.services.support.maintenance import Gate
+from lamplighter.services.support.master_key import check_master_key
 from lamplighter.services.support.operations import operations as support_operations
 from lamplighter.services.support.service import Support
 from lamplighter.settings import Settings
@@ -81,7 +82,8 @@ class Process:
             await self._start()
         except (PortInUse, MasterKeyError, SchemaTooNew, Error, OSError) as error:
             await self._parts.aclose()
-            raise CannotStart(str(error)) from error
+            reason = error.details.get("reason") if isinstance(error, Error) else None
+            raise CannotStart(f"{error} ({reason})" if reason else str(error)) from error
         except BaseException:
             await self._parts.aclose()
             raise
@@ -97,6 +99,7 @@ class Process:
         self.database = open_database(settings, self.folder.path)
         await self.database.start()
         parts.push_async_callback(self.database.close)
+        await check_master_key(self.database, master_key)
         bus = open_bus(settings)
         await bus.start()
         parts.push_async_callback(bus.close)
