@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import sqlalchemy as sa
 import uvicorn
 import uvloop
 from starlette.types import Receive, Scope, Send
@@ -22,13 +23,25 @@ from starlette.types import Receive, Scope, Send
 from lamplighter.bus import outbox
 from lamplighter.clock import SystemClock
 from lamplighter.ids import Ids
-from lamplighter.services.directory import counts, device_events, store
+from lamplighter.services.directory import counts, store, tables
 from lamplighter.services.directory.model import DeviceCreate
+from lamplighter.storage.query import Query
 from lamplighter.storage.sqlite import open_connection
 
 JSON = [(b"content-type", b"application/json")]
 ENCODER = msgspec.json.Encoder()
 CREATE = msgspec.json.Decoder(DeviceCreate)
+
+
+def _insert(table: sa.Table, *left_out: str) -> Query:
+    return Query(
+        sa.insert(table).values({each.name: sa.bindparam(each.name) for each in table.c if each.name not in left_out})
+    )
+
+
+_EVENT = _insert(tables.device_events)
+_COUNT = _insert(tables.device_count_changes, "position")
+_TOLD = _insert(outbox.events, "position", "xid")
 
 
 class Peer:
@@ -93,7 +106,7 @@ class Peer:
         self.connection.execute("BEGIN IMMEDIATE")
         self.run(store._INSERT, **stored)
         self.run(
-            device_events._INSERT,
+            _EVENT,
             account_id=account_id,
             id=self.ids.new(),
             device_id=device_id,
@@ -107,9 +120,9 @@ class Peer:
             data="{}",
         )
         for name in (counts.EVENTS, counts.of_state("unenrolled")):
-            self.run(counts._CHANGE, account_id=account_id, name=name, amount=1)
+            self.run(_COUNT, account_id=account_id, name=name, amount=1)
         told = {"account_id": account_id, "device_id": device_id, "time": now, "data": "{}"}
-        self.run(outbox._APPEND, kind="DeviceCreated", **told)
+        self.run(_TOLD, kind="DeviceCreated", **told)
         self.connection.execute("COMMIT")
         return self.shown(self.run(store._GET, account_id=account_id, id=device_id))[0]
 
