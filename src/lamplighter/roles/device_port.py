@@ -218,8 +218,15 @@ class DevicePort:
             await self._answer(asked, peer)
         except Error as error:
             code = numbers.code(error.coap or ("5.03" if error.status == 503 else "5.00"))
+            identity = self._identity_of(peer.key)
             log.info(
-                "device refused", peer=peer.address, code=numbers.format_code(code), error=error.name, why=error.text
+                "device refused",
+                peer=peer.address,
+                account_id=identity.account_id,
+                endpoint_name=identity.endpoint_name,
+                code=numbers.format_code(code),
+                error=error.name,
+                why=error.text,
             )
             later = LATER if code == Code.SERVICE_UNAVAILABLE else None
             self._server.reject(asked, code, self.now(), max_age=later, diagnostic=error.text)
