@@ -11,6 +11,7 @@ import os
 import secrets
 from pathlib import Path
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 FILE = "master-key"
@@ -50,7 +51,7 @@ class MasterKey:
         """Decrypt. Raises SealBroken."""
         try:
             return AESGCM(self.derive(purpose)).decrypt(sealed[:_NONCE], sealed[_NONCE:], owner.encode())
-        except Exception:
+        except (InvalidTag, ValueError):
             raise SealBroken(f"what was sealed for {purpose} cannot be opened") from None
 
 
