@@ -136,7 +136,8 @@ class Registering:
         facts = facts_of(endpoint_type, asked.links)
         account_id = identity.account_id
         tier = await self._tier_of(account_id) if self._limited else None
-        async with self._database.transaction() as tx:
+
+        async def work(tx: Transaction) -> Change:
             if identity.device_id:
                 device_id = await self._known_device(tx, identity, endpoint_name)
             else:
@@ -169,7 +170,9 @@ class Registering:
                 await store.clear_subscriptions(tx, account_id, device_id, pending=False)
             await self._directory.registered(tx, account_id, device_id, facts)
             await append(tx, events.registered(account_id, device_id, now, registered.item, endpoint_name))
-        return Change(registered, registered_of(previous) if previous is not None else None)
+            return Change(registered, registered_of(previous) if previous is not None else None)
+
+        return await self._database.together(work)
 
     async def update(
         self,
@@ -189,22 +192,24 @@ class Registering:
         device_id = location[-1]
         if not is_id(device_id) or (len(location) > 2 and location[1] != identity.account_id) or len(location) > 3:
             raise _missing(location)
-        async with self._database.transaction() as tx:
-            if known is None or not changes.changes_nothing:
+
+        async def work(tx: Transaction) -> Change:
+            current = known
+            if current is None or not changes.changes_nothing:
                 row = await store.lock_registration(tx, identity.account_id, device_id)
                 if row is None:
                     raise _missing(location)
-                known = registered_of(row)
-            if known.credential != identity.text:
+                current = registered_of(row)
+            if current.credential != identity.text:
                 raise connect.RegistrationOfAnother(device_id=device_id)
-            changed = self._changed(known, changes)
-            if changed == known._replace(process=self._process):
+            changed = self._changed(current, changes)
+            if changed == current._replace(process=self._process):
                 touched = await store.touch_registration(
                     tx,
-                    known.account_id,
+                    current.account_id,
                     device_id,
-                    known.registration_id,
-                    expires_at=self._expires_at(now, known.lifetime),
+                    current.registration_id,
+                    expires_at=self._expires_at(now, current.lifetime),
                     process=self._process,
                     peer=address,
                     updated_at=now,
@@ -212,22 +217,27 @@ class Registering:
                 if not touched:
                     raise _missing(location)
             else:
-                await self._change(tx, known, changed, address, now)
+                await self._change(tx, current, changed, address, now)
             item = changed.item
-            await append(tx, events.updated(known.account_id, device_id, now, item, known.endpoint_name))
-        return Change(changed, known)
+            await append(tx, events.updated(current.account_id, device_id, now, item, current.endpoint_name))
+            return Change(changed, current)
+
+        return await self._database.together(work)
 
     async def deregister(self, identity: Identity, location: Sequence[str]) -> Registered:
         """The device leaves. Raises RegistrationNotFound, RegistrationOfAnother, DatabaseUnavailable."""
         device_id = location[-1]
-        async with self._database.transaction() as tx:
+
+        async def work(tx: Transaction) -> Registered:
             row = await store.lock_registration(tx, identity.account_id, device_id) if is_id(device_id) else None
             if row is None or tuple(location[:-1]) not in (("rd",), ("rd", identity.account_id)):
                 raise _missing(location)
             if row["credential"] != identity.text:
                 raise connect.RegistrationOfAnother(device_id=device_id)
             await self._end(tx, row, Ending.DEREGISTERED)
-        return registered_of(row)
+            return registered_of(row)
+
+        return await self._database.together(work)
 
     async def end(self, account_id: str, device_id: str, how: Ending, *, before: int) -> Registered | None:
         """End a registration made at that time (microseconds UTC) or before it; None: there is none."""
