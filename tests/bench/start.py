@@ -19,6 +19,10 @@ LIMIT = 60.0
 """Seconds after which a start has failed."""
 
 
+_AS_A_USER = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+"""A second start finds what the first one compiled."""
+
+
 def start(folder: Path, port: int) -> tuple[float, float]:
     """Start, wait for the first good answer to a REST call, stop. Seconds until that answer: on the wall, and of CPU."""
     moved = {
@@ -31,7 +35,7 @@ def start(folder: Path, port: int) -> tuple[float, float]:
     command = [str(Path(sys.executable).parent / "lamplighter"), "serve", "--data", str(folder)]
     before = time.monotonic()
     process = subprocess.Popen(
-        command, env={**os.environ, **moved}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command, env={**_AS_A_USER, **moved}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         while time.monotonic() - before < LIMIT:
