@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from pathlib import Path
@@ -56,6 +57,7 @@ async def _serve(role: Role, data: Path, settings: Settings) -> int:
 def _greeting(data: Path, port: int, settings: Settings, *, first: bool) -> str:
     """What an operator needs now: on a terminal with the key, in a log only where it is."""
     key_file = data / "admin-key"
+    program = os.environ.get("LAMPLIGHTER_PROGRAM", "lamplighter")
     lines = [f"Lamplighter is running: https://localhost:{port}/docs/", f"Data: {data.resolve()}"]
     if first:
         lines.append(f"The administrator's key is in {key_file}")
@@ -67,13 +69,13 @@ def _greeting(data: Path, port: int, settings: Settings, *, first: bool) -> str:
             "First call:",
             f"  {curl} https://localhost:{port}/v3/devices",
             "First device:",
-            f"  lamplighter simulate --devices 1 --data {data}",
+            f"  {program} simulate --devices 1 --data {data}",
             "or with libcoap (Debian calls the program coap-client-openssl), after storing its key:",
             f'  {curl} -H "Content-Type: application/json" \\',
             '    -d \'{"endpoint_name": "my-first-device-1", "secret_hex": "73656372657473656372657473656372"}\' \\',
             f"    https://localhost:{port}/v2/device-shared-keys",
             "  coap-client -m post -u my-first-device-1 -k secretsecretsecr -t 40 -e '</3/0>' \\",
             f'    "coaps://localhost:{settings.lwm2m.port}/rd?ep=my-first-device-1&lt=3600&lwm2m=1.0&b=U"',
-            "Something wrong? lamplighter doctor; and each error's request_id: lamplighter explain <request_id>",
+            f"Something wrong? {program} doctor; and each error's request_id: {program} explain <request_id>",
         ]
     return "\n".join(lines)
