@@ -26,9 +26,9 @@ def test_the_first_start_leaves_the_key_for_this_user_only_and_names_its_file(pr
     path = program.data / "admin-key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert program.key.startswith("ak_2") and len(program.key) == 111
-    assert str(path) in program.log and program.key not in program.log
-    status, body = program.call("/v3/accounts/me")
+    status, body = program.call("/v3/accounts/me")  # after it, what the start said has been read
     assert (status, body["object"]) == (200, "account")
+    assert str(path) in program.log and program.key not in program.log
 
 
 def test_a_first_call_without_a_key_says_what_to_do_and_is_explained_by_its_request_id(program: Program) -> None:
