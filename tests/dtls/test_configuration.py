@@ -15,7 +15,7 @@ CREDENTIAL = server(authority())
     ("changes", "fault"),
     [
         ({"shard": 256}, "shard"),
-        ({"cid_length": 3}, "connection ID"),
+        ({"cid_length": 7}, "connection ID"),
         ({"cid_length": 28}, "connection ID"),
         ({"mtu": 100}, "mtu"),
         ({"cipher_suites": (0x002F,)}, "cipher suites"),

@@ -481,3 +481,17 @@ def test_a_flight_is_sent_again_after_one_second_then_two_then_four() -> None:
     for seconds, flights in ((0.9, 0), (0.2, 1), (1.8, 1), (0.3, 2), (3.6, 2), (0.4, 3)):
         pair.advance(seconds)
         assert len(pair.to_client) - sent == flights
+
+
+def test_a_client_hello_whose_message_number_leaves_no_room_for_ours_is_ignored() -> None:
+    pair = Pair()
+
+    def numbered(datagram: bytes) -> list[bytes]:
+        changed = bytearray(datagram)
+        if changed[HEADER.size] == HandshakeType.CLIENT_HELLO:
+            changed[HEADER.size + 4 : HEADER.size + 6] = b"\xff\xff"
+        return [bytes(changed)]
+
+    pair.up = numbered
+    pair.connect()
+    assert pair.server.half_open == 0 and not pair.of_server(HandshakeFailed)

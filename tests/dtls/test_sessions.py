@@ -14,7 +14,6 @@ from lamplighter.dtls import (
     DtlsServer,
     SessionClosed,
     SessionEstablished,
-    UnknownConnectionId,
 )
 from lamplighter.dtls.numbers import ContentType
 from lamplighter.dtls.records import HEADER
@@ -224,22 +223,6 @@ def test_a_blob_that_is_damaged_is_refused_with_value_error() -> None:
         import_session(b"\x63" + blob[1:], incarnation=1)
 
 
-def test_a_stored_session_is_asked_for_when_its_device_speaks() -> None:
-    pair, session = connected(Pair(server=server_config(report_unknown_cids=True)))
-    blob = pair.server.export_session(session)
-    pair.server.forget(session)
-    assert len(pair.server.sessions) == 0
-    pair.address = ELSEWHERE
-    pair.client.send(b"awake", pair.now)
-    pair.pump()
-    (unknown,) = pair.of_server(UnknownConnectionId)
-    assert unknown.cid == session.cid and unknown.address == ELSEWHERE
-    pair.server.import_session(blob, pair.now, incarnation=1)
-    pair.server.receive_datagram(unknown.datagram, unknown.address, pair.now)
-    pair.pump()
-    assert said(pair) == [b"awake"]
-
-
 def test_the_client_keeps_its_session_over_a_restart_too() -> None:
     pair, _ = connected()
     blob = pair.client.export_session()
@@ -249,6 +232,26 @@ def test_the_client_keeps_its_session_over_a_restart_too() -> None:
     restarted.client.send(b"after a reboot", restarted.now)
     restarted.pump()
     assert said(restarted) == [b"after a reboot"]
+
+
+def test_an_older_life_of_a_session_ends_when_a_newer_is_taken_up() -> None:
+    pair, session = connected()
+    again = pair.server.import_session(pair.server.export_session(session), pair.now, incarnation=1)
+    pair.pump()
+    assert pair.of_server(SessionClosed) == [SessionClosed(session, CloseReason.REPLACED)]
+    assert list(pair.server.sessions) == [again]
+
+
+def test_a_session_taken_up_pushes_no_other_from_its_address() -> None:
+    pair, session = connected(Pair(psk_client(b"lamp-1")))
+    blob = pair.server.export_session(session)
+    pair.server.forget(session)
+    newcomer, present = connected(Pair(psk_client(b"lamp-2", connection_id=None), pair.server))
+    pair.server.import_session(blob, pair.now, incarnation=1)
+    assert pair.server.session_by_address(CLIENT_ADDRESS) is present
+    newcomer.client.send(b"still here", newcomer.now)
+    newcomer.pump()
+    assert said(newcomer) == [b"still here"]
 
 
 # Limits

@@ -15,7 +15,7 @@ from .events import (
     PskRequested,
     SessionClosed,
     SessionEstablished,
-    UnknownConnectionId,
+    SessionWanted,
 )
 from .failures import FailureReason
 from .identities import CertificateIdentity, Identity, PskIdentity
@@ -45,8 +45,8 @@ __all__ = [
     "Session",
     "SessionClosed",
     "SessionEstablished",
+    "SessionWanted",
     "TrustAnchor",
-    "UnknownConnectionId",
     "VerifiedPath",
     "verify_chain",
 ]

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from .ciphers import CERTIFICATE_SUITES, CIPHER_SUITES, PSK_SUITES
+from .connection_ids import ConnectionIds
 from .prf import keyed
 
 _MTU_LEAST = 228
@@ -49,14 +50,20 @@ class ServerConfig:
     identity_key: HMAC = field(init=False, repr=False, compare=False)
     """The same, ready to be copied for each handshake."""
 
+    cid_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    """Tells our connection IDs from invented ones; the same in all processes that share stored sessions."""
+
     cid_length: int = 8
-    """Bytes of the connection IDs given out, the shard included; 0: give none."""
+    """Bytes of the connection IDs given out; 0: give none."""
 
     shard: int = 0
     """First byte of every connection ID: tells which process holds the session."""
 
-    report_unknown_cids: bool = False
-    """Whether a record for an unknown connection ID becomes an event."""
+    connection_ids: ConnectionIds = field(init=False, repr=False, compare=False)
+    """Made of the three above."""
+
+    stored_sessions: bool = False
+    """Whether sessions are stored: then a record of one that is not in memory becomes the question SessionWanted."""
 
     mtu: int = 1200
     """Bytes of the largest datagram sent."""
@@ -90,10 +97,7 @@ class ServerConfig:
 
     def __post_init__(self) -> None:
         self.identity_key = keyed("sha256", self.identity_secret)
-        if not 0 <= self.shard <= 255:
-            raise ValueError("a shard is one byte: 0 to 255")
-        if self.cid_length and not 4 <= self.cid_length <= 27:
-            raise ValueError("a connection ID has 4 to 27 bytes, or 0 for none")
+        self.connection_ids = ConnectionIds(self.cid_secret, self.cid_length, self.shard)
         if self.mtu < _MTU_LEAST:
             raise ValueError(f"an mtu below {_MTU_LEAST} bytes cannot carry a handshake")
         unknown = [number for number in self.cipher_suites if number not in CIPHER_SUITES]

@@ -57,8 +57,8 @@ class Established:
         number: int,
         fragment: bytes,
         address: Hashable,
-        now: float,
         size: int,
+        now: float,
     ) -> None:
         if self.has_expired(session, now):
             return
@@ -116,9 +116,11 @@ class Established:
             until, final_flight = self._final_flights[session]
             if now < until:
                 try:
-                    self._outgoing.append((final_flight.datagram(), session.address))
+                    datagram = final_flight.datagram()
                 except SequenceExhausted:
                     self.end(session, CloseReason.SEQUENCE_EXHAUSTED)
+                else:
+                    self._transmit(session, datagram)
 
     def send_alert(self, session: Session, level: AlertLevel, description: AlertDescription) -> None:
         self.send(session, ContentType.ALERT, bytes((level, description)))
@@ -131,14 +133,18 @@ class Established:
         except SequenceExhausted:
             self.end(session, CloseReason.SEQUENCE_EXHAUSTED)
             return False
+        self._transmit(session, record)
+        return True
+
+    def _transmit(self, session: Session, datagram: bytes) -> None:
+        """To the peer's address; while that is not confirmed and its credit is used up, to the one before."""
         address = session.address
         if session.fallback_address is not None:
-            if session.credit >= len(record):
-                session.credit -= len(record)
+            if session.credit >= len(datagram):
+                session.credit -= len(datagram)
             else:
                 address = session.fallback_address
-        self._outgoing.append((record, address))
-        return True
+        self._outgoing.append((datagram, address))
 
     def has_expired(self, session: Session, now: float) -> bool:
         if now < session.expires:

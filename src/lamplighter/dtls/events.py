@@ -89,13 +89,21 @@ class HandshakeFailed:
 
 
 @dataclass(frozen=True, slots=True)
-class UnknownConnectionId:
-    """A record for a session that is not in memory. Whoever keeps stored sessions may import it and hand the datagram in
-    again. Reported only when ``ServerConfig.report_unknown_cids`` is set."""
+class SessionWanted:
+    """A record came for a session that is not in memory. Answer with ``restore_session`` or ``refuse_session``.
+
+    Asked once for each session, and only when ``ServerConfig.stored_sessions`` is set. The record is kept until then.
+    """
 
     cid: bytes
+    """One of those that we give out; empty: a session without, known by its address alone."""
     address: Hashable
-    datagram: bytes
+    """Where the record came from."""
+
+    @property
+    def key(self) -> Hashable:
+        """What the session is found by."""
+        return self.cid or self.address
 
 
 Event = (
@@ -106,5 +114,5 @@ Event = (
     | AddressChanged
     | SessionClosed
     | HandshakeFailed
-    | UnknownConnectionId
+    | SessionWanted
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from dataclasses import dataclass
 
 from .ciphers import CIPHER_SUITES, CipherSuite
@@ -113,8 +112,7 @@ def _connection_ids(offered: dict[int, bytes], config: ServerConfig) -> tuple[by
         peer_cid = reader.vector(1)
         reader.end()
         if len(peer_cid) <= PEER_CID_LIMIT:
-            cid = bytes([config.shard]) + secrets.token_bytes(config.cid_length - 1)
-            return cid, peer_cid, extension == ExtensionType.CONNECTION_ID_DRAFT
+            return config.connection_ids.make(), peer_cid, extension == ExtensionType.CONNECTION_ID_DRAFT
     return b"", b"", False
 
 

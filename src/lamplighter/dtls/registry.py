@@ -37,8 +37,7 @@ class Sessions:
     def add(self, session: Session) -> None:
         if session.cid:
             self._by_cid[session.cid] = session
-        if session.address is not None:
-            self._by_address[session.address] = session
+        self._place(session)
         bucket = self._bucket(session)
         if bucket not in self._buckets:
             self._buckets[bucket] = set()
@@ -53,16 +52,17 @@ class Sessions:
         self._buckets.get(self._bucket(session), set()).discard(session)
 
     def move(self, session: Session, address: Hashable) -> None:
-        """Note that a session with a connection ID is at another address now.
-
-        A session there that can be found by its address only keeps the place: source addresses can be forged.
-        """
+        """Note that a session with a connection ID is at another address now."""
         if self._by_address.get(session.address) is session:
             del self._by_address[session.address]
         session.address = address
-        present = self._by_address.get(address)
-        if present is None or present.cid:
-            self._by_address[address] = session
+        self._place(session)
+
+    def _place(self, session: Session) -> None:
+        """A session there that can be found by its address only keeps the place: source addresses can be forged."""
+        present = self._by_address.get(session.address)
+        if session.address is not None and (present is None or present.cid):
+            self._by_address[session.address] = session
 
     def timer(self) -> float | None:
         """When to call ``expired``."""

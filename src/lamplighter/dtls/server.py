@@ -19,7 +19,7 @@ from .events import (
     Event,
     HandshakeFailed,
     SessionEstablished,
-    UnknownConnectionId,
+    SessionWanted,
 )
 from .failures import FailureReason, HandshakeError
 from .halfopen import HalfOpen
@@ -36,13 +36,16 @@ from .numbers import DTLS_1_0, AlertDescription, AlertLevel, ContentType, Handsh
 from .records import CID_HEADER, HEADER, HEADER_LENGTH, plaintext_record
 from .registry import Sessions
 from .server_handshake import ServerHandshake
-from .sessions import Session, export_session, import_session
+from .sessions import Session, export_session, import_session, proves
 from .states import State
+from .wanted import Record, Wanted
 
 _CID_TYPE = int(ContentType.TLS12_CID)
 _CID_AT = CID_HEADER.size
 _EPOCH_LIMIT = 2
 _SEQUENCE_MASK = 2**48 - 1
+_SEQUENCE_LIMIT = 255
+"""Greatest message_seq of a ClientHello: it is 0, or 1 after HelloVerifyRequest, and ours are counted on from it."""
 _TICK = 0.05
 """Seconds. Handshakes that are due in the same tick share one timer: all open ones are looked through each time."""
 _SILENT = frozenset((FailureReason.WRONG_KEY, FailureReason.UNKNOWN_PSK_IDENTITY, FailureReason.TIMED_OUT))
@@ -66,6 +69,7 @@ class DtlsServer:
         self._events: deque[Event] = deque()
         self._outgoing: list[tuple[bytes, Hashable]] = []
         self._established = Established(self._events, self._outgoing)
+        self._wanted = Wanted()
 
     # The five calls
 
@@ -93,11 +97,11 @@ class DtlsServer:
             elif content_type == _CID_TYPE:
                 session = self._established.sessions.by_cid(cid)
                 if session is not None:
-                    self._established.receive(session, content_type, number, fragment, address, now, at - first)
+                    self._established.receive(session, content_type, number, fragment, address, at - first, now)
                 else:
-                    self._receive_unknown_cid(cid, number, fragment, address, now, data)
+                    self._receive_unknown_cid(cid, Record(content_type, number, fragment, address, at - first), now)
             else:
-                self._receive_by_address(content_type, number, fragment, address, now, at - first)
+                self._receive_by_address(Record(content_type, number, fragment, address, at - first), now)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due: send flights again, give up old handshakes, end sessions whose time is over."""
@@ -186,9 +190,31 @@ class DtlsServer:
             self._established.end(session, CloseReason.CLOSED)
 
     def forget(self, session: Session) -> None:
-        """Take a session out of memory without a word to the peer, after it was exported. There is no event."""
+        """Take a session out of memory without a word to the peer, after it was exported or taken over. There is no event."""
         if not session.closed:
             self._established.remove(session)
+
+    def proves(self, wanted: SessionWanted, blob: bytes, *, receive_mark: int = 0) -> bool:
+        """Whether what came for a session that is not in memory is of this exported one: ask before taking an incarnation.
+
+        Raises ValueError for a blob that cannot be read.
+        """
+        return proves(blob, self._wanted.of(wanted.key), receive_mark=receive_mark)
+
+    def restore_session(
+        self, wanted: SessionWanted, blob: bytes, now: float, *, incarnation: int, receive_mark: int = 0
+    ) -> Session:
+        """Answer SessionWanted: ``import_session``, then take in what was kept. Raises ValueError as that does."""
+        records = self._wanted.take(wanted.key)
+        session = self.import_session(blob, now, incarnation=incarnation, receive_mark=receive_mark)
+        for each in records:
+            if not session.closed:
+                self._established.receive(session, *each, now)
+        return session
+
+    def refuse_session(self, wanted: SessionWanted) -> None:
+        """Answer SessionWanted: it is not stored, or not to be used. What was kept is dropped, without a word."""
+        self._wanted.take(wanted.key)
 
     def confirm_address(self, session: Session) -> None:
         """The device acknowledged something that was sent to its new address: the address is its own."""
@@ -202,7 +228,8 @@ class DtlsServer:
         """Take up an exported session under an incarnation that was durably taken for it.
 
         Raises ValueError for a blob that cannot be used: another layout, an incarnation used before, or a session that is
-        too old. It replaces a session of the same connection ID.
+        too old. An older life of the same session is replaced; one without connection ID gives way to whoever made a new
+        session at its address, and that is ValueError too.
         """
         session = import_session(blob, incarnation=incarnation, receive_mark=receive_mark)
         wall = self.config.wall_time()
@@ -211,9 +238,12 @@ class DtlsServer:
             raise ValueError("the session has expired")
         if session.cid and len(session.cid) != self.config.cid_length:
             raise ValueError(f"the session's connection ID has {len(session.cid)} bytes, not {self.config.cid_length}")
-        existing = self._established.sessions.by_cid(session.cid) if session.cid else None
-        if existing is not None:
-            self._established.remove(existing)
+        if session.cid:
+            existing = self._established.sessions.by_cid(session.cid)
+            if existing is not None:
+                self._established.end(existing, CloseReason.REPLACED)
+        elif self._established.sessions.by_address(session.address) is not None:
+            raise ValueError("its address has another session now")
         self._established.sessions.add(session)
         return session
 
@@ -266,7 +296,7 @@ class DtlsServer:
 
         Raises MalformedMessage when not even the cookie can be read.
         """
-        if first.offset:
+        if first.offset or first.sequence > _SEQUENCE_LIMIT:
             return existing
         parameters, cookie = hello_parameters(first.body)
         random = parameters[2:34]
@@ -359,31 +389,35 @@ class DtlsServer:
 
     # Epoch 1
 
-    def _receive_by_address(
-        self, content_type: int, number: int, fragment: bytes, address: Hashable, now: float, size: int
-    ) -> None:
+    def _receive_by_address(self, record: Record, now: float) -> None:
         """A record without connection ID. While a new handshake runs beside a session, Finished may belong to either."""
-        if content_type == ContentType.HANDSHAKE:
-            self._receive_finished(address, content_type, number, fragment, now)
-        session = self._established.sessions.by_address(address)
-        if session is not None and not session.cid:
-            self._established.receive(session, content_type, number, fragment, address, now, size)
+        if record.content_type == ContentType.HANDSHAKE:
+            self._receive_finished(record, now)
+        session = self._established.sessions.by_address(record.address)
+        if session is None:
+            if record.content_type == ContentType.APPLICATION_DATA:
+                self._want(b"", record)
+        elif not session.cid:
+            self._established.receive(session, *record, now)
 
-    def _receive_unknown_cid(
-        self, cid: bytes, number: int, fragment: bytes, address: Hashable, now: float, datagram: bytes
-    ) -> None:
-        handshake = self._handshakes.get(address)
+    def _receive_unknown_cid(self, cid: bytes, record: Record, now: float) -> None:
+        handshake = self._handshakes.get(record.address)
         if handshake is not None and handshake.cid == cid:
-            self._receive_finished(address, _CID_TYPE, number, fragment, now)
-        elif self.config.report_unknown_cids:
-            self._events.append(UnknownConnectionId(cid, address, datagram))
+            self._receive_finished(record, now)
+        elif self.config.connection_ids.is_own(cid):
+            self._want(cid, record)
 
-    def _receive_finished(self, address: Hashable, content_type: int, number: int, fragment: bytes, now: float) -> None:
-        handshake = self._handshakes.get(address)
+    def _want(self, cid: bytes, record: Record) -> None:
+        """Somebody else may know the session of that record."""
+        if self.config.stored_sessions and self._wanted.keep(cid or record.address, record):
+            self._events.append(SessionWanted(cid, record.address))
+
+    def _receive_finished(self, record: Record, now: float) -> None:
+        handshake = self._handshakes.get(record.address)
         if handshake is None:
             return
         try:
-            handshake.receive_protected(content_type, number, fragment)
+            handshake.receive_protected(record.content_type, record.number, record.fragment)
         except HandshakeError as error:
             self._fail(handshake, error)
         else:

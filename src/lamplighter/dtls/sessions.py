@@ -8,13 +8,14 @@ a crash, a moved session, or two processes that both believe they own it cannot 
 from __future__ import annotations
 
 import struct
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from .ciphers import CIPHER_SUITES, CipherSuite
 from .identities import CertificateIdentity, Identity, PskIdentity
 from .reader import Reader, vector
 from .records import COUNTER_BITS, INCARNATION_LIMIT, RecordReader, RecordWriter, ReplayWindow
+from .wanted import Record
 
 MESSAGE_LIMIT = 1152
 """Largest message for constrained peers, in bytes: what RFC 7252 section 4.6 advises and the vendor's client can take."""
@@ -153,6 +154,16 @@ def export_session(session: Session) -> bytes:
     )
 
 
+def proves(blob: bytes, records: Sequence[Record], *, receive_mark: int = 0) -> bool:
+    """Whether one of the records is of the exported session, and newer than what it has taken.
+
+    To be asked before an incarnation is taken: a stranger who has read a connection ID on the wire must not use them up, nor
+    move sessions from one process to another. Raises ValueError as ``import_session`` does.
+    """
+    reader = _load(blob, None, receive_mark).reader
+    return any(reader.unprotect(each.content_type, each.number, each.fragment) is not None for each in records)
+
+
 def import_session(blob: bytes, *, incarnation: int, receive_mark: int = 0) -> Session:
     """The session of an exported blob, under a new incarnation that was durably taken for it.
 
@@ -160,18 +171,24 @@ def import_session(blob: bytes, *, incarnation: int, receive_mark: int = 0) -> S
     a blob of another layout, and for an incarnation that is not above the blob's: all are used up at 65,535, and the peer
     has to make a new handshake.
     """
+    return _load(blob, incarnation, receive_mark)
+
+
+def _load(blob: bytes, incarnation: int | None, receive_mark: int) -> Session:
     try:
-        return _import_session(blob, incarnation, receive_mark)
+        return _parse(blob, incarnation, receive_mark)
     except ValueError:
         raise
     except Exception as error:  # a cut-off or foreign blob, whatever it trips over
         raise ValueError("not an exported session") from error
 
 
-def _import_session(blob: bytes, incarnation: int, receive_mark: int) -> Session:
+def _parse(blob: bytes, incarnation: int | None, receive_mark: int) -> Session:
     layout, flags, cipher_number, used, fragment_limit, established, valid_until, mark = _FIXED.unpack_from(blob)
     if layout != LAYOUT:
         raise ValueError(f"an exported session of layout {layout}, not {LAYOUT}")
+    if incarnation is None:
+        incarnation = used + 1
     if not used < incarnation < INCARNATION_LIMIT:
         raise ValueError(f"incarnation {incarnation} cannot follow {used}")
     cipher = CIPHER_SUITES[cipher_number]

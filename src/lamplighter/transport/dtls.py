@@ -20,7 +20,7 @@ from lamplighter.dtls import (
     Session,
     SessionClosed,
     SessionEstablished,
-    UnknownConnectionId,
+    SessionWanted,
     VerifiedPath,
 )
 
@@ -31,7 +31,7 @@ from .timer import Timer
 LAG_LIMIT = 2.0
 """Seconds the loop may run behind its timers before new handshakes are shed, silently."""
 
-SessionEvent = SessionEstablished | SessionClosed | AddressChanged | HandshakeFailed | UnknownConnectionId
+SessionEvent = SessionEstablished | SessionClosed | AddressChanged | HandshakeFailed | SessionWanted
 
 
 class PskKey(NamedTuple):

@@ -1,0 +1,60 @@
+"""Records of sessions that are not in memory, kept for as long as somebody looks whether they are stored.
+
+Few and short: a device repeats what was lost, and a stranger must not fill the memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import NamedTuple
+
+SESSIONS_LIMIT = 1024
+"""Sessions that are looked for at once; records of others are dropped meanwhile."""
+RECORDS_LIMIT = 4
+"""Records kept of one session."""
+LENGTH_LIMIT = 1500
+"""Bytes of a record that is kept."""
+
+
+class Record(NamedTuple):
+    """A record of epoch 1 as it arrived."""
+
+    content_type: int
+    number: int
+    """Epoch and sequence number."""
+    fragment: bytes
+    address: Hashable
+    size: int
+    """Bytes of all of it."""
+
+
+class Wanted:
+    """The records, by connection ID, or by address for sessions without one."""
+
+    def __init__(self) -> None:
+        self._kept: dict[Hashable, list[Record]] = {}
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def keep(self, key: Hashable, record: Record) -> bool:
+        """Keep a record if there is room. True: it is the first of its session, which is to be looked for."""
+        if len(record.fragment) > LENGTH_LIMIT:
+            return False
+        kept = self._kept.get(key)
+        if kept is not None:
+            if len(kept) < RECORDS_LIMIT:
+                kept.append(record)
+            return False
+        if len(self._kept) >= SESSIONS_LIMIT:
+            return False
+        self._kept[key] = [record]
+        return True
+
+    def of(self, key: Hashable) -> list[Record]:
+        """What is kept of that session."""
+        return self._kept.get(key, [])
+
+    def take(self, key: Hashable) -> list[Record]:
+        """The same; nothing of it is kept any more, and the next record makes the session wanted again."""
+        return self._kept.pop(key, [])
