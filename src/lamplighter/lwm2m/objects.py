@@ -5,9 +5,10 @@ The definitions themselves are tables in ``core_objects`` and ``ipso_objects``, 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import cache
+from functools import cache, cached_property
 
 from lamplighter.lwm2m import core_objects, ipso_objects
 from lamplighter.lwm2m.path import Path
@@ -15,6 +16,8 @@ from lamplighter.lwm2m.path import Path
 
 class Type(Enum):
     """Data types, LwM2M Core appendix C; the value is the letter used in the tables."""
+
+    __hash__ = object.__hash__  # a member is itself only; Enum's own hash is slow, and codecs look up by type
 
     STRING = "S"
     INTEGER = "I"
@@ -53,7 +56,7 @@ class Resource:
         return "E" in self.operations
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ObjectDefinition:
     """One object. ``multiple``: may have several instances; ``mandatory``: every client has it."""
 
@@ -63,6 +66,15 @@ class ObjectDefinition:
     multiple: bool
     mandatory: bool
     resources: dict[int, Resource]
+
+    @cached_property
+    def types(self) -> dict[int, Type]:
+        """The types of its resources by their ids, without the executable ones."""
+        return {number: each.type for number, each in self.resources.items() if each.type is not Type.NONE}
+
+
+Definitions = Mapping[int, ObjectDefinition]
+"""Objects by their ids, where an owner defines more than are known here or defines them otherwise."""
 
 
 def parse_table(table: str) -> dict[int, ObjectDefinition]:
@@ -98,9 +110,21 @@ def definitions() -> dict[int, ObjectDefinition]:
     return parse_table(core_objects.TABLE) | parse_table(ipso_objects.TABLE)
 
 
-def resource_at(path: Path) -> Resource | None:
+def definition_of(object_id: int, own: Definitions | None = None) -> ObjectDefinition | None:
+    """The definition of an object: the owner's before ours; None when it is not known."""
+    found = own.get(object_id) if own else None
+    return definitions().get(object_id) if found is None else found
+
+
+def types_of(object_id: int, own: Definitions | None = None) -> dict[int, Type]:
+    """The types of an object's resources by their ids, without the executable ones; empty when it is not known."""
+    found = definition_of(object_id, own)
+    return {} if found is None else found.types
+
+
+def resource_at(path: Path, own: Definitions | None = None) -> Resource | None:
     """The definition of the resource that a path names or lies in; None when it is not known."""
     if path.object is None or path.resource is None:
         return None
-    definition = definitions().get(path.object)
-    return None if definition is None else definition.resources.get(path.resource)
+    found = definition_of(path.object, own)
+    return None if found is None else found.resources.get(path.resource)

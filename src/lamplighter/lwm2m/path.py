@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 #: 65535 is reserved: MAX_ID (LwM2M Core section 7.1).
@@ -31,14 +32,18 @@ class Path(NamedTuple):
 
     def contains(self, other: Path) -> bool:
         """Whether the other is this one or below it."""
-        ids = self.ids
-        return other[: len(ids)] == ids
+        for own, number in zip(self, other, strict=True):
+            if own is None:
+                return True
+            if own != number:
+                return False
+        return True
 
     def segments(self) -> tuple[str, ...]:
         return tuple(map(str, self.ids))
 
     def __str__(self) -> str:
-        return "/" + "/".join(self.segments())
+        return "/" + "/".join([str(number) for number in self if number is not None])
 
 
 ROOT = Path()
@@ -54,8 +59,12 @@ def path_of(ids: tuple[int, ...]) -> Path:
     return Path(*ids)
 
 
+@lru_cache(maxsize=4096)
 def parse_path(text: str) -> Path:
-    """``/3/0/1``, with or without the first slash; ``/`` is the root. Raises PathError."""
+    """``/3/0/1``, with or without the first slash; ``/`` is the root. Raises PathError.
+
+    The same few paths come from every device of a kind: those read last are kept.
+    """
     trimmed = text.removeprefix("/")
     if not trimmed:
         return ROOT

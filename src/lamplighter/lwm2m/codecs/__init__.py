@@ -11,6 +11,7 @@ import msgspec
 from lamplighter.coap.numbers import ContentFormat
 from lamplighter.lwm2m.codecs import cbor, json, link, opaque, senml, senml_cbor, senml_json, text, tlv
 from lamplighter.lwm2m.codecs.value import CodecError, ObjectLink, Value, Values
+from lamplighter.lwm2m.objects import Definitions
 from lamplighter.lwm2m.path import Path
 
 #: The numbers of the 1.0 candidate and the vendor's 99 mean the same formats as the registered ones.
@@ -35,25 +36,32 @@ class UnsupportedContentFormat(CodecError):
     """No codec for that number."""
 
 
-def decode(content_format: int | None, payload: bytes, base_path: Path) -> Values:
-    """The (path, value) pairs of a payload; no content format means text. Raises CodecError."""
-    values: Values = _codec(content_format).decode(payload, base_path)
+def decode(
+    content_format: int | None, payload: bytes, base_path: Path, definitions: Definitions | None = None
+) -> Values:
+    """The (path, value) pairs of a payload; no content format means text. Raises CodecError.
+
+    :param definitions: objects that the owner defines, before ours
+    """
+    values: Values = _codec(content_format).decode(payload, base_path, definitions)
     return values
 
 
-def encode(content_format: int, values: Values, base_path: Path) -> bytes:
+def encode(content_format: int, values: Values, base_path: Path, definitions: Definitions | None = None) -> bytes:
     """The payload. Raises CodecError when the format cannot hold these values."""
-    payload: bytes = _codec(content_format).encode(values, base_path)
+    payload: bytes = _codec(content_format).encode(values, base_path, definitions)
     return payload
 
 
-def decode_records(content_format: int | None, payload: bytes, base_path: Path) -> list[senml.Record]:
+def decode_records(
+    content_format: int | None, payload: bytes, base_path: Path, definitions: Definitions | None = None
+) -> list[senml.Record]:
     """The same with the time of each value, for Send and for stored notifications; 0 where the format has no times."""
     codec = _codec(content_format)
     if codec is senml_json or codec is senml_cbor:
-        records: list[senml.Record] = codec.records(payload, base_path)
+        records: list[senml.Record] = codec.records(payload, base_path, definitions)
         return records
-    return [senml.Record(0, path, value) for path, value in decode(content_format, payload, base_path)]
+    return [senml.Record(0, path, value) for path, value in decode(content_format, payload, base_path, definitions)]
 
 
 def write_paths(content_format: int, paths: Iterable[Path]) -> bytes:

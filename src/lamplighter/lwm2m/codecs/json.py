@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from lamplighter.lwm2m.codecs.value import (
+    MOST_RECORDS,
     CodecError,
     ObjectLink,
     Value,
@@ -14,64 +15,70 @@ from lamplighter.lwm2m.codecs.value import (
     from_base64,
     from_number,
     parse_object_link,
-    relative_path,
+    path_in,
     to_text,
     type_at,
 )
-from lamplighter.lwm2m.objects import Type
-from lamplighter.lwm2m.path import Path, PathError, parse_path
+from lamplighter.lwm2m.objects import Definitions, Type
+from lamplighter.lwm2m.path import Path
 
 
-def decode(payload: bytes, base: Path) -> Values:
+def load(payload: bytes) -> Any:
     """Raises CodecError."""
     try:
-        document = msgspec.json.decode(payload)
+        return msgspec.json.decode(payload)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise CodecError(f"not JSON: {error}") from None
+
+
+def decode(payload: bytes, base: Path, definitions: Definitions | None = None) -> Values:
+    """Raises CodecError."""
+    document = load(payload)
     if not isinstance(document, dict) or not isinstance(entries := document.get("e"), list):
         raise CodecError("LwM2M JSON is a map with a list e")
-    base_name = document.get("bn", str(base) if base.ids else "")
+    if len(entries) > MOST_RECORDS:
+        raise CodecError(f"more than {MOST_RECORDS} entries")
+    base_name = document.get("bn", str(base))
     if not isinstance(base_name, str):
         raise CodecError("bn is not text")
+    # Clients end bn with a slash or not, and both are meant as a path's beginning.
+    prefix = base_name.rstrip("/")
     values: Values = []
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(name := entry.get("n", ""), str):
             raise CodecError("an entry that is not a map with a name")
-        path = _path(base_name, name, base)
-        values.append((path, _value(entry, type_at(path))))
+        path = path_in(base, f"{prefix}/{name}".rstrip("/"))
+        values.append((path, _value(entry, type_at(path, definitions))))
     return values
 
 
-def encode(values: Values, base: Path) -> bytes:
+def encode(values: Values, base: Path, definitions: Definitions | None = None) -> bytes:
     """Names are relative to the base. Raises CodecError."""
-    entries = []
     prefix = str(base)
+    if not prefix.endswith("/") and any([path != base for path, _ in values]):
+        prefix += "/"
+    entries = []
     for path, value in values:
-        name = str(relative_path(base, path))[len(prefix) :].lstrip("/")
-        entries.append(({"n": name} if name else {}) | _field(value))
-    bare = all(path == base for path, _ in values)
-    return msgspec.json.encode({"bn": prefix if bare or prefix.endswith("/") else prefix + "/", "e": entries})
+        name = str(path)
+        if name.startswith(prefix) and name != prefix:
+            entries.append({"n": name[len(prefix) :], **_field(value)})
+        elif path == base:
+            entries.append(_field(value))
+        else:
+            raise CodecError(f"{path} is not in {base}")
+    return msgspec.json.encode({"bn": prefix, "e": entries})
 
 
-def _path(base_name: str, name: str, base: Path) -> Path:
-    # Clients end bn with a slash or not, and both are meant as a path's beginning.
-    joined = f"{base_name.rstrip('/')}/{name}" if name else base_name.rstrip("/")
-    try:
-        return relative_path(base, parse_path(joined.rstrip("/")))
-    except PathError as error:
-        raise CodecError(str(error)) from None
-
-
-def _value(entry: dict[str, Any], kind: Type | None) -> Value:
+def _value(entry: dict[str, Any], type_: Type | None) -> Value:
     value: Any
     if isinstance(value := entry.get("v"), int | float):
-        return from_number(value, kind)
+        return from_number(value, type_)
     if isinstance(value := entry.get("bv"), bool):
         return value
     if isinstance(value := entry.get("ov"), str):
         return parse_object_link(value)
     if isinstance(value := entry.get("sv"), str):
-        return from_base64(value) if kind is Type.OPAQUE else value
+        return from_base64(value) if type_ is Type.OPAQUE else value
     raise CodecError("an entry without a value")
 
 

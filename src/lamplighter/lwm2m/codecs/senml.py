@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from lamplighter.lwm2m.codecs.value import (
+    MOST_RECORDS,
     CodecError,
     ObjectLink,
     Value,
@@ -13,10 +13,11 @@ from lamplighter.lwm2m.codecs.value import (
     from_base64,
     from_number,
     parse_object_link,
-    relative_path,
+    path_in,
     type_at,
 )
-from lamplighter.lwm2m.path import Path, PathError, parse_path
+from lamplighter.lwm2m.objects import Definitions, Type
+from lamplighter.lwm2m.path import Path
 
 #: Times below this are relative to the receipt (RFC 8428 section 4.5.3).
 RELATIVE_BELOW = 1 << 28
@@ -49,66 +50,63 @@ class Record(NamedTuple):
     value: Value
 
 
-def read(pack: object, labels: Labels, base: Path) -> list[Record]:
+def read(pack: object, labels: Labels, base: Path, definitions: Definitions | None = None) -> list[Record]:
     """The records of a decoded pack; base fields hold until the next ones. Raises CodecError."""
     if not isinstance(pack, list):
         raise CodecError("SenML is a list of records")
+    if len(pack) > MOST_RECORDS:
+        raise CodecError(f"more than {MOST_RECORDS} records")
+    name_label, time_label = labels.name, labels.time
     records = []
     base_name: object = ""
-    base_time: object = 0
-    base_value: object = 0
+    base_time: float = 0
+    base_value: float = 0
     for record in pack:
-        if not isinstance(record, Mapping):
+        if not isinstance(record, dict):
             raise CodecError("a SenML record is a map")
         base_name = record.get(labels.base_name, base_name)
-        base_time = record.get(labels.base_time, base_time)
-        base_value = record.get(labels.base_value, base_value)
-        name = record.get(labels.name, "")
+        if labels.base_time in record:
+            base_time = _number(record[labels.base_time])
+        if labels.base_value in record:
+            base_value = _number(record[labels.base_value])
+        name = record.get(name_label, "")
         if not isinstance(base_name, str) or not isinstance(name, str):
             raise CodecError("a name that is not text")
-        path = _path(base_name + name, base)
-        value = _value(record, labels, path, base_value)
-        time = _number(base_time) + _number(record.get(labels.time, 0))
+        path = path_in(base, (base_name + name).rstrip("/"))
+        value = _value(record, labels, type_at(path, definitions), base_value)
         if value is not None:
+            time = base_time + _number(record[time_label]) if time_label in record else base_time
             records.append(Record(time, path, value))
     return records
 
 
 def write(values: Values, labels: Labels, base: Path) -> list[dict[Any, Any]]:
-    """The pack: one base name, then a record each."""
+    """The pack: one base name, then a record each. Raises CodecError."""
     prefix = str(base)
-    if values and any(path != base for path, _ in values) and not prefix.endswith("/"):
+    if not prefix.endswith("/") and any([path != base for path, _ in values]):
         prefix += "/"
     pack: list[dict[Any, Any]] = []
     for path, value in values:
         record: dict[Any, Any] = {} if pack else {labels.base_name: prefix}
-        if relative_path(base, path) != base:
-            record[labels.name] = str(path).removeprefix(prefix)
-        record.update(_field(value, labels))
+        name = str(path)
+        if name.startswith(prefix):
+            if name != prefix:
+                record[labels.name] = name[len(prefix) :]
+        elif path != base:
+            raise CodecError(f"{path} is not in {base}")
+        record[_label(value, labels)] = str(value) if isinstance(value, ObjectLink) else value
         pack.append(record)
     return pack or [{labels.base_name: prefix}]
 
 
-def _field(value: Value, labels: Labels) -> dict[Any, Any]:
-    match value:
-        case bool():
-            return {labels.boolean: value}
-        case ObjectLink():
-            return {labels.link: str(value)}
-        case int() | float():
-            return {labels.number: value}
-        case str():
-            return {labels.text: value}
-        case _:
-            return {labels.data: value}
-
-
-def _path(name: str, base: Path) -> Path:
-    try:
-        path = parse_path(name.rstrip("/"))
-    except PathError as error:
-        raise CodecError(str(error)) from None
-    return relative_path(base, path)
+def _label(value: Value, labels: Labels) -> Any:
+    if isinstance(value, str):
+        return labels.text
+    if isinstance(value, bool):
+        return labels.boolean
+    if isinstance(value, int | float):
+        return labels.number
+    return labels.link if isinstance(value, ObjectLink) else labels.data
 
 
 def _number(value: object) -> float:
@@ -117,25 +115,23 @@ def _number(value: object) -> float:
     return value
 
 
-def _value(record: Mapping[Any, Any], labels: Labels, path: Path, base_value: object) -> Value | None:
+def _value(record: dict[Any, Any], labels: Labels, type_: Type | None, base_value: float) -> Value | None:
     """The record's value, None when it only carries base fields. Raises CodecError."""
-    kind = type_at(path)
     value: Any
     if (value := record.get(labels.number)) is not None:
-        return (
-            from_number(_number(base_value) + _number(value), kind) if base_value else from_number(_number(value), kind)
-        )
-    if (value := record.get(labels.text)) is not None and isinstance(value, str):
+        number = _number(value)
+        return from_number(base_value + number if base_value else number, type_)
+    if isinstance(value := record.get(labels.text), str):
         return value
     if isinstance(value := record.get(labels.boolean), bool):
         return value
-    if (value := record.get(labels.link)) is not None and isinstance(value, str):
+    if isinstance(value := record.get(labels.link), str):
         return parse_object_link(value)
     value = record.get(labels.data)
     if isinstance(value, bytes):
         return value
     if isinstance(value, str) and labels is JSON:
         return from_base64(value)
-    if any(record.get(label) is not None for label in labels[5:]):
+    if any([record.get(label) is not None for label in labels[5:]]):
         raise CodecError("a value that is not of the type its label says")
     return None

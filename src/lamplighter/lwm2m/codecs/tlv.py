@@ -7,55 +7,60 @@ length itself when that is zero. Numbers are big-endian.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from lamplighter.lwm2m.codecs.value import CodecError, ObjectLink, Value, Values, as_float, type_at
-from lamplighter.lwm2m.objects import Type
+from lamplighter.lwm2m.objects import Definitions, Type, types_of
 from lamplighter.lwm2m.path import MAX_ID, Path
 
 _INSTANCE, _RESOURCE_INSTANCE, _MULTIPLE, _RESOURCE = range(4)
-_FLOATS = {4: ">f", 8: ">d"}
+_FLOATS = {4: struct.Struct(">f"), 8: struct.Struct(">d")}
+_LINK = struct.Struct(">HH")
 
 
-def decode(payload: bytes, base: Path) -> Values:
+def decode(payload: bytes, base: Path, definitions: Definitions | None = None) -> Values:
     """Values in the order of the payload. A resource of unknown type gives its bytes. Raises CodecError.
 
     At an object, resources without an instance around them belong to instance 0: clients with one instance send that.
     """
+    object_id, instance, resource, resource_instance = base
+    if object_id is None:
+        raise CodecError("TLV is for an object or below")
+    types = types_of(object_id, definitions)
     values: Values = []
-    ids = base.ids
     for kind, number, content in _entries(payload):
         if kind == _INSTANCE:
-            instance = _inside(ids, 1, number)
-            for inner, resource, part in _entries(content):
-                _resource(inner, (*instance, resource), part, values)
+            if instance is not None and number != instance:
+                raise CodecError(f"instance {number} is not in {base}")
+            for inner, inner_number, part in _entries(content):
+                _resource(inner, object_id, number, inner_number, part, types, values)
         elif kind == _RESOURCE_INSTANCE:
-            path = Path(*_inside(ids, 3, number))
-            values.append((path, _value(content, path)))
+            if instance is None or resource is None:
+                raise CodecError("an instance of a resource where a resource belongs")
+            path = Path(object_id, instance, resource, number)
+            values.append((path, _value(content, path, types.get(resource))))
         else:
-            above = (ids[0], 0) if len(ids) == 1 else ids
-            _resource(kind, _inside(above, 2, number), content, values)
-    if not all(base.contains(path) for path, _ in values):
-        raise CodecError("a value outside the path asked for")
+            _resource(kind, object_id, instance or 0, number, content, types, values)
+    if resource is not None:
+        for path, _ in values:
+            if path.resource != resource or resource_instance not in (None, path.resource_instance):
+                raise CodecError(f"{path} is not in {base}")
     return values
 
 
-def _inside(ids: tuple[int, ...], level: int, number: int) -> tuple[int, ...]:
-    """The numbers down to that level, the last one being ``number``."""
-    if len(ids) < level:
-        raise CodecError("an entry that does not fit the path asked for")
-    return (*ids[:level], number)
-
-
-def _resource(kind: int, ids: tuple[int, ...], content: bytes, values: Values) -> None:
-    path = Path(*ids)
+def _resource(
+    kind: int, object_id: int, instance: int, number: int, content: bytes, types: dict[int, Type], values: Values
+) -> None:
     if kind == _RESOURCE:
-        values.append((path, _value(content, path)))
+        path = Path(object_id, instance, number)
+        values.append((path, _value(content, path, types.get(number))))
     elif kind == _MULTIPLE:
-        for inner, number, part in _entries(content):
+        type_ = types.get(number)
+        for inner, resource_instance, part in _entries(content):
             if inner != _RESOURCE_INSTANCE:
                 raise CodecError("something else than resource instances in a multiple resource")
-            values.append((Path(*(*ids, number)), _value(part, path)))
+            path = Path(object_id, instance, number, resource_instance)
+            values.append((path, _value(part, path, type_)))
     else:
         raise CodecError("an object or resource instance where a resource belongs")
 
@@ -66,118 +71,150 @@ def _entries(data: bytes) -> Iterator[tuple[int, int, bytes]]:
     size = len(data)
     while position < size:
         head = data[position]
-        start = position + 1 + (2 if head & 0x20 else 1)
+        start = position + (3 if head & 0x20 else 2)
         width = head >> 3 & 3
         end = start + width
         if end > size:
             raise CodecError("ends inside an entry's head")
-        number = int.from_bytes(data[position + 1 : start], "big")
-        length = int.from_bytes(data[start:end], "big") if width else head & 7
-        position = end + length
+        number = int.from_bytes(data[position + 1 : start], "big") if head & 0x20 else data[position + 1]
+        position = end + (int.from_bytes(data[start:end], "big") if width else head & 7)
         if position > size or number > MAX_ID:
             raise CodecError("an entry longer than its payload or with a reserved id")
         yield head >> 6, number, data[end:position]
 
 
-def _value(content: bytes, path: Path) -> Value:
-    kind = type_at(path)
-    match kind:
-        case Type.STRING | Type.CORE_LINK:
-            try:
-                return content.decode()
-            except UnicodeDecodeError:
-                raise CodecError(f"{path} is not UTF-8") from None
-        case Type.INTEGER | Type.TIME | Type.UNSIGNED:
-            if len(content) not in (1, 2, 4, 8):
-                raise CodecError(f"{path} is an integer of {len(content)} bytes")
-            return int.from_bytes(content, "big", signed=kind is not Type.UNSIGNED)
-        case Type.FLOAT:
-            if len(content) not in _FLOATS:
-                raise CodecError(f"{path} is a float of {len(content)} bytes")
-            return float(struct.unpack(_FLOATS[len(content)], content)[0])
-        case Type.BOOLEAN:
-            if content not in (b"\x00", b"\x01"):
-                raise CodecError(f"{path} is not a boolean")
-            return content == b"\x01"
-        case Type.OBJECT_LINK:
-            if len(content) != 4:
-                raise CodecError(f"{path} is an object link of {len(content)} bytes")
-            return ObjectLink(*struct.unpack(">HH", content))
-        case _:
-            return content
+def _value(content: bytes, path: Path, type_: Type | None) -> Value:
+    if type_ is None:
+        return content
+    try:
+        return _READ[type_](content)
+    except CodecError as error:
+        raise CodecError(f"{path} is {error}") from None
 
 
-def encode(values: Values, base: Path) -> bytes:
+def _read_text(content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError:
+        raise CodecError("not UTF-8") from None
+
+
+def _read_integer(content: bytes) -> int:
+    if len(content) not in (1, 2, 4, 8):
+        raise CodecError(f"an integer of {len(content)} bytes")
+    return int.from_bytes(content, "big", signed=True)
+
+
+def _read_unsigned(content: bytes) -> int:
+    if len(content) not in (1, 2, 4, 8):
+        raise CodecError(f"an unsigned integer of {len(content)} bytes")
+    return int.from_bytes(content, "big")
+
+
+def _read_float(content: bytes) -> float:
+    form = _FLOATS.get(len(content))
+    if form is None:
+        raise CodecError(f"a float of {len(content)} bytes")
+    return float(form.unpack(content)[0])
+
+
+def _read_boolean(content: bytes) -> bool:
+    if content not in (b"\x00", b"\x01"):
+        raise CodecError("not a boolean")
+    return content == b"\x01"
+
+
+def _read_link(content: bytes) -> ObjectLink:
+    if len(content) != 4:
+        raise CodecError(f"an object link of {len(content)} bytes")
+    return ObjectLink(*_LINK.unpack(content))
+
+
+_READ: dict[Type, Callable[[bytes], Value]] = {
+    Type.STRING: _read_text,
+    Type.CORE_LINK: _read_text,
+    Type.INTEGER: _read_integer,
+    Type.TIME: _read_integer,
+    Type.UNSIGNED: _read_unsigned,
+    Type.FLOAT: _read_float,
+    Type.BOOLEAN: _read_boolean,
+    Type.OBJECT_LINK: _read_link,
+    Type.OPAQUE: bytes,
+    Type.NONE: bytes,
+}
+
+
+def encode(values: Values, base: Path, definitions: Definitions | None = None) -> bytes:
     """What an object, instance or resource holds, without the levels of the base itself. Raises CodecError.
 
     An object gets its instances around the resources; so a write to an object is what the vendor's bootstrap needs.
     """
-    depth = len(base.ids)
-    if not depth:
+    if base.object is None:
         raise CodecError("TLV is for an object or below")
-    if depth < 2:
-        groups: dict[int, Values] = {}
-        for path, value in values:
-            if path.instance is None:
-                raise CodecError(f"{path} names no instance")
-            groups.setdefault(path.instance, []).append((path, value))
-        return b"".join(_entry(_INSTANCE, number, _resources(group)) for number, group in groups.items())
-    return _resources(values)
-
-
-def _resources(values: Values) -> bytes:
-    parts: list[bytes] = []
-    multiple: dict[int, list[bytes]] = {}
-    order: dict[int, None] = {}
-    single: dict[int, bytes] = {}
+    if base.instance is not None:
+        return _resources(values, definitions)
+    groups: dict[int, Values] = {}
     for path, value in values:
-        if path.resource is None:
+        if path.instance is None:
+            raise CodecError(f"{path} names no instance")
+        groups.setdefault(path.instance, []).append((path, value))
+    return b"".join([_entry(_INSTANCE, number, _resources(group, definitions)) for number, group in groups.items()])
+
+
+def _resources(values: Values, definitions: Definitions | None) -> bytes:
+    """In the order in which each resource comes first; the instances of one are put together."""
+    parts: dict[int, bytes | list[bytes]] = {}
+    for path, value in values:
+        number, resource_instance = path.resource, path.resource_instance
+        if number is None:
             raise CodecError(f"{path} names no resource")
-        order[path.resource] = None
-        content = _content(value, type_at(path))
-        if path.resource_instance is None:
-            single[path.resource] = _entry(_RESOURCE, path.resource, content)
-        else:
-            multiple.setdefault(path.resource, []).append(_entry(_RESOURCE_INSTANCE, path.resource_instance, content))
-    for number in order:
-        if number in multiple:
-            parts.append(_entry(_MULTIPLE, number, b"".join(multiple[number])))
-        if number in single:
-            parts.append(single[number])
-    return b"".join(parts)
+        content = _content(value, path, definitions)
+        if resource_instance is not None:
+            instances = parts.setdefault(number, [])
+            if isinstance(instances, list):
+                instances.append(_entry(_RESOURCE_INSTANCE, resource_instance, content))
+                continue
+        elif number not in parts:
+            parts[number] = _entry(_RESOURCE, number, content)
+            continue
+        raise CodecError(f"resource {number} is given twice")
+    return b"".join(
+        [
+            part if isinstance(part, bytes) else _entry(_MULTIPLE, number, b"".join(part))
+            for number, part in parts.items()
+        ]
+    )
 
 
 def _entry(kind: int, number: int, content: bytes) -> bytes:
     length = len(content)
+    if length < 8 and number < 256:
+        return bytes((kind << 6 | length, number)) + content
     width = 0 if length < 8 else (length.bit_length() + 7) // 8
     if width > 3:
         raise CodecError("a value too long for TLV")
     wide = number > 255
     head = kind << 6 | wide << 5 | width << 3 | (0 if width else length)
-    return (
-        bytes((head,)) + number.to_bytes(2 if wide else 1, "big") + length.to_bytes(width or 1, "big")[:width] + content
-    )
+    prefix = bytes((head,)) + number.to_bytes(2 if wide else 1, "big")
+    return prefix + (length.to_bytes(width, "big") + content if width else content)
 
 
-def _content(value: Value, kind: Type | None) -> bytes:
-    match value:
-        case bool():
-            return bytes((value,))
-        case int() if kind is Type.FLOAT:
-            return struct.pack(">d", as_float(value))
-        case int():
-            signed = kind is not Type.UNSIGNED
-            for width in (1, 2, 4, 8):
-                try:
-                    return value.to_bytes(width, "big", signed=signed)
-                except OverflowError:
-                    continue
-            raise CodecError(f"{value} has more than 64 bits, or a sign where none may be")
-        case float():
-            return struct.pack(">d", value)
-        case str():
-            return value.encode()
-        case bytes():
-            return value
-        case ObjectLink():
-            return struct.pack(">HH", *value)
+def _content(value: Value, path: Path, definitions: Definitions | None) -> bytes:
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, bytes):
+        return value
+    if isinstance(value, bool):
+        return b"\x01" if value else b"\x00"
+    if isinstance(value, ObjectLink):
+        return _LINK.pack(*value)
+    type_ = type_at(path, definitions)
+    if isinstance(value, float) or type_ is Type.FLOAT:
+        return _FLOATS[8].pack(as_float(value))
+    signed = type_ is not Type.UNSIGNED
+    for width in (1, 2, 4, 8):
+        try:
+            return value.to_bytes(width, "big", signed=signed)
+        except OverflowError:
+            continue
+    raise CodecError(f"{value} has more than 64 bits, or a sign where none may be")

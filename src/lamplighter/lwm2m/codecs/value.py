@@ -8,11 +8,16 @@ import math
 import re
 from typing import NamedTuple
 
-from lamplighter.lwm2m.objects import Type, resource_at
-from lamplighter.lwm2m.path import MAX_ID, Path
+from lamplighter.lwm2m.objects import Definitions, Type, types_of
+from lamplighter.lwm2m.path import MAX_ID, Path, PathError, parse_path
 
+_LEAST, _MOST = -(1 << 63), (1 << 64) - 1
 _INTEGER = re.compile(r"[+-]?[0-9]{1,20}")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,400}(?:\.[0-9]{0,400})?|\.[0-9]{1,400})(?:[eE][+-]?[0-9]{1,4})?")
+
+
+#: Values of one payload: far more than any object has, and few enough to be read at once.
+MOST_RECORDS = 10_000
 
 
 class CodecError(ValueError):
@@ -34,10 +39,10 @@ Value = int | float | bool | str | bytes | ObjectLink
 Values = list[tuple[Path, Value]]
 
 
-def type_at(path: Path) -> Type | None:
-    """The type that the definitions give, None when the resource is not known."""
-    resource = resource_at(path)
-    return None if resource is None or resource.type is Type.NONE else resource.type
+def type_at(path: Path, definitions: Definitions | None = None) -> Type | None:
+    """The type that the definitions give, None when the resource is not known or has no value."""
+    object_id, _, resource, _ = path
+    return None if object_id is None or resource is None else types_of(object_id, definitions).get(resource)
 
 
 def parse_object_link(text: str) -> ObjectLink:
@@ -51,10 +56,10 @@ def parse_object_link(text: str) -> ObjectLink:
     return link
 
 
-def from_text(text: str, kind: Type | None) -> Value:
+def from_text(text: str, type_: Type | None) -> Value:
     """A value written as text (appendix C.1). A type that is not known gives the text itself. Raises CodecError."""
     try:
-        match kind:
+        match type_:
             case Type.INTEGER | Type.UNSIGNED | Type.TIME:
                 return int(_spelled(_INTEGER, text))
             case Type.FLOAT:
@@ -70,7 +75,7 @@ def from_text(text: str, kind: Type | None) -> Value:
     except (ValueError, KeyError) as error:
         if isinstance(error, CodecError):
             raise
-        raise CodecError(f"{text[:20]!r} is not of type {kind.name if kind else 'text'}") from None
+        raise CodecError(f"{text[:20]!r} is not of type {type_.name if type_ else 'text'}") from None
 
 
 def to_text(value: Value) -> str:
@@ -93,14 +98,17 @@ def from_base64(text: str) -> bytes:
         raise CodecError("not base64") from None
 
 
-def from_number(value: float, kind: Type | None) -> Value:
+def from_number(value: float, type_: Type | None) -> Value:
     """A number of a format that has only one kind of number, in the type of its resource. Raises CodecError."""
     if isinstance(value, bool):
         raise CodecError("a boolean where a number belongs")
     _finite(value)
-    if kind is Type.FLOAT:
+    if type_ is Type.FLOAT:
         return as_float(value)
-    if kind in (Type.INTEGER, Type.UNSIGNED, Type.TIME):
+    if isinstance(value, int):
+        if not _LEAST <= value <= _MOST:
+            raise CodecError("a number of more than 64 bits")
+    elif type_ is Type.INTEGER or type_ is Type.UNSIGNED or type_ is Type.TIME:
         if value != int(value):
             raise CodecError(f"{value} is not a whole number")
         return int(value)
@@ -128,8 +136,12 @@ def _finite(value: float) -> float:
     return value
 
 
-def relative_path(base: Path, path: Path) -> Path:
-    """Check that the path lies in the base. Raises CodecError."""
+def path_in(base: Path, text: str) -> Path:
+    """The path that a text names, which must lie in the base. Raises CodecError."""
+    try:
+        path = parse_path(text)
+    except PathError as error:
+        raise CodecError(str(error)) from None
     if not base.contains(path):
         raise CodecError(f"{path} is not in {base}")
     return path
