@@ -139,6 +139,15 @@ class Lwm2m(_Section, frozen=True):
     command_queue: Annotated[int, About("Commands that may wait for one device.")] = 20
 
 
+class Bootstrap(_Section, frozen=True):
+    port: Annotated[int, About("UDP and TCP port of coaps:// for bootstrap.")] = 5784
+    plain_port: Annotated[int, About("UDP port of coap:// for bootstrap, open only when coap.insecure is true.")] = 5783
+    est: Annotated[
+        bool, About("Let the vendor's client make its own key and fetch its certificate (EST), where it can.")
+    ] = True
+    lifetime: Annotated[float, About("Registration lifetime written to standard clients.", "seconds")] = 3600.0
+
+
 class Dtls(_Section, frozen=True):
     extended_master_secret: Annotated[
         Literal["preferred", "required"], About("Whether a client without RFC 7627 gets in.")
@@ -183,6 +192,7 @@ class Settings(_Section, frozen=True):
     public: Public = Public()
     coap: Coap = Coap()
     lwm2m: Lwm2m = Lwm2m()
+    bootstrap: Bootstrap = Bootstrap()
     dtls: Dtls = Dtls()
     channels: Channels = Channels()
     log: Log = Log()

@@ -96,6 +96,19 @@ class Authority:
             x509.NameAttribute(NameOID.LOCALITY_NAME, device_id),
         )
 
+    def issue_device_for(
+        self, key: ec.EllipticCurvePublicKey, endpoint_name: str, account_id: str, device_id: str
+    ) -> bytes:
+        """The same in DER, for a key that the device made and keeps to itself."""
+        builder = _client_builder(
+            self.device_ca,
+            key,
+            x509.NameAttribute(NameOID.COMMON_NAME, endpoint_name),
+            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, account_id),
+            x509.NameAttribute(NameOID.LOCALITY_NAME, device_id),
+        )
+        return builder.sign(self.device_ca.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+
     def issue_developer(self, endpoint_name: str, account_id: str) -> Credential:
         """A developer certificate: it opens bootstrap, and nothing else."""
         return self._issue_client(
@@ -106,10 +119,7 @@ class Authority:
 
     def _issue_client(self, issuer: Credential, *subject: x509.NameAttribute[str]) -> Credential:
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(x509.Name(subject), issuer.certificate.subject, key, ALWAYS)
-        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(_usage(digital_signature=True), critical=True)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+        builder = _client_builder(issuer, key.public_key(), *subject)
         return Credential(builder.sign(issuer.key, hashes.SHA256()), key)
 
     def _current_server(self, moment: datetime) -> Credential:
@@ -127,7 +137,7 @@ class Authority:
     def _root(self, name: str, common_name: str, validity: tuple[datetime, datetime]) -> Credential:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-        builder = _builder(subject, subject, key, validity)
+        builder = _builder(subject, subject, key.public_key(), validity)
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         builder = builder.add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
         builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
@@ -138,7 +148,7 @@ class Authority:
     ) -> Credential:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-        builder = _builder(subject, issuer.certificate.subject, key, validity)
+        builder = _builder(subject, issuer.certificate.subject, key.public_key(), validity)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         builder = builder.add_extension(_usage(digital_signature=True), critical=True)
         builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
@@ -163,14 +173,23 @@ class Authority:
         return credential
 
 
+def _client_builder(
+    issuer: Credential, key: ec.EllipticCurvePublicKey, *subject: x509.NameAttribute[str]
+) -> x509.CertificateBuilder:
+    builder = _builder(x509.Name(subject), issuer.certificate.subject, key, ALWAYS)
+    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+    builder = builder.add_extension(_usage(digital_signature=True), critical=True)
+    return builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
+
+
 def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey, validity: tuple[datetime, datetime]
+    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, validity: tuple[datetime, datetime]
 ) -> x509.CertificateBuilder:
     return (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(issuer)
-        .public_key(key.public_key())
+        .public_key(key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(validity[0])
         .not_valid_after(validity[1])

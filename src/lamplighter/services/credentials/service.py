@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import unicodedata
 from typing import NamedTuple
 
@@ -19,7 +20,7 @@ from lamplighter.services.certificates.service import Authority, Credential
 from lamplighter.services.credentials.model import DeveloperCertificate, PreSharedKey, PreSharedKeyInfo
 from lamplighter.services.credentials.security_file import security_file
 from lamplighter.services.credentials.store import Credentials as Store
-from lamplighter.services.credentials.store import key_of_identity
+from lamplighter.services.credentials.store import developer_certificate_of, key_of_identity
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Row, UniqueViolation
 from lamplighter.storage.seal import MasterKey
@@ -37,6 +38,14 @@ class PskOwner(NamedTuple):
     account_id: str
     endpoint_name: str
     key: bytes
+
+
+class CertificateOwner(NamedTuple):
+    """Whose developer certificate it is."""
+
+    account_id: str
+    endpoint_name: str
+    certificate_id: str
 
 
 class Credentials:
@@ -154,6 +163,11 @@ class Credentials:
         if row is None or row["device_execution_mode"] != 1:
             raise credentials.CertificateNotFound(certificate_id=certificate_id)
         return self._developer_certificate(row)
+
+    async def owner_of_certificate(self, leaf: bytes) -> CertificateOwner | None:
+        """Whose active developer certificate (DER) that is. By its fingerprint: what it says of itself counts for nothing."""
+        row = await developer_certificate_of(self.database, hashlib.sha256(leaf).hexdigest())
+        return None if row is None else CertificateOwner(row["account_id"], row["endpoint_name"], row["id"])
 
     def _developer_certificate(self, row: Row) -> DeveloperCertificate:
         key = serialization.load_der_private_key(

@@ -65,6 +65,13 @@ _GET_CERTIFICATE = Query(
         _certificates.account_id == sa.bindparam("account_id"), _certificates.id == sa.bindparam("id")
     )
 )
+_OF_FINGERPRINT = Query(
+    sa.select(_certificates.account_id, _certificates.id, _certificates.endpoint_name).where(
+        _certificates.fingerprint == sa.bindparam("fingerprint"),
+        _certificates.device_execution_mode == 1,
+        _certificates.status == "ACTIVE",
+    )
+)
 _ALONE = Query(sa.select(Alone(sa.bindparam("name", type_=Text))))
 _COUNT_DEVELOPER = Query(
     sa.select(sa.func.count().label("number")).where(
@@ -116,3 +123,8 @@ class Credentials:
 async def key_of_identity(reader: Reader, endpoint_name: str) -> Row | None:
     """Account and sealed key of a PSK identity, whichever account has it: the one look-up that knows no account yet."""
     return await reader.fetch_one(_KEY_OF_IDENTITY, endpoint_name=endpoint_name)
+
+
+async def developer_certificate_of(reader: Reader, fingerprint: str) -> Row | None:
+    """Account, id and endpoint name of an active developer certificate, by its SHA-256 in hexadecimal digits."""
+    return await reader.fetch_one(_OF_FINGERPRINT, fingerprint=fingerprint)

@@ -136,6 +136,12 @@ class Directory:
         row = await self.records.locked(tx, account_id, device_id)
         await self.records.tell(tx, row, Lifecycle.BOOTSTRAP_FAILED, {"reason": reason[:500]})
 
+    async def forget(self, tx: Transaction, account_id: str, device_id: str) -> None:
+        """Delete a device in developer mode, to make room for another. Nothing is done when there is none."""
+        row = await store.lock(tx, account_id, device_id)
+        if row is not None and row["device_execution_mode"] == DEVELOPER_MODE:
+            await self.records.delete(tx, row)
+
     async def registered(self, tx: Transaction, account_id: str, device_id: str, facts: Facts) -> None:
         """The device registered, or updated its registration. What changes nothing writes nothing.
 

@@ -1,0 +1,304 @@
+"""Who is bootstrapped, as which device, with what for LwM2M.
+
+Whatever a device is given rests on what it proved. Its id is kept when the same credential comes back with it (``iep``), or when
+the credential is one device's own. A developer certificate is many devices': whoever comes with it without an id is a new device,
+or the old one after a factory reset, and gets a new id either way.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from datetime import UTC
+from typing import NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import pkcs7
+
+from lamplighter.clock import Clock
+from lamplighter.errors import bootstrap as errors
+from lamplighter.errors import connect, credentials
+from lamplighter.ids import is_id
+from lamplighter.lwm2m.bootstrap import BootstrapRequest, SecurityMode, ServerAccount
+from lamplighter.lwm2m.est import LONGEST_REQUEST, vendor_chain
+from lamplighter.services.bootstrap import store
+from lamplighter.services.bootstrap.model import Grant, Kind, Presented
+from lamplighter.services.certificates.service import Authority
+from lamplighter.services.credentials.service import Credentials
+from lamplighter.services.directory.model import DEVELOPER_MODE, Facts
+from lamplighter.services.directory.service import Directory, Ensured
+from lamplighter.settings import Settings
+from lamplighter.storage.database import Database, Transaction
+
+DEVICES_OF_CERTIFICATE = 100
+"""Devices that one developer certificate serves (contract: developer certificates)."""
+LONGEST_NAME = 64
+#: Of the vendor's client, since when it fetches its certificate by itself.
+EST_SINCE = 4
+
+
+class _Device(NamedTuple):
+    device_id: str
+    endpoint_name: str
+
+
+class Bootstrap:
+    """Decides, and writes down what was decided before a device is told."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        settings: Settings,
+        directory: Directory,
+        credentials: Credentials,
+        authority: Authority,
+        tier_of: Callable[[str], Awaitable[str]],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._settings = settings
+        self._directory = directory
+        self._credentials = credentials
+        self._authority = authority
+        self._tier_of = tier_of
+
+    # Who it is
+
+    async def presented_by_key(self, identity: bytes) -> tuple[Presented, bytes] | None:
+        """Who is behind a PSK identity, with the key; None: nobody."""
+        owner = await self._credentials.owner_of_identity(identity)
+        if owner is None:
+            return None
+        return Presented(Kind.PSK, owner.account_id, owner.endpoint_name), owner.key
+
+    async def presented_by_certificate(self, leaf: bytes) -> Presented | None:
+        """Whose certificate (DER) that is; its path was verified before. None: nobody's, or an inactive one."""
+        owner = await self._credentials.owner_of_certificate(leaf)
+        if owner is None:
+            return None
+        return Presented(Kind.DEVELOPER, owner.account_id, owner.endpoint_name, owner.certificate_id)
+
+    # What it gets
+
+    async def begin(self, presented: Presented, asked: BootstrapRequest, *, transport: str = "udp") -> Grant:
+        """The device that asks, and its server account; both are written down when this returns.
+
+        Raises BootstrapOfAnother, DeveloperDevicesReached, DeviceBlocked, DeviceLimitReached.
+
+        :param transport: ``udp`` or ``tcp``, over which it shall come to LwM2M too
+        """
+        name = _endpoint_name(presented, asked)
+        tier = await self._tier_of(presented.account_id)
+        mode = self._mode(presented, asked)
+        async with self._database.transaction() as tx:
+            device = await self._device(tx, presented, asked, name, tier)
+            await store.bind(
+                tx,
+                presented.account_id,
+                device.device_id,
+                presented.credential,
+                device.endpoint_name,
+                self._clock.now(),
+            )
+        return await self._grant(presented, asked, device, mode, transport)
+
+    async def finish(self, presented: Presented, grant: Grant) -> None:
+        """The device has everything. Raises DeviceNotFound when it was deleted meanwhile."""
+        async with self._database.transaction() as tx:
+            await self._directory.bootstrapped(tx, grant.account_id, grant.device_id, self._facts(presented, grant))
+
+    async def fail(self, grant: Grant, reason: str) -> None:
+        """The bootstrap was not finished. Raises DeviceNotFound when the device was deleted meanwhile."""
+        async with self._database.transaction() as tx:
+            await self._directory.bootstrap_failed(tx, grant.account_id, grant.device_id, reason)
+
+    async def enrol(self, grant: Grant, request: bytes) -> Grant:
+        """A certificate for the key of a PKCS#10 request (DER). Whatever the request says, it is this device's.
+
+        Raises CertificationRequestInvalid.
+        """
+        key = await asyncio.to_thread(_key_of, grant.device_id, request)
+        issued = self._authority.issue_device_for(key, grant.endpoint_name, grant.account_id, grant.device_id)
+        return grant._replace(certificate=issued)
+
+    def chain(self, grant: Grant, *, pkcs7_wanted: bool) -> bytes:
+        """The certificate of the device with its issuer, as PKCS#7 or in the frame of the vendor's client."""
+        certificates = [grant.certificate, self._authority.device_ca.certificate_der]
+        if not pkcs7_wanted:
+            return vendor_chain(certificates)
+        loaded = [x509.load_der_x509_certificate(each) for each in certificates]
+        return pkcs7.serialize_certificates(loaded, serialization.Encoding.DER)
+
+    # Steps
+
+    def _mode(self, presented: Presented, asked: BootstrapRequest) -> SecurityMode:
+        if presented.kind is Kind.PSK:
+            return SecurityMode.PSK
+        if presented.kind is Kind.NOTHING:
+            return SecurityMode.NO_SEC
+        fetches = self._settings.bootstrap.est and _major(asked.client_version) >= EST_SINCE
+        return SecurityMode.EST if fetches else SecurityMode.CERTIFICATE
+
+    async def _device(
+        self, tx: Transaction, presented: Presented, asked: BootstrapRequest, name: str, tier: str
+    ) -> _Device:
+        facts = Facts(device_execution_mode=DEVELOPER_MODE) if presented.kind is Kind.DEVELOPER else Facts()
+        if presented.kind is not Kind.DEVELOPER:
+            found = await self._ensure(tx, presented, name, facts, tier, reset=False)
+            return _Device(found.device_id, name)
+        account_id = presented.account_id
+        await store.alone(tx, account_id, presented.credential)
+        known = await self._returning(tx, presented, asked.device_id)
+        if known is not None:
+            return known
+        await self._make_room(tx, presented)
+        holder = await self._directory.device_of_endpoint(tx, account_id, name)
+        if holder is not None and holder.state == "registered":
+            # Another device that this certificate was built into, or this one's former life, which the server cannot
+            # tell apart: the one that is on keeps its name.
+            name = f"{name[: LONGEST_NAME - 9]}-{secrets.token_hex(4)}"
+        found = await self._ensure(tx, presented, name, facts, tier, reset=True)
+        return _Device(found.device_id, name)
+
+    async def _returning(self, tx: Transaction, presented: Presented, device_id: str | None) -> _Device | None:
+        """The device of that id, if it is bound to this credential. Raises DeviceBlocked."""
+        if device_id is None or not is_id(device_id):
+            return None
+        bound = await store.credential_of(tx, presented.account_id, device_id)
+        known = await self._directory.device(tx, presented.account_id, device_id)
+        if bound != presented.credential or known is None:
+            return None
+        if known.suspended:
+            raise connect.DeviceBlocked(device_id=device_id)
+        return _Device(device_id, known.endpoint_name)
+
+    async def _make_room(self, tx: Transaction, presented: Presented) -> None:
+        """Forget the longest unused of the certificate's devices when there are too many. Raises DeveloperDevicesReached."""
+        devices = await store.devices_of(tx, presented.account_id, presented.credential)
+        excess = len(devices) + 1 - DEVICES_OF_CERTIFICATE
+        for device_id in devices:
+            if excess <= 0:
+                return
+            known = await self._directory.device(tx, presented.account_id, device_id)
+            if known is None or known.state != "registered":
+                await self._directory.forget(tx, presented.account_id, device_id)
+                await store.unbind(tx, presented.account_id, device_id)
+                excess -= 1
+        if excess > 0:
+            raise errors.DeveloperDevicesReached(
+                used=len(devices), maximum=DEVICES_OF_CERTIFICATE, certificate_id=presented.certificate_id
+            )
+
+    async def _ensure(
+        self, tx: Transaction, presented: Presented, name: str, facts: Facts, tier: str, *, reset: bool
+    ) -> Ensured:
+        found = await self._directory.ensure_device(
+            tx, presented.account_id, name, facts, tier=tier, state="cloud_enrolling", reset=reset
+        )
+        if found.suspended:
+            raise connect.DeviceBlocked(device_id=found.device_id)
+        return found
+
+    async def _grant(
+        self, presented: Presented, asked: BootstrapRequest, device: _Device, mode: SecurityMode, transport: str
+    ) -> Grant:
+        authority, settings = self._authority, self._settings
+        identity = secret = anchor = server = certificate = b""
+        if mode is SecurityMode.PSK:
+            owner = await self._credentials.owner_of_identity(presented.endpoint_name.encode())
+            if owner is None or owner.account_id != presented.account_id:
+                raise credentials.PreSharedKeyNotFound(endpoint_name=presented.endpoint_name)
+            identity, secret = owner.endpoint_name.encode(), owner.key
+        elif mode is not SecurityMode.NO_SEC:
+            anchor, server = authority.device_ca.certificate_der, authority.lwm2m.certificate_der
+        if mode is SecurityMode.CERTIFICATE:
+            issued = authority.issue_device(device.endpoint_name, presented.account_id, device.device_id)
+            identity = certificate = issued.certificate_der
+            secret = issued.key.private_bytes(
+                serialization.Encoding.DER,
+                serialization.PrivateFormat.TraditionalOpenSSL,
+                serialization.NoEncryption(),
+            )
+        account = ServerAccount(
+            uri=self._uri(presented, asked, mode, transport),
+            mode=mode,
+            identity=identity,
+            anchor=anchor,
+            server_certificate=server,
+            secret=secret,
+            lifetime=int(settings.bootstrap.lifetime),
+            binding="T" if transport == "tcp" else "U",
+        )
+        return Grant(
+            presented.account_id, device.device_id, device.endpoint_name, account, asked.is_vendor, certificate
+        )
+
+    def _uri(self, presented: Presented, asked: BootstrapRequest, mode: SecurityMode, transport: str) -> str:
+        uri = self._settings.public.lwm2m_uri
+        if asked.is_vendor:
+            # The vendor's client uses the same scheme for UDP and TCP, and looks for its account in the query.
+            return f"{uri}?aid={presented.account_id}"
+        host = uri.removeprefix("coaps://").rpartition(":")[0] or uri.removeprefix("coaps://")
+        if mode is SecurityMode.NO_SEC:
+            scheme = "coap+tcp" if transport == "tcp" else "coap"
+            return f"{scheme}://{host}:{self._settings.coap.port}"
+        return uri.replace("coaps://", "coaps+tcp://", 1) if transport == "tcp" else uri
+
+    def _facts(self, presented: Presented, grant: Grant) -> Facts:
+        if not grant.certificate:
+            return Facts()
+        certificate = x509.load_der_x509_certificate(grant.certificate)
+        return Facts(
+            device_execution_mode=DEVELOPER_MODE if presented.kind is Kind.DEVELOPER else None,
+            ca_id=presented.certificate_id or None,
+            device_key=certificate.fingerprint(hashes.SHA256()).hex(),
+            issuer_fingerprint=self._authority.device_ca.certificate.fingerprint(hashes.SHA256()).hex(),
+            connector_expiration_date=_date(certificate),
+            bootstrap_expiration_date=_date(self._authority.bootstrap.certificate),
+        )
+
+
+def _endpoint_name(presented: Presented, asked: BootstrapRequest) -> str:
+    """The name that the credential proves. Raises BootstrapOfAnother."""
+    claimed = asked.endpoint_name or presented.endpoint_name
+    proven = presented.endpoint_name or claimed
+    if claimed != proven or (asked.account or presented.account_id) != presented.account_id:
+        raise errors.BootstrapOfAnother(claimed=claimed[:LONGEST_NAME], endpoint_name=proven)
+    if not proven or len(proven) > LONGEST_NAME or not proven.isprintable():
+        raise errors.BootstrapOfAnother(claimed=claimed[:LONGEST_NAME], endpoint_name="no name a device can have")
+    return proven
+
+
+def _key_of(device_id: str, request: bytes) -> ec.EllipticCurvePublicKey:
+    """The key of a certification request that signed it. Raises CertificationRequestInvalid."""
+
+    def invalid(reason: str) -> errors.CertificationRequestInvalid:
+        return errors.CertificationRequestInvalid(device_id=device_id, reason=reason)
+
+    if len(request) > LONGEST_REQUEST:
+        raise invalid(f"it is longer than {LONGEST_REQUEST} bytes")
+    try:
+        parsed = x509.load_der_x509_csr(request)
+        key = parsed.public_key()
+        valid = parsed.is_signature_valid
+    except (ValueError, InvalidSignature, TypeError):
+        raise invalid("it is no PKCS#10 request in DER") from None
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise invalid("its key is not of P-256")
+    if not valid:
+        raise invalid("its signature is not by its own key")
+    return key
+
+
+def _major(version: str | None) -> int:
+    digits = (version or "").split(".", 1)[0]
+    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 4 else 0
+
+
+def _date(certificate: x509.Certificate) -> str:
+    return certificate.not_valid_after_utc.astimezone(UTC).date().isoformat()

@@ -1,0 +1,79 @@
+"""Which credential each device was bootstrapped with: what an ``iep`` must be bound to (gateway rule 1.2)."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.sqlite import insert
+
+from lamplighter.storage.database import Reader, Row, Transaction
+from lamplighter.storage.query import Query
+from lamplighter.storage.schema import Alone, BigInteger, Text, metadata
+
+bootstraps = sa.Table(
+    "bootstraps",
+    metadata,
+    sa.Column("account_id", Text, nullable=False),
+    sa.Column("device_id", Text, nullable=False),
+    sa.Column("credential", Text, nullable=False),
+    sa.Column("endpoint_name", Text, nullable=False),
+    sa.Column("began_at", BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("account_id", "device_id"),
+    sa.Index("ix_bootstraps_account_id_credential_began_at", "account_id", "credential", "began_at"),
+)
+
+_b = bootstraps.c
+_bound = (_b.account_id == sa.bindparam("account_id"), _b.device_id == sa.bindparam("device_id"))
+_ALONE = Query(sa.select(Alone(sa.bindparam("name", type_=Text))))
+_bind = insert(bootstraps)
+_BIND = Query(
+    _bind.on_conflict_do_update(
+        index_elements=["account_id", "device_id"],
+        set_={
+            "credential": _bind.excluded.credential,
+            "endpoint_name": _bind.excluded.endpoint_name,
+            "began_at": _bind.excluded.began_at,
+        },
+    )
+)
+_OF_DEVICE = Query(sa.select(_b.credential).where(*_bound))
+_UNBIND = Query(sa.delete(bootstraps).where(*_bound))
+_OF_CREDENTIAL = Query(
+    sa.select(_b.device_id)
+    .where(_b.account_id == sa.bindparam("account_id"), _b.credential == sa.bindparam("credential"))
+    .order_by(_b.began_at)
+)
+
+
+async def alone(tx: Transaction, account_id: str, credential: str) -> None:
+    """Nobody else bootstraps with that credential until the transaction ends."""
+    await tx.fetch_one(_ALONE, name=f"bootstrap of {account_id} with {credential}")
+
+
+async def bind(
+    tx: Transaction, account_id: str, device_id: str, credential: str, endpoint_name: str, began_at: int
+) -> None:
+    """Note that the device was bootstrapped with that credential, in place of any before."""
+    await tx.execute(
+        _BIND,
+        account_id=account_id,
+        device_id=device_id,
+        credential=credential,
+        endpoint_name=endpoint_name,
+        began_at=began_at,
+    )
+
+
+async def unbind(tx: Transaction, account_id: str, device_id: str) -> None:
+    await tx.execute(_UNBIND, account_id=account_id, device_id=device_id)
+
+
+async def credential_of(reader: Reader, account_id: str, device_id: str) -> str | None:
+    """The credential that the device was bootstrapped with last."""
+    row: Row | None = await reader.fetch_one(_OF_DEVICE, account_id=account_id, device_id=device_id)
+    return None if row is None else row["credential"]
+
+
+async def devices_of(reader: Reader, account_id: str, credential: str) -> list[str]:
+    """Every device bootstrapped with that credential, the longest ago first."""
+    rows = await reader.fetch_all(_OF_CREDENTIAL, account_id=account_id, credential=credential)
+    return [row["device_id"] for row in rows]
