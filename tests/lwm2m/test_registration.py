@@ -203,6 +203,12 @@ def test_the_vendors_updates_add_and_take_away() -> None:
     assert merge_links(known, update)[0].observable
 
 
+def test_what_an_update_takes_away_and_lists_again_is_there() -> None:
+    known = parse_links("</d/a/3303/0/5700>,</d/b/3303/0/5700>")
+    update = parse_links("</d/b/1/0>,</d/b>;d,</d/a>;d,</d/a/3303/0/5700>;obs")
+    assert merge_links(known, update) == (Link("/d/a/3303/0/5700", (("obs", None),)),)
+
+
 @given(st.lists(st.text(max_size=12), max_size=6), st.binary(max_size=40), st.one_of(st.none(), st.integers(0, 70000)))
 def test_any_register_is_a_registration_or_has_faults(
     query: list[str], payload: bytes, content_format: int | None

@@ -6,7 +6,7 @@ Both directions: the server parses, the simulated device writes.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from lamplighter.coap.message import FormatError, Message
@@ -241,15 +241,25 @@ def object_paths(links: Iterable[Link]) -> list[tuple[Path, str | None]]:
 
 def merge_links(known: Iterable[Link], update: Iterable[Link]) -> tuple[Link, ...]:
     """The vendor's way of updating: new links are added or replace their like, ``;d`` takes a target and all below it away."""
-    merged = {link.target: link for link in known}
-    for link in update:
-        if link.removed:
-            below = link.target.rstrip("/") + "/"
-            for target in [name for name in merged if name == link.target or name.startswith(below)]:
-                del merged[target]
-        else:
+    changes = tuple(update)
+    removals = {link.target.rstrip("/"): order for order, link in enumerate(changes) if link.removed}
+    merged = {link.target: link for link in known if _removed_at(removals, link.target) < 0}
+    for order, link in enumerate(changes):
+        if _removed_at(removals, link.target) < order:
             merged[link.target] = link
     return tuple(merged.values())
+
+
+def _removed_at(removals: Mapping[str, int], target: str) -> int:
+    """Where the last removal of a target, or of one that it lies below, stands; -1: nowhere."""
+    if not removals:
+        return -1
+    found = removals.get(target.rstrip("/"), -1)
+    end = target.find("/", 1)
+    while end > 0:
+        found = max(found, removals.get(target[:end], -1))
+        end = target.find("/", end + 1)
+    return found
 
 
 def _query(message: Message, faults: list[str]) -> dict[str, str]:
