@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import sys
+import traceback
 from dataclasses import asdict
 
 from tests.bench.measure import ROUNDS, SECONDS, Options, Row, pin_client
@@ -14,6 +15,7 @@ AREAS = {
     "coap": "a confirmable request over UDP; peers libcoap, aiocoap",
     "dtls": "a request over DTLS, handshakes by key and by certificate; peer pyOpenSSL",
     "memory": "a secured session that is idle; peer pyOpenSSL",
+    "registration": "register and update over DTLS, stored first; peer aiocoap's resource directory (in memory)",
     "rest": "get, list, create through the whole server; peer bare ASGI",
     "errors": "the same calls ending in an error; peer their success",
     "start": "the second start of serve, to the first answer",
@@ -76,8 +78,9 @@ def main() -> int:
         print(f"{name} ...", file=sys.stderr, flush=True)
         try:
             rows += importlib.import_module(f"tests.bench.{AREAS_MODULES.get(name, name)}").measure(options)
-        except (RuntimeError, OSError) as error:  # the other areas' rows are not lost with it
-            print(f"{name} was not measured: {error}", file=sys.stderr, flush=True)
+        except Exception:  # the other areas' rows are not lost with it
+            traceback.print_exc()
+            print(f"{name} was not measured", file=sys.stderr, flush=True)
             failed.append(name)
     if arguments.json:
         print(

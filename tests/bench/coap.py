@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import shutil
-import socket
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from tests.bench.measure import Load, Options, Row, child, microseconds, program
-from tests.bench.udp_load import SOCKETS, Flow, ask, connected
+from tests.bench.measure import Load, Options, Row, child, microseconds, program, udp_port
+from tests.bench.udp_load import SOCKETS, Flow, ask
 
 TAIL = b"\xb4time"
 """Uri-Path "time": the one resource that every server here has."""
@@ -34,9 +32,8 @@ def measure(options: Options) -> list[Row]:
         servers["aiocoap"] = (pid, load_for(int(port)))
         libcoap = shutil.which("coap-server-notls") or shutil.which("coap-server")
         if libcoap:
-            number = free_port()
-            process = stack.enter_context(program(libcoap, "-A", "127.0.0.1", "-p", str(number)))
-            _wait_for(number)
+            process = stack.enter_context(program(libcoap, "-A", "127.0.0.1", "-p", "0"))
+            number = udp_port(process.pid)
             servers["libcoap"] = (process.pid, load_for(number))
         found = microseconds(servers, options)
     what = "CON CoAP request, deduplicated"
@@ -51,26 +48,3 @@ def measure(options: Options) -> list[Row]:
         )
     rows.append(Row(what=what, ours=ours, peer="aiocoap", theirs=found["aiocoap"]))
     return rows
-
-
-def free_port() -> int:
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
-
-
-def _wait_for(port: int) -> None:
-    """Until a server that says nothing when it is ready answers."""
-    end = time.monotonic() + 5
-    with connected(port) as sock:
-        sock.setblocking(True)
-        sock.settimeout(0.1)
-        while time.monotonic() < end:
-            try:
-                sock.send(get_time(1))
-                sock.recv(2048)
-                return
-            except (TimeoutError, ConnectionRefusedError):
-                time.sleep(0.05)
-    raise RuntimeError(f"nothing answers on port {port}")

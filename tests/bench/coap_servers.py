@@ -1,8 +1,9 @@
-"""The servers of ``coap``, each in a process of its own: ``python -m tests.bench.coap_servers ours|aiocoap``."""
+"""The CoAP servers, each in a process of its own: ``python -m tests.bench.coap_servers ours|aiocoap|rd``."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from random import Random
 from typing import Any
@@ -14,6 +15,7 @@ from lamplighter.coap.events import RequestReceived
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code
 from lamplighter.transport.udp import UdpTransport
+from tests.bench.measure import udp_port
 
 TIME = b"Nov 21 20:15:01"
 
@@ -42,19 +44,27 @@ async def aiocoap() -> None:
     import aiocoap as library
     from aiocoap import resource
 
-    from tests.bench.coap import free_port
-
     class Time(resource.Resource):  # type: ignore[misc]
         async def render_get(self, request: Any) -> Any:
             return library.Message(payload=TIME)
 
     site = resource.Site()
     site.add_resource(["time"], Time())
-    port = free_port()
-    await library.Context.create_server_context(site, bind=("127.0.0.1", port), transports=["udp6"])
-    print("ready", port, flush=True)
+    await library.Context.create_server_context(site, bind=("127.0.0.1", 0), transports=["udp6"])
+    print("ready", udp_port(os.getpid()), flush=True)
+    await asyncio.Event().wait()
+
+
+async def rd() -> None:
+    """aiocoap's resource directory: Register and Update as LwM2M has them, without security, in memory."""
+    import aiocoap as library
+    from aiocoap.cli.rd import StandaloneResourceDirectory
+
+    context = await library.Context.create_server_context(None, bind=("127.0.0.1", 0), transports=["udp6"])
+    context.serversite = StandaloneResourceDirectory(context=context, lwm2m_compat=True)
+    print("ready", udp_port(os.getpid()), flush=True)
     await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
-    uvloop.run({"ours": ours, "aiocoap": aiocoap}[sys.argv[1]]())
+    uvloop.run({"ours": ours, "aiocoap": aiocoap, "rd": rd}[sys.argv[1]]())

@@ -11,6 +11,8 @@ from pathlib import Path
 from tests.bench.measure import Load
 
 CONNECTIONS = 32
+TIMEOUT = 20
+"""Seconds for an answer: wrk counts more than two as an error, which a loaded machine may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +64,13 @@ def load(port: int, ask: Ask, folder: Path) -> Load:
         global _seed
         _seed += 1
         # wrk counts in whole seconds
-        command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", "-s", str(script)]
+        command = [wrk, "-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", f"--timeout={TIMEOUT}s"]
         done = subprocess.run(
-            [*command, f"http://127.0.0.1:{port}", "--", str(_seed)], capture_output=True, text=True, check=True
+            [*command, "-s", str(script), f"http://127.0.0.1:{port}", "--", str(_seed)],
+            capture_output=True,
+            text=True,
         )
-        if done.stderr or "Socket errors" in done.stdout:
+        if done.returncode or done.stderr or "Socket errors" in done.stdout:
             raise RuntimeError(f"{ask.what}: {done.stderr or done.stdout}")
         found = re.search(r"(\d+) requests in", done.stdout)
         return int(found[1]) if found else 0

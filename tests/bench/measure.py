@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,6 +78,24 @@ def cpu_seconds(pid: int) -> float:
         except (FileNotFoundError, ProcessLookupError):
             continue
     return total / 1e9
+
+
+def udp_port(pid: int) -> int:
+    """The port that a process has bound, read back from the system: for servers that do not say it.
+
+    Nobody chooses a port here before its server does: whatever else runs on the machine may take it meanwhile.
+    Raises RuntimeError when there is none within a few seconds.
+    """
+    end = time.monotonic() + 5
+    while time.monotonic() < end:
+        open_files = {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()}
+        for table in ("udp", "udp6"):
+            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
+                found = line.split()
+                if f"socket:[{found[9]}]" in open_files:
+                    return int(found[1].rpartition(":")[2], 16)
+        time.sleep(0.01)
+    raise RuntimeError(f"process {pid} has no UDP port")
 
 
 def pin_client() -> None:

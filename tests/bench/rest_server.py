@@ -1,6 +1,6 @@
 """The whole server for ``rest`` and ``errors``, in a process of its own: ``python -m tests.bench.rest_server FOLDER DEVICES``.
 
-SQLite, the API on the plain port (no TLS in the figures), limits of rate switched on but too wide to be reached. Prints
+SQLite, the API over plain HTTP (no TLS in the figures), limits of rate switched on but too wide to be reached. Prints
 the port and the administrator's key; leaves ``peer.db``, a copy of the filled database, for the peer.
 """
 
@@ -14,14 +14,14 @@ from pathlib import Path
 
 import uvloop
 
+from lamplighter.api.server import ApiServer
 from lamplighter.roles.log import configure
 from lamplighter.roles.process import Process
 from lamplighter.services.directory import counts
 from tests.bench import directory
-from tests.bench.coap import free_port
 from tests.roles.serving import settings_for
 
-PORTS = {"rate_per_second": 1e6, "rate_burst": 10**9, "rate_per_second_address": 1e6, "rate_burst_address": 10**9}
+LIMITS = {"rate_per_second": 1e6, "rate_burst": 10**9, "rate_per_second_address": 1e6, "rate_burst_address": 10**9}
 
 
 def fill(path: Path, account_id: str, many: int) -> None:
@@ -43,11 +43,19 @@ def fill(path: Path, account_id: str, many: int) -> None:
     connection.close()
 
 
+def plain_port_of(process: Process) -> int:
+    """Open a port for plain HTTP beside the process's own; the setting cannot say "any port", 0 closes it there."""
+    http = process.settings.http
+    server = ApiServer(process.api, http.request_head_timeout, http.drain_timeout)
+    return server.listen("127.0.0.1", 0, None, "http.plain_port")
+
+
 async def serve(folder: Path, many: int) -> None:
-    settings = settings_for(http={"plain_port": free_port(), "plaintext_api": True}, api=PORTS)
+    settings = settings_for(http={"plaintext_api": True}, api=LIMITS)
     configure(settings)
     process = Process(folder, settings)
     await process.start()
+    port = plain_port_of(process)
     path = folder / "lamplighter.db"
     with sqlite3.connect(path) as connection:
         account_id: str = connection.execute("SELECT id FROM accounts WHERE root = 1").fetchone()[0]
@@ -55,7 +63,7 @@ async def serve(folder: Path, many: int) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("VACUUM INTO ?", (str(folder / "peer.db"),))
     key = process.folder.admin_key.read_text().strip()
-    print("ready", json.dumps([process.plain_port, key, account_id]).replace(" ", ""), flush=True)
+    print("ready", json.dumps([port, key, account_id]).replace(" ", ""), flush=True)
     await asyncio.Event().wait()
 
 
