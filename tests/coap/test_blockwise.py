@@ -10,6 +10,7 @@ from lamplighter.coap.blockwise import MAX_BODY, Block, Shelf, block_of, decode_
 from lamplighter.coap.endpoint import Endpoint
 from lamplighter.coap.events import RequestFailed, RequestReceived, ResponseReceived
 from lamplighter.coap.exchange import Failure
+from lamplighter.coap.limits import Quota
 from lamplighter.coap.message import FormatError, Message, decode
 from lamplighter.coap.numbers import Code, Option, Type
 from tests.coap.pair import Pair, get, request
@@ -235,17 +236,17 @@ def test_partial_bodies_are_bounded_per_peer_and_expire() -> None:
 
 
 def test_without_room_a_new_upload_is_answered_5_03_and_old_downloads_make_room() -> None:
-    shelf: Shelf[str] = Shelf(10.0, total=100)
+    shelf: Shelf[str] = Shelf(10.0, per_peer=2, quota=Quota(100))
     assert shelf.put("p", (1, ()), "one", 80, 0.0)
     assert not shelf.put("q", (1, ()), "two", 30, 0.0)
     assert shelf.put("q", (1, ()), "two", 30, 10.0)  # the first has expired
     assert shelf.get("q", (1, ()), 20.0) is None
     endpoint = Endpoint(Random(1))
-    endpoint._uploads.shelf = Shelf(10.0, total=10)
+    endpoint._uploads.shelf = Shelf(10.0, per_peer=2, quota=Quota(10))
     endpoint.receive_datagram(put(0, True, bytes(16)), "p", 0.0)
     (answer,) = answers(endpoint)
     assert (answer.code, answer.max_age) == (Code.SERVICE_UNAVAILABLE, 30)
-    endpoint._downloads.shelf = Shelf(10.0, total=1500)
+    endpoint._downloads.shelf = Shelf(10.0, per_peer=2, quota=Quota(1500))
     for peer in ("p", "q"):
         endpoint.receive_datagram(Message(Code.GET, mid=7).encode(), peer, 0.0)
         event = endpoint.next_event()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lamplighter.coap.endpoint import MAX_WAITING, Endpoint, TooManyRequests
+from lamplighter.coap.endpoint import Endpoint, TooManyRequests
 from lamplighter.coap.events import (
     AnswerSent,
     RequestFailed,
@@ -16,6 +16,7 @@ from lamplighter.coap.events import (
     ResponseReceived,
 )
 from lamplighter.coap.exchange import Failure
+from lamplighter.coap.limits import Limits
 from lamplighter.coap.message import Message, decode
 from lamplighter.coap.numbers import Code, Option, Type
 from lamplighter.coap.parameters import Parameters
@@ -117,7 +118,7 @@ def test_a_repeated_non_confirmable_request_is_ignored_and_its_answer_is_not_rep
 
 
 def test_what_is_remembered_of_one_peer_and_of_all_is_bounded() -> None:
-    endpoint = Endpoint(Random(1), remembered_per_peer=4, remembered=20)
+    endpoint = Endpoint(Random(1), limits=Limits(messages_per_peer=4, messages=20))
     for peer in range(10):
         for mid in range(8):
             endpoint.receive_datagram(b"\x40\x01\x00" + bytes((mid,)), peer, 11.0 * peer)
@@ -238,8 +239,8 @@ def test_nstart_may_be_larger_and_peers_do_not_wait_for_each_other() -> None:
 
 
 def test_requests_that_wait_are_bounded() -> None:
-    endpoint = Endpoint(Random(1))
-    for _ in range(MAX_WAITING + 1):
+    endpoint = Endpoint(Random(1), limits=Limits(requests_per_peer=3))
+    for _ in range(4):
         endpoint.request("p", get("x"), 0.0)
     with pytest.raises(TooManyRequests):
         endpoint.request("p", get("x"), 0.0)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator
 from typing import Generic, NamedTuple, TypeVar
 
+from lamplighter.coap.limits import NetworkOf, Quota, no_network
 from lamplighter.coap.message import FormatError, Message
 from lamplighter.coap.numbers import Code, Option
 
@@ -15,10 +16,8 @@ from lamplighter.coap.numbers import Code, Option
 MAX_BODY = 1 << 20
 #: The largest block of RFC 7959 is 16 << 6 = 1024 bytes.
 MAX_SZX = 6
-#: Partial bodies, and answers kept for their later blocks, at one peer.
-PER_PEER = 2
-#: Bytes of such bodies in all.
-TOTAL_BYTES = 64 << 20
+#: The exponent of BERT, for reliable transports only: several blocks of 1024 bytes in one message (RFC 8323 section 6).
+BERT = 7
 #: What a message needs around a full block: header, token, options.
 OVERHEAD = 128
 #: Seconds after which a peer may try again when no memory is left.
@@ -38,31 +37,47 @@ class Block(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Bytes of a full block."""
-        return 16 << self.szx
+        """Bytes of a full block; with BERT, of one of the several."""
+        return block_size(self.szx)
 
     @property
     def offset(self) -> int:
         """Bytes before this block."""
-        return self.num << (self.szx + 4)
+        return self.num * block_size(self.szx)
+
+    def is_filled_by(self, payload: bytes) -> bool:
+        """Whether a payload is as long as that of a block that is not the last must be."""
+        if self.szx == BERT:
+            return len(payload) > 0 and len(payload) % block_size(BERT) == 0
+        return len(payload) == self.size
 
     def encode(self) -> bytes:
         value = self.num << 4 | self.more << 3 | self.szx
         return value.to_bytes((value.bit_length() + 7) // 8, "big")
 
 
-def decode_block(value: bytes) -> Block:
-    """Raises FormatError for a value longer than 3 bytes and for the reserved size exponent 7."""
+def block_size(szx: int) -> int:
+    """Bytes that one step of a block's number stands for."""
+    return 16 << min(szx, MAX_SZX)
+
+
+def step_of(szx: int, room: int) -> int:
+    """Bytes of a body that one message carries when not all of it fits: a block, or with BERT as many as there is room for."""
+    return 16 << szx if szx < BERT else max(1024, room & ~1023)
+
+
+def decode_block(value: bytes, *, bert: bool = False) -> Block:
+    """Raises FormatError for a value longer than 3 bytes, and for the size exponent 7 unless it may mean BERT."""
     number = int.from_bytes(value, "big")
-    if len(value) > 3 or number & 7 == 7:
+    if len(value) > 3 or (number & 7 == BERT and not bert):
         raise FormatError("a reserved block size or a block option longer than 3 bytes")
     return Block(number >> 4, bool(number & 8), number & 7)
 
 
-def block_of(message: Message, number: int) -> Block | None:
+def block_of(message: Message, number: int, *, bert: bool = False) -> Block | None:
     """The Block1 or Block2 option of a message. Raises FormatError."""
     value = message.option(number)
-    return None if value is None else decode_block(value)
+    return None if value is None else decode_block(value, bert=bert)
 
 
 def szx_for(size: int) -> int:
@@ -85,24 +100,31 @@ class BlockRefused(Exception):
 
 
 class _Slot(Generic[T]):
-    __slots__ = ("expires", "item", "size")
+    __slots__ = ("expires", "item", "network", "size")
 
-    def __init__(self, item: T, size: int, expires: float) -> None:
+    def __init__(self, item: T, size: int, network: Hashable, expires: float) -> None:
         self.item = item
         self.size = size
+        self.network = network  # kept: a peer's address may change meanwhile
         self.expires = expires
 
 
 class Shelf(Generic[T]):
-    """Items by peer and key, oldest use first, bounded per peer and in all, each for ``lifetime`` seconds since its last use."""
+    """Items by peer and key, oldest use first, each for ``lifetime`` seconds since its last use; bounded in number per peer,
+    in bytes per network and in all."""
 
-    def __init__(self, lifetime: float, *, per_peer: int = PER_PEER, total: int = TOTAL_BYTES) -> None:
+    def __init__(self, lifetime: float, *, per_peer: int, quota: Quota, network_of: NetworkOf = no_network) -> None:
         self._lifetime = lifetime
         self._per_peer = per_peer
-        self._total = total
+        self._quota = quota
+        self._network_of = network_of
         self._slots: dict[tuple[Hashable, Key], _Slot[T]] = {}
         self._keys: dict[Hashable, list[Key]] = {}
-        self.size = 0  # bytes now held
+
+    @property
+    def size(self) -> int:
+        """Bytes now held."""
+        return self._quota.used
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -114,7 +136,7 @@ class Shelf(Generic[T]):
         return slot.item
 
     def put(self, peer: Hashable, key: Key, item: T, size: int, now: float) -> bool:
-        """Keep an item, or keep it longer and with its new size; False when there is no room for it in all.
+        """Keep an item, or keep it longer and with its new size; False when there is no room for it.
 
         The peer's own oldest item makes room for a new one of that peer; other peers' items never do.
         """
@@ -123,17 +145,17 @@ class Shelf(Generic[T]):
         keys = self._keys.get(peer, [])
         if len(keys) >= self._per_peer:
             self.drop(peer, keys[0])
-        if self.size + size > self._total:
+        network = self._network_of(peer)
+        if not self._quota.take(network, size):
             return False
-        self._slots[peer, key] = _Slot(item, size, now + self._lifetime)
+        self._slots[peer, key] = _Slot(item, size, network, now + self._lifetime)
         self._keys.setdefault(peer, []).append(key)
-        self.size += size
         return True
 
     def drop(self, peer: Hashable, key: Key) -> None:
         slot = self._slots.pop((peer, key), None)
         if slot is not None:
-            self.size -= slot.size
+            self._quota.give_back(slot.network, slot.size)
             self._keys[peer].remove(key)
             if not self._keys[peer]:
                 del self._keys[peer]
@@ -167,9 +189,9 @@ class Shelf(Generic[T]):
 class Uploads:
     """Bodies that peers send us in Block1 requests (section 2.5)."""
 
-    def __init__(self, lifetime: float, *, max_body: int = MAX_BODY, total: int = TOTAL_BYTES) -> None:
+    def __init__(self, shelf: Shelf[bytearray], max_body: int) -> None:
         self._max_body = max_body
-        self.shelf: Shelf[bytearray] = Shelf(lifetime, total=total)
+        self.shelf = shelf
 
     def receive(self, peer: Hashable, message: Message, block: Block, now: float) -> bytes | None:
         """The whole body once its last block is there, None when more must come. Raises BlockRefused.
@@ -178,7 +200,7 @@ class Uploads:
         """
         key = key_of(message)
         payload = message.payload
-        if len(payload) > block.size or (block.more and len(payload) != block.size):
+        if not block.is_filled_by(payload) if block.more else block.szx < BERT and len(payload) > block.size:
             raise BlockRefused(Code.BAD_REQUEST)
         body = self.shelf.get(peer, key, now)
         if block.num == 0:
@@ -216,27 +238,29 @@ class Uploads:
 class Downloads:
     """Answers longer than a block, kept while the peer fetches their later blocks (section 2.4)."""
 
-    def __init__(self, lifetime: float, *, total: int = TOTAL_BYTES) -> None:
-        self.shelf: Shelf[Message] = Shelf(lifetime, total=total)
+    def __init__(self, shelf: Shelf[Message]) -> None:
+        self.shelf = shelf
 
     def keep(self, peer: Hashable, key: Key, answer: Message, now: float) -> None:
         """Without room the oldest answers go: their peers get the later blocks by asking the service again."""
         while not self.shelf.put(peer, key, answer, len(answer.payload), now) and len(self.shelf):
             self.shelf.drop_oldest()
 
-    def block(self, peer: Hashable, key: Key, block: Block, now: float) -> Message | None:
-        """The block asked for, None when the answer is no longer here. The last block ends the keeping's use, not the keeping."""
-        answer = self.shelf.get(peer, key, now)
-        return None if answer is None else cut(answer, block)
+    def get(self, peer: Hashable, key: Key, now: float) -> Message | None:
+        """The whole answer, None when it is no longer here."""
+        return self.shelf.get(peer, key, now)
 
 
-def cut(answer: Message, block: Block) -> Message:
-    """One block of a long answer, with Block2 and Size2. Past the end it is 4.02 (section 2.2 has no word; Californium's)."""
+def cut(answer: Message, block: Block, room: int = 0) -> Message:
+    """One block of a long answer, with Block2 and Size2. ``room``: bytes that the message may carry, for BERT.
+
+    Past the end it is 4.02 (section 2.2 has no word; Californium's).
+    """
     payload = answer.payload
     offset = block.offset
     if offset and offset >= len(payload):
         return Message(Code.BAD_OPTION)
-    end = offset + block.size
+    end = offset + step_of(block.szx, room)
     options = answer.without(Option.BLOCK2, Option.SIZE2)
     options.append((Option.BLOCK2, Block(block.num, end < len(payload), block.szx).encode()))
     part = Message(answer.code, options, payload[offset:end])

@@ -14,35 +14,43 @@ are ``responder`` (server) and ``requester`` (client); both send through ``sende
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from random import Random
+from typing import Any
 
-from lamplighter.coap.blockwise import MAX_BODY, OVERHEAD, Downloads, Uploads, szx_for
+from lamplighter.coap.blockwise import MAX_BODY, Downloads, Shelf, Uploads, szx_for
 from lamplighter.coap.events import AnswerSent, Event, NotificationReceived, RequestReceived
 from lamplighter.coap.exchange import Delivery, Exchange, Failure
+from lamplighter.coap.limits import Limits, NetworkOf, Quota, no_network
 from lamplighter.coap.message import FormatError, Message, decode
-from lamplighter.coap.numbers import Type
+from lamplighter.coap.numbers import Code, Type
 from lamplighter.coap.observe import Observation
 from lamplighter.coap.parameters import Parameters
 from lamplighter.coap.peers import COARSE_SECONDS, Incoming, Peers
-from lamplighter.coap.requester import MAX_WAITING, TOKEN_LENGTH, Requester, TooManyRequests
+from lamplighter.coap.refusals import Refusal, Refusals
+from lamplighter.coap.requester import TOKEN_LENGTH, Requester, TooManyRequests
 from lamplighter.coap.responder import Responder
 from lamplighter.coap.sender import Sender
 
-#: Messages remembered of one peer, and of all, against their repetition.
-REMEMBERED_PER_PEER = 16
-REMEMBERED = 100_000
+#: The longest datagram a peer takes, in bytes, where nothing else is known (RFC 7252 section 4.6; the vendor's client's buffer).
+MAX_MESSAGE = 1152
+#: Bytes that a peer without a session may be sent for each byte it sent, until it has answered a message of ours.
+AMPLIFICATION = 3
 #: Block size taken for a peer that has not shown its own: the vendor's client takes 512 bytes.
 DEFAULT_BLOCK_SIZE = 512
 
 _CON, _ACK, _RST = int(Type.CON), int(Type.ACK), int(Type.RST)
+_SILENT = float("-inf")
 
 
 class Endpoint:
     """Not safe for several threads: one endpoint belongs to one loop.
 
-    ``first_token`` continues a counter kept elsewhere, so that tokens of a session that outlives the process never repeat;
-    ``max_message`` is the longest datagram the peers take, in bytes (1152: the vendor's client and RFC 7252 section 4.6).
+    ``first_token``: where the 48-bit counter of tokens begins. Tokens must not repeat within a session (RFC 9175 section 4.2),
+    so whoever lets sessions outlive the process hands in a number above all given before, an incarnation in the upper bits.
+    ``max_message``: bytes of the longest datagram a peer takes, asked once for each new peer.
+    ``verified``: whether peers have proved by other means, such as a session, to be where their datagrams come from.
+    ``network_of``: the network of a peer, which gets half of each limit at the most; None where all count alike.
     """
 
     def __init__(
@@ -50,40 +58,50 @@ class Endpoint:
         random: Random,
         parameters: Parameters | None = None,
         *,
-        max_message: int = 1152,
+        max_message: Callable[[Any], int] = lambda peer: MAX_MESSAGE,
         block_size: int = DEFAULT_BLOCK_SIZE,
         max_body: int = MAX_BODY,
         first_token: int | None = None,
-        remembered_per_peer: int = REMEMBERED_PER_PEER,
-        remembered: int = REMEMBERED,
+        verified: bool = True,
+        network_of: NetworkOf = no_network,
+        limits: Limits | None = None,
     ) -> None:
         parameters = parameters or Parameters()
         self._lifetime = parameters.exchange_lifetime
         self._non_lifetime = parameters.non_lifetime
-        self._max_szx = szx_for(max_message - OVERHEAD)
+        self.refusals = Refusals()
+        """What was not served, by reason."""
+        limits = limits or Limits()
         self._events: deque[Event] = deque()
         self._sender = Sender(random, parameters)
         self._peers = Peers(
             random,
             self._lifetime,
-            min(self._max_szx, szx_for(block_size)),
-            per_peer=remembered_per_peer,
-            total=remembered,
+            max_message=max_message,
+            block_size=block_size,
+            first_credit=None if verified else 0,
+            network_of=network_of,
+            limits=limits,
         )
         self._records = self._peers.all
-        self._uploads = Uploads(self._lifetime, max_body=max_body)
-        self._downloads = Downloads(self._lifetime)
+        self._uploads = Uploads(self._shelf(limits, network_of), max_body)
+        self._downloads = Downloads(self._shelf(limits, network_of))
         self._responder = Responder(
-            self._sender, self._peers, self._events, self._uploads, self._downloads, self._max_szx
+            self._sender, self._peers, self._events, self._uploads, self._downloads, self.refusals
         )
         self._requester = Requester(
             self._sender,
             self._peers,
             self._events,
+            refusals=self.refusals,
             first_token=first_token,
-            max_message=max_message,
-            max_szx=self._max_szx,
+            max_waiting=limits.requests_per_peer,
             max_body=max_body,
+        )
+
+    def _shelf(self, limits: Limits, network_of: NetworkOf) -> Shelf[Any]:
+        return Shelf(
+            self._lifetime, per_peer=limits.bodies_per_peer, quota=Quota(limits.body_bytes), network_of=network_of
         )
 
     # The face: datagrams, time, events
@@ -92,33 +110,51 @@ class Endpoint:
         """Take a datagram. What is no CoAP is dropped, a malformed confirmable message is reset (section 4.2)."""
         try:
             message = decode(data)
-        except FormatError:
+        except FormatError as error:
+            self.refusals.add(Refusal.MALFORMED, peer, str(error))
             if len(data) >= 4 and data[0] & 0xF0 == 0x40:
                 self._sender.empty(_RST, data[2] << 8 | data[3], peer)
             return
+        code = message.code
         record = self._records.get(peer)
         if record is None or now - record.seen > COARSE_SECONDS:
+            if record is None and not (message.type < _ACK and (0 < code < 32 or 64 <= code < 192)):
+                self._receive_from_stranger(message, peer)
+                return
             record = self._peers.touch(peer, now)
-        code = message.code
+        record.quiet_until = _SILENT
+        if record.credit is not None:
+            record.credit += AMPLIFICATION * len(data)
         if message.type >= _ACK:
             self._requester.receive_answer(record, message, now)
-        elif code == 0 or 32 <= code < 64 or code >= 192:
-            # An empty confirmable message is a ping; reserved classes are refused in the same way.
-            if message.type == _CON:
-                self._sender.empty(_RST, message.mid, peer)
-        else:
+        elif 0 < code < 32 or 64 <= code < 192:
             known = record.received.get(message.mid)
             if known is not None and known.expires > now and known.token == message.token:
                 if known.answer is not None and known.type == _CON:
-                    self._sender.outgoing.append((known.answer, peer))
+                    self._sender.send(record, known.answer)
                 return
             lifetime = self._non_lifetime if message.type else self._lifetime
             incoming = Incoming(message.type, message.mid, message.token, now + lifetime)
-            self._peers.remember(record, incoming)
-            if code < 32:
+            if not self._peers.remember(record, incoming):
+                self.refusals.add(Refusal.CROWDED, peer, "too many messages")
+            elif code < 32:
                 self._responder.receive(record, message, incoming, now)
             else:
                 self._requester.receive_response(record, message, incoming, now)
+        else:
+            self._receive_from_stranger(message, peer)
+
+    def _receive_from_stranger(self, message: Message, peer: Hashable) -> None:
+        """A message that concerns nothing that is kept: a ping, which is answered, a reserved class, an unasked ACK or RST.
+
+        It makes no record: whoever sends a million of them from as many addresses leaves no trace.
+        """
+        if message.code:
+            self.refusals.add(Refusal.RESERVED, peer, "a reserved code")
+        elif message.type != _CON:
+            self.refusals.add(Refusal.UNEXPECTED, peer, "an acknowledgement or reset of nothing")
+        if message.type == _CON:
+            self._sender.empty(_RST, message.mid, peer)
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, Hashable]]:
         """Everything that must leave now. Ask for events again afterwards: answers that left may have one."""
@@ -189,13 +225,21 @@ class Endpoint:
         block_size: int | None = None,
         parameters: Parameters | None = None,
     ) -> Exchange:
-        """Send a confirmable request, when it is its turn (NSTART); bodies go and come block by block as needed.
+        """Send a request, when it is its turn (NSTART); bodies go and come block by block as needed.
 
         The exchange ends with exactly one of ResponseReceived, RequestTimedOut, RequestReset, RequestFailed.
         With Observe 0, and a response that carries Observe, notifications follow under the exchange's token.
+        A message of type NON is not repeated (section 4.3), unless the peer has said nothing since the last such message.
         Raises TooManyRequests, and ValueError for a token in use.
         """
         return self._requester.request(peer, message, now, token=token, block_size=block_size, parameters=parameters)
+
+    def ping(self, peer: Hashable, now: float) -> Delivery:
+        """Ask whether the peer is there (RFC 7252 section 4.3): DeliveryReset says yes, DeliveryTimedOut no."""
+        record = self._peers.touch(peer, now)
+        delivery = Delivery(peer, b"", tell=True)
+        self._sender.deliver(record, Message(Code.EMPTY), delivery, now)
+        return delivery
 
     def abandon(self, exchange: Exchange, now: float) -> None:
         """Stop repeating and waiting; the exchange ends with RequestFailed. Nothing happens when it has ended."""
@@ -207,7 +251,8 @@ class Endpoint:
 
     def set_block_size(self, peer: Hashable, size: int, now: float) -> None:
         """The largest block this peer takes, in bytes, where the transport or an earlier session knows it."""
-        self._peers.touch(peer, now).szx = min(self._max_szx, szx_for(size))
+        record = self._peers.touch(peer, now)
+        record.szx = min(record.max_szx, szx_for(size))
 
     # Observing
 
@@ -216,7 +261,7 @@ class Endpoint:
 
         ``request`` is the GET that makes or would make it, without Observe; without it long notifications fail.
         """
-        self._peers.touch(peer, now).observations[token] = Observation(token, request)
+        self._requester.adopt(self._peers.touch(peer, now), Observation(token, request))
 
     def accept_notification(self, event: NotificationReceived) -> None:
         """Acknowledge: call it once the value is safe."""
@@ -227,7 +272,7 @@ class Endpoint:
         self._settle_notification(event, _RST)
         record = self._peers.get(event.peer)
         if record is not None:
-            record.observations.pop(event.token, None)
+            self._peers.drop_observation(record, event.token)
 
     def cancel_observation(self, peer: Hashable, token: bytes, now: float) -> Exchange | None:
         """Stop an observation; the peer is told by a GET with Observe 1 under the same token where the request is known."""
@@ -243,7 +288,7 @@ class Endpoint:
         """Drop all observations of a peer without telling it."""
         record = self._peers.get(peer)
         if record is not None:
-            record.observations.clear()
+            self._peers.drop_observations(record)
 
     def forget(self, peer: Hashable, now: float) -> None:
         """The peer's session is gone: drop everything of it; its open exchanges fail."""
@@ -259,4 +304,4 @@ class Endpoint:
             self._sender.answer_empty(record, event.incoming, type)
 
 
-__all__ = ["MAX_WAITING", "TOKEN_LENGTH", "Endpoint", "TooManyRequests"]
+__all__ = ["TOKEN_LENGTH", "Endpoint", "TooManyRequests"]

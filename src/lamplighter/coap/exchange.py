@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from enum import Enum
 
-from lamplighter.coap.blockwise import MAX_BODY, Block, block_of
+from lamplighter.coap.blockwise import BERT, MAX_BODY, Block, block_of, block_size, step_of
 from lamplighter.coap.message import FormatError, Message
 from lamplighter.coap.numbers import Code, Option, is_success
 from lamplighter.coap.parameters import Parameters
@@ -22,6 +22,7 @@ class Failure(Enum):
     ABANDONED = "the caller gave it up"
     BODY_TOO_LARGE = "the response's body is larger than is taken"
     BLOCKS_INCONSISTENT = "the blocks of the response do not fit together"
+    CRITICAL_OPTION = "the response has a critical option that is not understood"
 
 
 class Exchange:
@@ -35,7 +36,9 @@ class Exchange:
         "_offset",
         "_passes",
         "_restarted",
+        "_room",
         "_szx",
+        "_wants_block2",
         "acknowledged",
         "due",
         "failure",
@@ -52,8 +55,21 @@ class Exchange:
     )
 
     def __init__(
-        self, peer: Hashable, token: bytes, request: Message, parameters: Parameters, szx: int, max_body: int = MAX_BODY
+        self,
+        peer: Hashable,
+        token: bytes,
+        request: Message,
+        parameters: Parameters,
+        szx: int,
+        max_body: int = MAX_BODY,
+        *,
+        room: int = 0,
+        wants_block2: bool = False,
     ) -> None:
+        """``room``: bytes of a body that one message may carry where that is more than a block, over a reliable transport.
+
+        ``wants_block2``: say in the first request already how large the blocks of the response may be (RFC 7959 section 2.4).
+        """
         self.peer = peer
         self.token = token  # the request's; an observation keeps it
         self.wire_token = token  # of the message now under way
@@ -68,6 +84,8 @@ class Exchange:
         self.mid: int | None = None  # of the message now under way
         self.notification_of: bytes | None = None  # this fetches the rest of a notification with that token
         self._szx = szx
+        self._room = room
+        self._wants_block2 = wants_block2
         self._max_body = max_body
         self._offset = 0  # bytes of the request's body that the peer has taken
         self._restarted = False
@@ -75,7 +93,7 @@ class Exchange:
         self._body = bytearray()
         self._downloading = False
         # A caller that manages blocks itself gets and sends exactly what it wrote.
-        block2 = block_of(request, Option.BLOCK2)
+        block2 = block_of(request, Option.BLOCK2, bert=True)
         self._passes = request.option(Option.BLOCK1) is not None or (block2 is not None and block2.num > 0)
 
     @property
@@ -90,20 +108,31 @@ class Exchange:
     def szx(self) -> int:
         return self._szx
 
+    @property
+    def uploads(self) -> bool:
+        """Whether the request's body goes block by block, as far as is known now."""
+        return not self._passes and not self._downloading and len(self.request.payload) > max(self._step, self._room)
+
+    @property
+    def _step(self) -> int:
+        return step_of(self._szx, self._room)
+
     def next_message(self) -> Message:
         """What to send now: the request, its next Block1, or the request for the next Block2."""
         request = self.request
-        size = 16 << self._szx
         if self._downloading:
-            block = Block(len(self._body) >> (self._szx + 4), False, self._szx)
+            block = Block(len(self._body) // block_size(self._szx), False, self._szx)
             options = request.without(Option.BLOCK1, Option.BLOCK2, Option.SIZE1, Option.OBSERVE)
             options.append((Option.BLOCK2, block.encode()))
             return Message(request.code, options, b"", self.wire_token)
-        if self._passes or (self._offset == 0 and len(request.payload) <= size):
-            return Message(request.code, list(request.options), request.payload, self.wire_token)
-        end = self._offset + size
-        block = Block(self._offset >> (self._szx + 4), end < len(request.payload), self._szx)
-        message = Message(request.code, list(request.options), request.payload[self._offset : end], self.wire_token)
+        options = list(request.options)
+        if self._passes or (self._offset == 0 and not self.uploads):
+            if self._wants_block2 and not self._passes and request.option(Option.BLOCK2) is None:
+                options.append((Option.BLOCK2, Block(0, False, self._szx).encode()))
+            return Message(request.code, options, request.payload, self.wire_token)
+        end = self._offset + self._step
+        block = Block(self._offset // block_size(self._szx), end < len(request.payload), self._szx)
+        message = Message(request.code, options, request.payload[self._offset : end], self.wire_token)
         message.options.append((Option.BLOCK1, block.encode()))
         return message.add(Option.SIZE1, len(request.payload)) if self._offset == 0 else message
 
@@ -121,7 +150,7 @@ class Exchange:
             return False
         try:
             if not self._downloading and len(self.request.payload) > 16:
-                block = block_of(response, Option.BLOCK1)
+                block = block_of(response, Option.BLOCK1, bert=self._szx == BERT)
                 if self._continues_upload(response, block):
                     return True
                 if self.failure is not None:
@@ -132,17 +161,18 @@ class Exchange:
 
     def _continues_upload(self, response: Message, block: Block | None) -> bool:
         length = len(self.request.payload)
-        size = 16 << self._szx
-        if response.code == Code.CONTINUE and self._offset + size < length:
+        step = self._step
+        if response.code == Code.CONTINUE and self._offset + step < length:
             # The same token serves every block, so a late answer to another block must not pass for this one's.
-            if block is None or block.num != self._offset >> (self._szx + 4):
+            if block is None or block.num != self._offset // block_size(self._szx):
                 return self._fail(Failure.BLOCKS_INCONSISTENT)
-            self._offset += size
+            self._offset += step
             self.limit_block(block.szx)
             return True
         if response.code == Code.REQUEST_ENTITY_TOO_LARGE and block is not None:
             # Section 2.9.3: a smaller size in it asks for smaller blocks; otherwise the body is too large altogether.
-            if block.szx < self._szx and length > block.size:
+            if block.size < max(step, self._room) and length > block.size:
+                self._room = 0
                 self.limit_block(block.szx)
                 self._offset = 0
                 return True
@@ -153,7 +183,7 @@ class Exchange:
         return False
 
     def _take_block(self, response: Message) -> bool:
-        block = block_of(response, Option.BLOCK2)
+        block = block_of(response, Option.BLOCK2, bert=self._szx == BERT)
         if block is None or not is_success(response.code) or not (self._downloading or block.num or block.more):
             self.response = response
             return False
@@ -162,7 +192,7 @@ class Exchange:
         elif response.etag != self._first.etag:
             return self._restart_download()
         self._downloading = True
-        if block.offset != len(self._body) or (block.more and len(response.payload) != block.size):
+        if block.offset != len(self._body) or (block.more and not block.is_filled_by(response.payload)):
             return self._fail(Failure.BLOCKS_INCONSISTENT)
         self._body += response.payload
         if max(len(self._body), response.uint(Option.SIZE2) or 0) > self._max_body:

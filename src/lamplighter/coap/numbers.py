@@ -113,21 +113,25 @@ class Option(IntEnum):
     REQUEST_TAG = 292
 
 
-#: The critical options that this engine or the layers above it understand. A request with another one is answered 4.02.
-UNDERSTOOD_CRITICAL = frozenset(
-    {
-        Option.IF_MATCH,
-        Option.URI_HOST,
-        Option.IF_NONE_MATCH,
-        Option.URI_PORT,
-        Option.URI_PATH,
-        Option.URI_QUERY,
-        Option.ACCEPT,
-        Option.BLOCK2,
-        Option.BLOCK1,
-        Option.PROXY_URI,
-        Option.PROXY_SCHEME,
-    }
+#: The critical options that this engine or the layers above it understand, with the lengths a value may have (RFC 7252 table
+#: 4, RFC 7959 table 1). A request with another option or length is answered 4.02. If-Match and If-None-Match are not among
+#: them: no resource of ours is conditional, and who ignores a condition does what was not asked for.
+UNDERSTOOD_CRITICAL = {
+    Option.URI_HOST: (1, 255),
+    Option.URI_PORT: (0, 2),
+    Option.URI_PATH: (0, 255),
+    Option.URI_QUERY: (0, 255),
+    Option.ACCEPT: (0, 2),
+    Option.BLOCK2: (0, 3),
+    Option.BLOCK1: (0, 3),
+    Option.PROXY_URI: (1, 1034),
+    Option.PROXY_SCHEME: (1, 255),
+}
+
+#: Options that may come more than once; another one that does is unknown from the second on (RFC 7252 section 5.4.5).
+REPEATABLE = frozenset(
+    {Option.IF_MATCH, Option.ETAG, Option.LOCATION_PATH, Option.URI_PATH, Option.URI_QUERY, Option.LOCATION_QUERY}
+    | {Option.REQUEST_TAG}
 )
 
 

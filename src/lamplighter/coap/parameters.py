@@ -17,6 +17,8 @@ class Parameters:
     """How often a confirmable message is sent again; each wait is twice the one before."""
     nstart: int = 1
     """How many of our requests may be outstanding with one peer (section 4.7); the rest wait their turn."""
+    probing_rate: float = 1.0
+    """Bytes a second that go without acknowledgement to a peer that says nothing, on average (section 4.7)."""
     max_latency: float = 100.0
     """The longest a datagram may be under way, in seconds."""
     response_timeout: float | None = None

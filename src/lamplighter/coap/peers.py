@@ -7,11 +7,14 @@ answers our request 1051 with its own confirmable message 1051, and both are rig
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
+from itertools import islice
 from random import Random
+from typing import Any
 
-from lamplighter.coap.blockwise import Block
+from lamplighter.coap.blockwise import BERT, OVERHEAD, Block, szx_for
 from lamplighter.coap.exchange import Delivery, Exchange
+from lamplighter.coap.limits import Limits, NetworkOf, Quota
 from lamplighter.coap.observe import Observation
 
 #: The order of peers by last use is kept to this many seconds, so that a busy peer is not moved for each message.
@@ -60,21 +63,37 @@ class Peer:
 
     __slots__ = (
         "address",
+        "credit",
         "exchanges",
+        "max_message",
+        "max_szx",
+        "network",
         "next_mid",
         "observations",
         "outstanding",
+        "probe",
+        "quiet_until",
         "received",
+        "room",
         "seen",
         "sent",
+        "stream",
         "szx",
         "waiting",
     )
 
-    def __init__(self, address: Hashable, mid: int, szx: int, now: float) -> None:
+    def __init__(self, address: Hashable, network: Hashable, mid: int, now: float) -> None:
         self.address = address
+        self.network = network
         self.next_mid = mid
-        self.szx = szx  # the peer's own block size, as far as it has shown it
+        self.max_message = 0  # bytes of the largest datagram it takes
+        self.max_szx = 0
+        self.szx = 0  # the peer's own block size, as far as it has shown it
+        self.room = 0  # bytes of a body that goes in one message where that is more than a block: over a stream
+        self.stream = False  # whether the transport below keeps order and loses nothing (RFC 8323 section 7)
+        self.credit: int | None = None  # bytes that may be sent until it proves to be where it says; None: it has
+        self.probe: tuple[int, Exchange | Delivery] | None = None  # the last non-confirmable message: it may be reset
+        self.quiet_until = float("-inf")  # when another non-confirmable message may go, if the peer stays silent
         self.seen = now
         self.received: dict[int, Incoming] = {}
         self.sent: dict[int, Transmission] = {}
@@ -82,6 +101,18 @@ class Peer:
         self.observations: dict[bytes, Observation] = {}
         self.waiting: deque[Exchange] | None = None  # for their turn (NSTART)
         self.outstanding = 0
+
+    def limit(self, max_message: int, szx: int, *, room: int = 0) -> None:
+        """What one message may be at most, and the block size to begin with."""
+        self.max_message = max_message
+        self.max_szx = BERT if szx == BERT else szx_for(max_message - OVERHEAD)
+        self.szx = min(szx, self.max_szx)
+        self.room = room
+
+    @property
+    def whole(self) -> int:
+        """Bytes of the largest body that goes in one message."""
+        return max(self.room, 16 << min(self.szx, 6))
 
     def take_mid(self) -> int:
         """A message ID that is not under way (RFC 7252 section 4.4)."""
@@ -100,15 +131,33 @@ class Peer:
 class Peers:
     """All peers; those heard of lately are also in an order of last use, for clearing."""
 
-    def __init__(self, random: Random, lifetime: float, szx: int, *, per_peer: int, total: int) -> None:
+    def __init__(
+        self,
+        random: Random,
+        lifetime: float,
+        *,
+        max_message: Callable[[Any], int],
+        block_size: int,
+        first_credit: int | None,
+        network_of: NetworkOf,
+        limits: Limits,
+    ) -> None:
         self._random = random
         self._lifetime = lifetime
-        self._szx = szx
-        self._per_peer = per_peer
-        self._total = total
+        self._max_message = max_message
+        self._szx = szx_for(block_size)
+        self._first_credit = first_credit
+        self._network_of = network_of
+        self._limits = limits
+        self._quota = Quota(limits.messages)
+        self._observations = Quota(limits.observations)
         self.all: dict[Hashable, Peer] = {}
         self._active: dict[Hashable, Peer] = {}
-        self.remembered = 0  # messages in all ``received``
+
+    @property
+    def remembered(self) -> int:
+        """Messages in all ``received``."""
+        return self._quota.used
 
     def __len__(self) -> int:
         return len(self.all)
@@ -120,7 +169,9 @@ class Peers:
         """The peer's record, made when there is none, noted as in use."""
         peer = self.all.get(address)
         if peer is None:
-            peer = self.all[address] = Peer(address, self._random.getrandbits(16), self._szx, now)
+            peer = self.all[address] = Peer(address, self._network_of(address), self._random.getrandbits(16), now)
+            peer.limit(self._max_message(address), self._szx)
+            peer.credit = self._first_credit
             self._active[address] = peer
         elif now - peer.seen > COARSE_SECONDS:
             peer.seen = now
@@ -128,31 +179,55 @@ class Peers:
             self._active[address] = peer
         return peer
 
-    def remember(self, peer: Peer, incoming: Incoming) -> None:
-        """Keep a message against repetition; the peer's oldest, then the longest silent peer's, make room."""
+    def remember(self, peer: Peer, incoming: Incoming) -> bool:
+        """Keep a message against repetition; the peer's own oldest, then the longest silent peer's, make room.
+
+        False when its network has too many: the message must not be served, or a repetition of it would be served again.
+        """
         received = peer.received
-        size = len(received)
-        received[incoming.mid] = incoming
-        if len(received) == size:
-            return
-        if size >= self._per_peer:
+        if incoming.mid in received:
+            del received[incoming.mid]  # of another request long ago: the new one is the youngest
+        elif len(received) >= self._limits.messages_per_peer:
             del received[next(iter(received))]
-            return
-        self.remembered += 1
-        if self.remembered > self._total:
-            self._make_room()
+        else:
+            if self._quota.is_full:
+                self._make_room(peer)
+            if not self._quota.take(peer.network):
+                return False
+        received[incoming.mid] = incoming
+        return True
 
     def unremember(self, peer: Peer, mid: int) -> None:
         if peer.received.pop(mid, None) is not None:
-            self.remembered -= 1
+            self._quota.give_back(peer.network)
 
     def forget(self, address: Hashable) -> Peer | None:
         peer = self.all.pop(address, None)
         if peer is not None:
             self._active.pop(address, None)
-            self.remembered -= len(peer.received)
-            peer.received.clear()
+            self._drop_received(peer)
+            self.drop_observations(peer)
         return peer
+
+    def observe(self, peer: Peer, observation: Observation) -> bool:
+        """Keep an observation, in the place of one with the same token; False when there is no room."""
+        if observation.token not in peer.observations:
+            if len(peer.observations) >= self._limits.observations_per_peer or not self._observations.take(
+                peer.network
+            ):
+                return False
+        peer.observations[observation.token] = observation
+        return True
+
+    def drop_observation(self, peer: Peer, token: bytes) -> Observation | None:
+        observation = peer.observations.pop(token, None)
+        if observation is not None:
+            self._observations.give_back(peer.network)
+        return observation
+
+    def drop_observations(self, peer: Peer) -> None:
+        self._observations.give_back(peer.network, len(peer.observations))
+        peer.observations.clear()
 
     def next_sweep(self) -> float | None:
         """When the longest silent peer's messages need no longer be remembered."""
@@ -168,14 +243,22 @@ class Peers:
                 return
             self._clear(next(iter(self._active)))
 
-    def _make_room(self) -> None:
-        while self.remembered > self._total and self._active:
-            self._clear(next(iter(self._active)))
+    def _make_room(self, but: Peer) -> None:
+        """What the longest silent peers sent is forgotten, until something was."""
+        used = self._quota.used
+        for address in list(islice(self._active, _SWEEP)):
+            if self._quota.used < used:
+                return
+            if address != but.address:
+                self._clear(address)
+
+    def _drop_received(self, peer: Peer) -> None:
+        self._quota.give_back(peer.network, len(peer.received))
+        peer.received.clear()
 
     def _clear(self, address: Hashable) -> None:
         peer = self._active.pop(address)
-        self.remembered -= len(peer.received)
-        peer.received.clear()
+        self._drop_received(peer)
         if peer.is_bare:
             del self.all[address]
         else:

@@ -6,22 +6,24 @@ from collections import deque
 from collections.abc import Hashable
 
 from lamplighter.coap import events
-from lamplighter.coap.blockwise import szx_for
+from lamplighter.coap.blockwise import key_of, szx_for
 from lamplighter.coap.events import Event, NotificationReceived, ResponseReceived
 from lamplighter.coap.exchange import Delivery, Exchange, Failure
 from lamplighter.coap.message import Message
-from lamplighter.coap.numbers import Option, Type, is_success
+from lamplighter.coap.numbers import UNDERSTOOD_CRITICAL, Code, Option, Type, is_success
 from lamplighter.coap.observe import Observation
 from lamplighter.coap.parameters import Parameters
 from lamplighter.coap.peers import Incoming, Peer, Peers, Transmission
+from lamplighter.coap.refusals import Refusal, Refusals
 from lamplighter.coap.sender import Sender
 
 #: Bytes of a token of ours: a counter of 48 bits never repeats in a session (RFC 9175 section 4.2).
 TOKEN_LENGTH = 6
-#: Requests of ours that may wait for their turn with one peer.
-MAX_WAITING = 64
+#: A peer that takes smaller messages than these is told so in the first request: its answers must fit too. Bytes.
+ORDINARY_MESSAGE = 1152
 
-_CON, _ACK, _RST = int(Type.CON), int(Type.ACK), int(Type.RST)
+_CON, _NON, _ACK, _RST = int(Type.CON), int(Type.NON), int(Type.ACK), int(Type.RST)
+_CRITICAL = frozenset(int(number) for number in UNDERSTOOD_CRITICAL)
 
 
 class TooManyRequests(Exception):
@@ -37,16 +39,16 @@ class Requester:
         peers: Peers,
         events: deque[Event],
         *,
+        refusals: Refusals,
         first_token: int | None,
-        max_message: int,
-        max_szx: int,
+        max_waiting: int,
         max_body: int,
     ) -> None:
         self._sender = sender
         self._peers = peers
         self._events = events
-        self._max_message = max_message
-        self._max_szx = max_szx
+        self._refusals = refusals
+        self._max_waiting = max_waiting
         self._max_body = max_body
         self._token = sender.random.getrandbits(8 * TOKEN_LENGTH) if first_token is None else first_token
 
@@ -62,16 +64,45 @@ class Requester:
     ) -> Exchange:
         """As ``Endpoint.request``."""
         record = self._peers.touch(peer, now)
-        if record.waiting is not None and len(record.waiting) >= MAX_WAITING:
-            raise TooManyRequests(f"{MAX_WAITING} requests wait for their turn with this peer")
+        if record.waiting is not None and len(record.waiting) >= self._max_waiting:
+            raise TooManyRequests(f"{self._max_waiting} requests wait for their turn with this peer")
         token = self.take_token() if token is None else token
         if token in record.exchanges:
             raise ValueError("the token is in use")
-        szx = record.szx if block_size is None else min(self._max_szx, szx_for(block_size))
-        exchange = Exchange(peer, token, message, parameters or self._sender.parameters, szx, self._max_body)
+        exchange = self._exchange(record, token, message, parameters, block_size)
+        if exchange.uploads:
+            self._tag(record, exchange)
         record.exchanges[token] = exchange
         self._submit(record, exchange, now)
         return exchange
+
+    def _exchange(
+        self,
+        record: Peer,
+        token: bytes,
+        message: Message,
+        parameters: Parameters | None = None,
+        block_size: int | None = None,
+    ) -> Exchange:
+        return Exchange(
+            record.address,
+            token,
+            message,
+            parameters or self._sender.parameters,
+            record.szx if block_size is None else min(record.max_szx, szx_for(block_size)),
+            self._max_body,
+            room=record.room if block_size is None else 0,
+            wants_block2=record.max_message < ORDINARY_MESSAGE and message.code in (Code.GET, Code.FETCH),
+        )
+
+    def _tag(self, record: Peer, exchange: Exchange) -> None:
+        """Tell two bodies apart that are on their way to one resource at once (RFC 9175 section 3.3), and only then:
+        old parsers on devices refuse a message with an option they do not know, elective or not."""
+        key = key_of(exchange.request)
+        if any(other.uploads and key_of(other.request) == key for other in record.exchanges.values()):
+            request = exchange.request
+            options = [*request.options, (Option.REQUEST_TAG, exchange.token)]
+            exchange.request = Message(request.code, options, request.payload, type=request.type)
 
     def abandon(self, exchange: Exchange, now: float) -> None:
         """As ``Endpoint.abandon``."""
@@ -87,7 +118,7 @@ class Requester:
     def cancel_observation(self, peer: Hashable, token: bytes, now: float) -> Exchange | None:
         """As ``Endpoint.cancel_observation``."""
         record = self._peers.get(peer)
-        observation = record.observations.pop(token, None) if record is not None else None
+        observation = self._peers.drop_observation(record, token) if record is not None else None
         if observation is None or observation.request is None:
             return None
         request = observation.request
@@ -120,8 +151,16 @@ class Requester:
         """An ACK or a RST: it concerns a message of ours with the same ID (section 4.2)."""
         transmission = record.sent.get(message.mid)
         if transmission is None or (message.code and message.type == _RST):
+            if (
+                record.probe is not None
+                and record.probe[0] == message.mid
+                and message.type == _RST
+                and not message.code
+            ):
+                self._reset_probe(record, record.probe[1], now)
             return
         owner = transmission.owner
+        record.credit = None  # it has our message ID: it is where it says
         if isinstance(owner, Delivery):
             self._sender.stop(transmission)
             if owner.tell:
@@ -135,29 +174,50 @@ class Requester:
             self._sender.timers.arm(owner, now + owner.parameters.separate_response_wait)
             self._end_turn(record, owner, now)
         elif 64 <= message.code < 192 and message.token == owner.wire_token:
-            self._take_response(record, owner, message, now)
+            if self._is_understood(record, message):
+                self._take_response(record, owner, message, now)
+            else:
+                self._settle(owner, events.RequestFailed(owner, Failure.CRITICAL_OPTION), now)
+        else:
+            self._refusals.add(Refusal.UNEXPECTED, record.address, "an acknowledgement with another token")
+
+    def _reset_probe(self, record: Peer, owner: Exchange | Delivery, now: float) -> None:
+        """The peer rejects a message it need not have acknowledged."""
+        record.probe = None
+        if isinstance(owner, Delivery):
+            if owner.tell:
+                self._events.append(events.DeliveryReset(owner))
+        elif record.exchanges.get(owner.wire_token) is owner:
+            self._settle(owner, events.RequestReset(owner), now)
 
     def receive_response(self, record: Peer, message: Message, incoming: Incoming, now: float) -> None:
         """A separate response or a notification, confirmable or not."""
         exchange = record.exchanges.get(message.token)
+        if not self._is_understood(record, message):
+            self._sender.answer_empty(record, incoming, _RST)
+            if exchange is not None and exchange.mid is not None:
+                self._settle(exchange, events.RequestFailed(exchange, Failure.CRITICAL_OPTION), now)
+            return
         if exchange is not None and exchange.request.observe == 1 and message.observe is not None:
             self._sender.answer_empty(record, incoming, _ACK)  # a notification that crossed our cancelling
             return
         if exchange is not None and exchange.mid is not None:
+            record.credit = None  # it has our token
             self._sender.answer_empty(record, incoming, _ACK)
             self._take_response(record, exchange, message, now)
             return
         observation = record.observations.get(message.token)
         if observation is None:
+            self._refusals.add(Refusal.UNEXPECTED, record.address, "a response to nothing asked")
             if message.type == _CON or message.option(Option.OBSERVE) is not None:
                 self._sender.answer_empty(record, incoming, _RST)
             return
         number = message.observe
-        if number is not None and not observation.accepts(number, now):
+        if number is not None and not record.stream and not observation.accepts(number, now):
             self._sender.answer_empty(record, incoming, _ACK)
             return
         if number is None or not is_success(message.code):
-            del record.observations[message.token]
+            self._peers.drop_observation(record, message.token)
         self._drop_fetch(record, message.token, now)
         self._take_notification(record, observation, message, incoming, now)
 
@@ -170,9 +230,7 @@ class Requester:
         # The first block alone is nothing to keep, and the peer may wait for its ACK before it serves the others.
         source = observation.request
         request = Message(source.code, source.without(Option.OBSERVE), source.payload)
-        exchange = Exchange(
-            record.address, self.take_token(), request, self._sender.parameters, record.szx, self._max_body
-        )
+        exchange = self._exchange(record, self.take_token(), request)
         exchange.notification_of = message.token
         if exchange.take_first(message):
             self._sender.answer_empty(record, incoming, _ACK)
@@ -187,6 +245,14 @@ class Requester:
         """A newer notification came: the rest of the one before would be of another state."""
         for exchange in [found for found in record.exchanges.values() if found.notification_of == token]:
             self._release(record, exchange, now)
+
+    def _is_understood(self, record: Peer, message: Message) -> bool:
+        """Whether every critical option of a response is known (RFC 7252 section 5.4.1)."""
+        for number, _ in message.options:
+            if number & 1 and number not in _CRITICAL:
+                self._refusals.add(Refusal.OPTION, record.address, f"option {number} in a response")
+                return False
+        return True
 
     def _take_response(self, record: Peer, exchange: Exchange, message: Message, now: float) -> None:
         self._halt(record, exchange)
@@ -225,8 +291,14 @@ class Requester:
     def _observe(self, record: Peer, exchange: Exchange, response: Message, now: float) -> None:
         number = response.observe
         if number is not None and is_success(response.code):
-            observation = record.observations[exchange.token] = Observation(exchange.token, exchange.request)
+            observation = Observation(exchange.token, exchange.request)
             observation.accepts(number, now)
+            self.adopt(record, observation)
+
+    def adopt(self, record: Peer, observation: Observation) -> None:
+        """Take notifications with that token from now on. Without room they are reset when they come."""
+        if not self._peers.observe(record, observation):
+            self._refusals.add(Refusal.CROWDED, record.address, "too many observations")
 
     def _submit(self, record: Peer, exchange: Exchange, now: float) -> None:
         """Send when fewer than NSTART are outstanding, else queue."""
@@ -245,13 +317,19 @@ class Requester:
         exchange.acknowledged = False
         exchange.retransmissions = 0
         data = message.encode()
-        while len(data) > self._max_message and exchange.szx and message.payload:
+        while len(data) > record.max_message and exchange.szx and message.payload:
             # Long options leave less room than a full block needs.
             exchange.limit_block(exchange.szx - 1)
             message = exchange.next_message()
             message.mid = exchange.mid
             data = message.encode()
-        self._sender.confirmable(record, message.mid, data, exchange, exchange.parameters, now)
+        # A peer that says nothing is asked so that it must answer (PROBING_RATE, RFC 7252 section 4.7).
+        if exchange.request.type == _NON and self._sender.may_probe(record, now):
+            message.type = _NON
+            self._sender.probe(record, message.mid, message.encode(), exchange, now)
+            self._sender.timers.arm(exchange, now + exchange.parameters.max_transmit_wait)
+        else:
+            self._sender.confirmable(record, message.mid, data, exchange, exchange.parameters, now)
 
     def _halt(self, record: Peer, exchange: Exchange) -> None:
         """Stop what is under way for an exchange: its repetition, its wait."""

@@ -1,4 +1,8 @@
-"""Messages on their way out: confirmable ones until they are acknowledged (RFC 7252 section 4.2), empty ones at once."""
+"""Messages on their way out: confirmable ones until they are acknowledged (RFC 7252 section 4.2), the others at once.
+
+Whoever has not proved to be where its datagrams come from gets no more than a multiple of the bytes it sent: an attacker who
+writes a victim's address into its datagrams gains nothing (RFC 7252 section 11.3). Empty messages are too short to count.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +27,27 @@ class Sender:
         self.parameters = parameters
         self.timers: Timers[Transmission | Exchange] = Timers()
         self.outgoing: list[tuple[bytes, Hashable]] = []
+        self.withheld = 0  # datagrams not sent to peers that had no credit
+
+    def send(self, record: Peer, data: bytes) -> None:
+        """Put a datagram out, if the peer may have it."""
+        if record.credit is not None:
+            if len(data) > record.credit:
+                self.withheld += 1
+                return
+            record.credit -= len(data)
+        self.outgoing.append((data, record.address))
+
+    def may_probe(self, record: Peer, now: float) -> bool:
+        """Whether a message may go that need not be acknowledged: the peer spoke since the last, or time enough has passed."""
+        return now >= record.quiet_until
+
+    def probe(self, record: Peer, mid: int, data: bytes, owner: Exchange | Delivery, now: float) -> None:
+        """Send without asking for an acknowledgement."""
+        record.probe = mid, owner
+        if not record.stream:
+            record.quiet_until = now + len(data) / self.parameters.probing_rate
+        self.send(record, data)
 
     def deliver(self, record: Peer, message: Message, delivery: Delivery, now: float) -> None:
         """Send an answer or notification that must be acknowledged."""
@@ -38,7 +63,7 @@ class Sender:
         transmission = Transmission(record, mid, data, owner, timeout, parameters.max_retransmit)
         record.sent[mid] = transmission
         self.timers.arm(transmission, now + timeout)
-        self.outgoing.append((data, record.address))
+        self.send(record, data)
 
     def repeat(self, transmission: Transmission, now: float) -> bool:
         """Send again after twice the time; False when it was the last time."""
@@ -49,7 +74,7 @@ class Sender:
         transmission.sent += 1
         transmission.timeout *= 2
         self.timers.arm(transmission, now + transmission.timeout)
-        self.outgoing.append((transmission.data, transmission.peer.address))
+        self.send(transmission.peer, transmission.data)
         return True
 
     def stop(self, transmission: Transmission) -> None:
