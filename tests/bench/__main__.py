@@ -16,6 +16,7 @@ AREAS = {
     "dtls": "a request over DTLS, handshakes by key and by certificate; peer pyOpenSSL",
     "memory": "a secured session that is idle; peer pyOpenSSL",
     "registration": "register and update over DTLS, stored first; peer aiocoap's resource directory (in memory)",
+    "notification": "from a device's datagram to a WebSocket channel, stored between; peer ThingsBoard's published figure",
     "rest": "get, list, create through the whole server; peer bare ASGI",
     "errors": "the same calls ending in an error; peer their success",
     "start": "the second start of serve, to the first answer",

@@ -10,7 +10,7 @@ import select
 import time
 
 from lamplighter.coap.message import Message, decode
-from lamplighter.coap.numbers import Code, format_code
+from lamplighter.coap.numbers import Code, Type, format_code
 from lamplighter.dtls import DataReceived
 from lamplighter.dtls.client import DtlsClient
 from lamplighter.dtls.client_configuration import ClientConfig
@@ -92,7 +92,10 @@ class Device:
         """How many answers have come. Raises Refused when one has another code."""
         count = 0
         for data in self.receive():
-            if data[0] & 0x30 == 0:  # confirmable: the answer comes by itself
+            kind = data[0] >> 4 & 3
+            if kind == Type.RST:
+                raise Refused(f"{self.name} was reset")
+            if kind == Type.CON:  # the answer comes by itself
                 self.send(b"\x60\x00" + data[2:4])
             if data[1] == good:
                 count += 1

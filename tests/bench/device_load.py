@@ -7,6 +7,7 @@ import select
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Generic, TypeVar
 
 from tests.bench.device import PATIENCE, Device, Refused
 
@@ -15,22 +16,24 @@ TOGETHER = 128
 REPEAT = 2.0
 """Seconds after which a device repeats what was not answered (ACK_TIMEOUT, RFC 7252 section 4.8)."""
 
+AnyDevice = TypeVar("AnyDevice", bound=Device)
 
-class Crowd:
+
+class Crowd(Generic[AnyDevice]):
     """Devices that ask in turn, so that none does it too often.
 
     :param ask: sends one request of that device
     :param good: the code of a good answer
     """
 
-    def __init__(self, devices: Sequence[Device], ask: Callable[[Device], None], good: int) -> None:
+    def __init__(self, devices: Sequence[AnyDevice], ask: Callable[[AnyDevice], None], good: int) -> None:
         self.rates: list[float] = []
         """Answers a second of each turn."""
         self._ask = ask
         self._good = good
         self._idle = deque(devices)
         self._known = {device.socket.fileno(): device for device in devices}
-        self._sent: dict[Device, float] = {}
+        self._sent: dict[AnyDevice, float] = {}
         self._latencies: list[float] = []
         self._again = 0.0
         self._poll = select.epoll()

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import resource
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from statistics import median
 
 from lamplighter.coap.numbers import Code
 from tests.bench.device import Device, SecureDevice
-from tests.bench.device_load import TOGETHER, Crowd, p99
+from tests.bench.device_load import TOGETHER, AnyDevice, Crowd, p99
 from tests.bench.lwm2m_server import name_of
 from tests.bench.measure import Options, Row, child, microseconds
 from tests.servers import PostgresServer
@@ -59,7 +59,7 @@ def on_postgresql() -> Iterator[str]:
         server.remove()
 
 
-def registered(port: int, kind: type[Device] = SecureDevice, many: int = DEVICES) -> list[Device]:
+def registered(port: int, kind: type[AnyDevice], many: int) -> list[AnyDevice]:
     """Devices that are registered: the directory knows them from here on."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # each has a socket of its own
@@ -78,16 +78,16 @@ def measure(options: Options) -> list[Row]:
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="lamplighter-bench-")))
         url = stack.enter_context(on_postgresql())
-        servers: dict[str, tuple[int, list[Device]]] = {}
+        servers: dict[str, tuple[int, Sequence[Device]]] = {}
         for name, *database in (("SQLite",), ("PostgreSQL", url)):
             data = folder / name
             data.mkdir()
             pid, (said,) = stack.enter_context(
                 child("tests.bench.lwm2m_server", str(data), "lwm2m", str(DEVICES), *database, errors=folder / "log")
             )
-            servers[name] = (pid, registered(json.loads(said)[0]))
+            servers[name] = (pid, registered(json.loads(said)[0], SecureDevice, DEVICES))
         pid, (port,) = stack.enter_context(child("tests.bench.coap_servers", "rd"))
-        servers["aiocoap-rd"] = (pid, registered(int(port), Device))
+        servers["aiocoap-rd"] = (pid, registered(int(port), Device, DEVICES))
         for kind in KINDS:
             crowds = {name: (pid, Crowd(devices, kind.ask, kind.good)) for name, (pid, devices) in servers.items()}
             found = microseconds({name: (pid, crowd.load) for name, (pid, crowd) in crowds.items()}, options)
@@ -96,7 +96,7 @@ def measure(options: Options) -> list[Row]:
     return rows
 
 
-def _rows(kind: Kind, database: str, found: dict[str, float], crowd: Crowd) -> list[Row]:
+def _rows(kind: Kind, database: str, found: dict[str, float], crowd: Crowd[Device]) -> list[Row]:
     """CPU time, what was done in a second with the asking side on the other core, and how long it took at a fixed pace."""
     what = f"{kind.what}, DTLS, durable on {database}"
     ours = found[database]
