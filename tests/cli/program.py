@@ -31,6 +31,7 @@ class Program:
             "LAMPLIGHTER_HTTP_PORT": str(self.port),
             "LAMPLIGHTER_HTTP_PLAIN_PORT": str(self.plain_port),
             "LAMPLIGHTER_LWM2M_PORT": str(self.lwm2m_port),
+            "LAMPLIGHTER_BOOTSTRAP_PORT": "0",
             **variables,
         }
         self.server: subprocess.Popen[str] | None = None

@@ -27,7 +27,7 @@ REGISTERED = r'"endpoint_name":"my-first-device-1".*?"state":"registered"'
 @pytest.fixture
 def greeting(tmp_path: Path) -> Iterator[str]:
     """What a server that starts for the first time says on a terminal. It runs as long as the test."""
-    ports = {"HTTP_PORT": free_port(), "LWM2M_PORT": free_port(), "HTTP_PLAIN_PORT": 0}
+    ports = {"HTTP_PORT": free_port(), "LWM2M_PORT": free_port(), "BOOTSTRAP_PORT": 0, "HTTP_PLAIN_PORT": 0}
     environment = {
         **os.environ,
         **{f"LAMPLIGHTER_{name}": str(port) for name, port in ports.items()},

@@ -17,6 +17,7 @@ def settings_for(database_url: str = "", **sections: dict[str, Any]) -> Settings
     chosen: dict[str, dict[str, Any]] = {
         "http": {"host": "127.0.0.1", "port": 0, "plain_port": 0},
         "lwm2m": {"port": 0},
+        "bootstrap": {"port": 0},
         "coap": {"host": "127.0.0.1", "port": 0},
         "database": {"url": database_url},
         "public": {"rest_url": "https://localhost"},

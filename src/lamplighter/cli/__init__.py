@@ -31,7 +31,7 @@ DATA = Path("var")
 
 @app.command
 def serve(
-    role: Literal["all", "api", "lwm2m", "worker"] = "all",
+    role: Literal["all", "api", "lwm2m", "bootstrap", "worker"] = "all",
     /,
     *,
     data: Data = DATA,

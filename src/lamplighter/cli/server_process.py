@@ -45,7 +45,7 @@ class ServerProcess:
         if _listens(self._port):
             raise Failure(
                 f"Port {self._port} is in use, perhaps by a server of yours. Stop that one, or give this one other ports: "
-                f"LAMPLIGHTER_HTTP_PORT, LAMPLIGHTER_HTTP_PLAIN_PORT, LAMPLIGHTER_LWM2M_PORT."
+                f"LAMPLIGHTER_HTTP_PORT, LAMPLIGHTER_HTTP_PLAIN_PORT, LAMPLIGHTER_LWM2M_PORT, LAMPLIGHTER_BOOTSTRAP_PORT."
             )
         self._data.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.log.open("wb") as log:

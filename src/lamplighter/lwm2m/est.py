@@ -10,6 +10,8 @@ from collections.abc import Sequence
 
 EST_PATH = ("est", "sen")
 VENDOR_CHAIN_VERSION = 1
+PKCS7_CERTS_ONLY = 281
+"""Content format ``application/pkcs7-mime;smime-type=certs-only`` (RFC 9148 section 8.1)."""
 #: Bytes of a certification request; an ordinary one has about 320.
 LONGEST_REQUEST = 4096
 

@@ -83,9 +83,11 @@ async def _ports(settings: Settings) -> AsyncIterator[Finding]:
         ("tcp", settings.http.port, "http.port", socket.SOCK_STREAM),
         ("tcp", settings.http.plain_port, "http.plain_port", socket.SOCK_STREAM),
         ("udp", settings.lwm2m.port, "lwm2m.port", socket.SOCK_DGRAM),
+        ("udp", settings.bootstrap.port, "bootstrap.port", socket.SOCK_DGRAM),
     ]
     if settings.coap.insecure:
         wanted.append(("udp", settings.coap.port, "coap.port", socket.SOCK_DGRAM))
+        wanted.append(("udp", settings.bootstrap.plain_port, "bootstrap.plain_port", socket.SOCK_DGRAM))
     for name, port, setting, kind in wanted:
         if not port:
             continue

@@ -46,7 +46,7 @@ def with_addresses(settings: Settings) -> Settings:
             public,
             rest_url=public.rest_url or f"https://{host}:{settings.http.port}",
             lwm2m_uri=public.lwm2m_uri or f"coaps://{host}:{settings.lwm2m.port}",
-            bootstrap_uri=public.bootstrap_uri or f"coaps://{host}:5784",
+            bootstrap_uri=public.bootstrap_uri or f"coaps://{host}:{settings.bootstrap.port}",
             firmware_url=public.firmware_url or f"http://{host}:{settings.http.plain_port}",
         ),
     )

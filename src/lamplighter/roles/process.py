@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Awaitable
 from contextlib import AsyncExitStack
 from itertools import chain
 from pathlib import Path
@@ -21,12 +22,14 @@ from lamplighter.bus.open import open_bus
 from lamplighter.clock import MICROSECONDS, SystemClock
 from lamplighter.errors import Error
 from lamplighter.ids import Ids
+from lamplighter.roles.bootstrap import BootstrapRole
 from lamplighter.roles.countries import open_countries
 from lamplighter.roles.lwm2m import Lwm2mRole
 from lamplighter.roles.pages import PLAIN, public_pages
 from lamplighter.roles.places import CannotStart, Folder, keep_admin_key, with_addresses
 from lamplighter.services.access.permissions import PERMISSIONS, POLICIES
 from lamplighter.services.access.service import Access
+from lamplighter.services.bootstrap.service import Bootstrap
 from lamplighter.services.certificates.service import Authority
 from lamplighter.services.channels.operations import operations as channel_operations
 from lamplighter.services.channels.service import Channels
@@ -54,7 +57,7 @@ BEAT = 1.0
 PRUNE_EVERY = 600.0
 READY_TIMEOUT = 2.0
 
-Role = Literal["all", "api", "lwm2m", "worker"]
+Role = Literal["all", "api", "lwm2m", "bootstrap", "worker"]
 
 GROUPS = {"Administrators": POLICIES["administrators"], "Developers": POLICIES["developers"]}
 
@@ -62,7 +65,8 @@ GROUPS = {"Administrators": POLICIES["administrators"], "Developers": POLICIES["
 class Process:
     """What one process does. ``start`` it on a running loop, and ``close`` it there.
 
-    :param role: ``all``; ``api``: REST without devices; ``lwm2m``: devices without REST; ``worker``: chores only
+    :param role: ``all``; ``api``: REST without devices; ``lwm2m``: devices without REST; ``bootstrap``: devices that come for their
+        credentials; ``worker``: chores only
     """
 
     def __init__(self, data: Path, settings: Settings, role: Role = "all") -> None:
@@ -72,6 +76,7 @@ class Process:
         self.port = 0
         self.plain_port = 0
         self.lwm2m: Lwm2mRole | None = None
+        self.bootstrap: BootstrapRole | None = None
         self.first_start = False
         self._parts = AsyncExitStack()
         self._pruned = 0.0
@@ -135,16 +140,17 @@ class Process:
             process=name,
         )
         channels = Channels(self.database, self.clock, self.ids, settings, bus, self.events, self.access.authenticator)
+        root = await self.access.root_account() if settings.coap.insecure else ""
+        if self.role in ("all", "bootstrap"):
+            bootstrap = Bootstrap(
+                self.database, self.clock, settings, self.directory, credentials, authority, self.access.tier_of
+            )
+            self.bootstrap = BootstrapRole(settings, self.clock, bus, bootstrap, authority, insecure_account=root)
+            await _open(self.bootstrap.start(), "bootstrap.port", "bootstrap.plain_port", settings)
+            parts.push_async_callback(self.bootstrap.close)
         if self.role in ("all", "lwm2m"):
-            root = await self.access.root_account()
             self.lwm2m = Lwm2mRole(settings, self.clock, bus, connect, credentials, authority, insecure_account=root)
-            try:
-                await self.lwm2m.start()
-            except CannotBind as error:
-                setting = "lwm2m.port (or coap.port)" if settings.coap.insecure else "lwm2m.port"
-                raise CannotStart(
-                    f"{error.strerror}. Stop what uses it, or choose another port with the setting {setting}."
-                ) from error
+            await _open(self.lwm2m.start(), "lwm2m.port", "coap.port", settings)
             parts.push_async_callback(self.lwm2m.close)
         else:
             await connect.start(devices=False)
@@ -225,6 +231,17 @@ class Process:
                     await self.events.prune(self.clock.now() - round(self.settings.events.kept * MICROSECONDS))
             except Error as error:
                 log.warning("chores wait", error=error.name)
+
+
+async def _open(ports: Awaitable[None], secure: str, plain: str, settings: Settings) -> None:
+    """Wait for the ports of a role. Raises CannotStart with the settings that move them."""
+    try:
+        await ports
+    except CannotBind as error:
+        setting = f"{secure} (or {plain})" if settings.coap.insecure else secure
+        raise CannotStart(
+            f"{error.strerror}. Stop what uses it, or choose another port with the setting {setting}."
+        ) from error
 
 
 async def _stop(task: asyncio.Task[None]) -> None:

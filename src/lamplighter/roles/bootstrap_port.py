@@ -1,0 +1,319 @@
+"""One port for bootstrap: what devices ask, the requests that each is then sent in turn, and its enrolment (EST).
+
+A session has one bootstrap at a time; asking again begins anew. What the server cannot finish is told to the directory, so that
+the owner sees why a device does not come.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import Callable, Hashable
+from random import Random
+from typing import Any
+
+import structlog
+
+from lamplighter.coap import numbers
+from lamplighter.coap.endpoint import Endpoint, TooManyRequests
+from lamplighter.coap.events import (
+    AnswerSent,
+    RequestFailed,
+    RequestReceived,
+    RequestReset,
+    RequestTimedOut,
+    ResponseReceived,
+)
+from lamplighter.coap.exchange import Exchange
+from lamplighter.coap.message import FormatError, Message
+from lamplighter.coap.numbers import Code, Option
+from lamplighter.errors import Error
+from lamplighter.errors.bootstrap import CertificationNotExpected
+from lamplighter.lwm2m.bootstrap import (
+    BOOTSTRAP_PATH,
+    BootstrapFaults,
+    BootstrapRefused,
+    BootstrapRequest,
+    SecurityMode,
+    Steps,
+    parse_bootstrap_request,
+    standard_steps,
+    vendor_steps,
+)
+from lamplighter.lwm2m.est import EST_PATH, PKCS7_CERTS_ONLY
+from lamplighter.roles.pace import RegistrationPace
+from lamplighter.services.bootstrap.model import Grant, Presented
+from lamplighter.services.bootstrap.service import Bootstrap
+
+log = structlog.get_logger("lamplighter.bootstrap")
+
+OPEN_BOOTSTRAPS = 1000
+"""Devices that may be bootstrapped at once; the others are told to come later."""
+LATER = 30
+"""Seconds after which they shall."""
+WHOLE = 600.0
+"""Seconds for one bootstrap from its request to its end, enrolment included. A slow NB-IoT device needs two minutes."""
+AFTERWARDS = 10.0
+"""Seconds that a device gets to end its session by itself."""
+
+
+class _NoAnswer(Exception):
+    """The device did not answer, or is gone."""
+
+
+class _Running:
+    """The bootstrap of one session."""
+
+    def __init__(self, presented: Presented) -> None:
+        self.presented = presented
+        self.grant: Grant | None = None
+        self.task: asyncio.Task[None] | None = None
+        self.sent = asyncio.Event()
+        """The answer to the request has left: only then the client listens."""
+        self.enrolment: asyncio.Future[RequestReceived] | None = None
+        """The certification request, while one is expected."""
+
+
+class BootstrapPort:
+    """``open`` it round a transport: ``on_event`` takes the endpoint's events, ``flush`` sends what there is.
+
+    :param presented_of: what the credential behind a peer of the endpoint proves
+    :param end_session: ends the session below; None where there is none
+    :param transport: ``udp`` or ``tcp``, over which devices come
+    """
+
+    def __init__(
+        self,
+        bootstrap: Bootstrap,
+        presented_of: Callable[[Any], Presented],
+        *,
+        end_session: Callable[[Any], None] | None = None,
+        on_answer: Callable[[Any], None] = lambda peer: None,
+        transport: str = "udp",
+    ) -> None:
+        self.endpoint = Endpoint(Random(secrets.randbits(64)))
+        self.flush: Callable[[], None] = lambda: None
+        self._bootstrap = bootstrap
+        self._presented_of = presented_of
+        self._end_session = end_session
+        self._on_answer = on_answer
+        self._transport = transport
+        self._loop = asyncio.get_running_loop()
+        self._pace = RegistrationPace()
+        self._running: dict[Hashable, _Running] = {}
+        self._waiting: dict[Exchange, asyncio.Future[Message]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def now(self) -> float:
+        return self._loop.time()
+
+    # From the network
+
+    def on_event(self, event: Any) -> None:
+        """Take an event of the endpoint."""
+        match event:
+            case RequestReceived():
+                self._take(event)
+            case AnswerSent(request):
+                running = self._running.get(request.peer)
+                if running is not None:
+                    running.sent.set()
+            case ResponseReceived(exchange, message):
+                self._on_answer(exchange.peer)
+                self._settle(exchange, message)
+            case RequestTimedOut(exchange) | RequestReset(exchange) | RequestFailed(exchange):
+                self._settle(exchange, None)
+
+    def disconnected(self, key: Hashable) -> None:
+        """The session below ended."""
+        self.endpoint.forget(key, self.now())
+        running = self._running.get(key)
+        if running is not None and running.enrolment is not None and not running.enrolment.done():
+            running.enrolment.set_exception(_NoAnswer("the device left before it asked for its certificate"))
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Requests
+
+    def _take(self, request: RequestReceived) -> None:
+        try:
+            path = request.message.uri_path()
+        except FormatError as error:
+            self._refuse(request, Code.BAD_REQUEST, str(error))
+            return
+        if path == EST_PATH:
+            self._take_enrolment(request)
+        elif path != (BOOTSTRAP_PATH,):
+            self._refuse(request, Code.NOT_FOUND)
+        elif request.message.code != Code.POST:
+            self._refuse(request, Code.METHOD_NOT_ALLOWED)
+        else:
+            self._take_bootstrap(request)
+
+    def _take_bootstrap(self, request: RequestReceived) -> None:
+        presented = self._presented_of(request.peer)
+        try:
+            asked = parse_bootstrap_request(request.message)
+        except BootstrapFaults as error:
+            log.info("bootstrap refused", account_id=presented.account_id, faults=error.faults)
+            self._refuse(request, Code.BAD_REQUEST, str(error))
+            return
+        # One developer certificate is in many devices: their addresses tell them apart, as far as that matters here.
+        address = getattr(request.peer, "address", request.peer)
+        host = address[0] if isinstance(address, tuple) else address
+        wait = self._pace.wait(f"{presented.text} {asked.endpoint_name} {asked.device_id} {host}", self.now())
+        former = self._running.get(request.peer)
+        if wait or (former is None and len(self._running) >= OPEN_BOOTSTRAPS):
+            self._refuse(request, Code.SERVICE_UNAVAILABLE, max_age=wait or LATER)
+            return
+        if former is not None and former.task is not None:
+            former.task.cancel()
+        running = self._running[request.peer] = _Running(presented)
+        running.task = self._loop.create_task(self._serve(request, asked, running))
+        self._tasks.add(running.task)
+        running.task.add_done_callback(self._tasks.discard)
+
+    def _take_enrolment(self, request: RequestReceived) -> None:
+        running = self._running.get(request.peer)
+        if request.message.code != Code.POST:
+            self._refuse(request, Code.METHOD_NOT_ALLOWED)
+        elif running is None or running.enrolment is None or running.enrolment.done():
+            device = running.grant.device_id if running is not None and running.grant is not None else "behind it"
+            error = CertificationNotExpected(device_id=device)
+            self._refuse(request, numbers.code(error.coap or ""), error.text)
+        else:
+            running.enrolment.set_result(request)
+
+    # One bootstrap
+
+    async def _serve(self, request: RequestReceived, asked: BootstrapRequest, running: _Running) -> None:
+        presented = running.presented
+        facts = {"account_id": presented.account_id, "endpoint_name": presented.endpoint_name or asked.endpoint_name}
+        try:
+            async with asyncio.timeout(WHOLE):
+                await self._run(request, asked, running)
+        except Error as error:
+            code = numbers.code(error.coap or ("5.03" if error.status == 503 else "5.00"))
+            log.info("bootstrap refused", code=numbers.format_code(code), error=error.name, why=error.text, **facts)
+            if not running.sent.is_set():
+                later = LATER if code == Code.SERVICE_UNAVAILABLE else None
+                self._refuse(request, code, error.text, max_age=later)
+            await self._failed(running, error.text)
+        except (BootstrapRefused, _NoAnswer) as error:
+            log.info("bootstrap failed", why=str(error), **facts)
+            await self._failed(running, str(error))
+        except TimeoutError:
+            log.info("bootstrap failed", why=f"it was not finished in {WHOLE:.0f} s", **facts)
+            await self._failed(running, f"it was not finished in {WHOLE:.0f} s")
+        except Exception:
+            log.exception("a bootstrap could not be served", **facts)
+            if not running.sent.is_set():
+                self._refuse(request, Code.INTERNAL_SERVER_ERROR)
+        finally:
+            if self._running.get(request.peer) is running:
+                del self._running[request.peer]
+                self._loop.call_later(AFTERWARDS, self._end, request.peer)
+
+    async def _run(self, request: RequestReceived, asked: BootstrapRequest, running: _Running) -> None:
+        grant = await self._bootstrap.begin(running.presented, asked, transport=self._transport)
+        running.grant = grant
+        enrols = grant.account.mode is SecurityMode.EST
+        if enrols:
+            # Expected from now on: some clients send it before their answer to the finish.
+            running.enrolment = self._loop.create_future()
+        self.endpoint.respond(request, Message(Code.CHANGED), self.now(), tell_when_sent=True)
+        self.flush()
+        await running.sent.wait()
+        if grant.vendor:
+            steps = vendor_steps(grant.account, grant.device_id)
+        else:
+            steps = standard_steps(grant.account, asked.preferred_format)
+        await self._walk(request.peer, steps)
+        if running.enrolment is not None:
+            grant = await self._enrol(await running.enrolment, grant)
+        await self._bootstrap.finish(running.presented, grant)
+        log.info(
+            "bootstrapped",
+            account_id=grant.account_id,
+            endpoint_name=grant.endpoint_name,
+            device_id=grant.device_id,
+            security_mode=grant.account.mode.name,
+        )
+
+    async def _walk(self, peer: Hashable, steps: Steps) -> None:
+        message = next(steps)
+        while True:
+            answer = await self._ask(peer, message)
+            try:
+                message = steps.send(answer)
+            except StopIteration:
+                return
+
+    async def _enrol(self, request: RequestReceived, grant: Grant) -> Grant:
+        try:
+            grant = await self._bootstrap.enrol(grant, request.message.payload)
+        except Error as error:
+            self._refuse(request, numbers.code(error.coap or "4.00"), error.text)
+            raise
+        standard = request.message.accept == PKCS7_CERTS_ONLY
+        payload = self._bootstrap.chain(grant, pkcs7_wanted=standard)
+        response = Message(Code.CHANGED, payload=payload)
+        if standard:
+            response.add(Option.CONTENT_FORMAT, PKCS7_CERTS_ONLY)
+        self.endpoint.respond(request, response, self.now())
+        self.flush()
+        return grant
+
+    async def _failed(self, running: _Running, reason: str) -> None:
+        if running.grant is None:
+            return
+        try:
+            await self._bootstrap.fail(running.grant, reason)
+        except Error as error:
+            log.warning("a failed bootstrap could not be written down", why=str(error))
+
+    async def _ask(self, peer: Hashable, message: Message) -> Message:
+        """The device's answer. Raises _NoAnswer."""
+        path = "/" + "/".join(message.uri_path())
+        try:
+            exchange = self.endpoint.request(peer, message, self.now())
+        except TooManyRequests:
+            raise _NoAnswer("the device has not answered earlier requests") from None
+        future: asyncio.Future[Message] = self._loop.create_future()
+        self._waiting[exchange] = future
+        self.flush()
+        try:
+            return await future
+        except _NoAnswer:
+            method = Code(message.code).name
+            raise _NoAnswer(f"the device did not answer {method} {path}") from None
+        finally:
+            del self._waiting[exchange]
+            if future.cancelled():
+                self.endpoint.abandon(exchange, self.now())
+
+    def _settle(self, exchange: Exchange, answer: Message | None) -> None:
+        future = self._waiting.get(exchange)
+        if future is None or future.done():
+            return
+        if answer is None:
+            future.set_exception(_NoAnswer())
+        else:
+            future.set_result(answer)
+
+    def _refuse(self, request: RequestReceived, code: int, text: str = "", *, max_age: int | None = None) -> None:
+        response = Message(code, payload=text.encode()[:256].decode(errors="ignore").encode())
+        if max_age is not None:
+            response.add(Option.MAX_AGE, max_age)
+        self.endpoint.respond(request, response, self.now())
+        self.flush()
+
+    def _end(self, peer: Any) -> None:
+        """End a session that the device has left open."""
+        if peer not in self._running and self._end_session is not None:
+            self._end_session(peer)
+            self.disconnected(peer)
+            self.flush()
