@@ -165,7 +165,7 @@ class Registering:
                 identity.text,
                 self._process,
             )
-            await store.put_registration(tx, self._row(registered, address, now))
+            await store.put_registration(tx, self.row_of(registered, address, now))
             if previous is not None:
                 await store.clear_subscriptions(tx, account_id, device_id, pending=False)
             await self._directory.registered(tx, account_id, device_id, facts)
@@ -234,7 +234,7 @@ class Registering:
                 raise _missing(location)
             if row["credential"] != identity.text:
                 raise connect.RegistrationOfAnother(device_id=device_id)
-            await self._end(tx, row, Ending.DEREGISTERED)
+            await self.end_row(tx, row, Ending.DEREGISTERED)
             return registered_of(row)
 
         return await self._database.together(work)
@@ -245,7 +245,7 @@ class Registering:
             row = await store.lock_registration(tx, account_id, device_id)
             if row is None or row["registered_at"] > before:
                 return None
-            await self._end(tx, row, how)
+            await self.end_row(tx, row, how)
         return registered_of(row)
 
     async def of_key(self, account_id: str, endpoint_name: str) -> list[str]:
@@ -263,7 +263,7 @@ class Registering:
                 row = await store.lock_registration(tx, late["account_id"], late["device_id"])
                 if row is None or row["expires_at"] > now:
                     continue
-                await self._end(tx, row, Ending.EXPIRED)
+                await self.end_row(tx, row, Ending.EXPIRED)
             ended.append(registered_of(row))
         return ended
 
@@ -280,7 +280,8 @@ class Registering:
             raise connect.DeviceBlocked(device_id=known.device_id)
         return known.device_id
 
-    async def _end(self, tx: Transaction, row: Row, how: Ending) -> None:
+    async def end_row(self, tx: Transaction, row: Row, how: Ending) -> None:
+        """End a registration whose row is held, with whatever waits for the device."""
         account_id, device_id, endpoint_name = row["account_id"], row["device_id"], row["endpoint_name"]
         now = self._clock.now()
         expired = how is Ending.EXPIRED
@@ -325,7 +326,8 @@ class Registering:
         facts = facts_of(changed.endpoint_type or None, changed.links)
         await self._directory.registered(tx, known.account_id, known.device_id, facts)
 
-    def _row(self, registered: Registered, address: str, now: int) -> dict[str, Any]:
+    def row_of(self, registered: Registered, address: str, now: int) -> dict[str, Any]:
+        """As it is stored."""
         return {
             **registered._asdict(),
             "expires_at": self._expires_at(now, registered.lifetime),

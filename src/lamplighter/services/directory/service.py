@@ -56,6 +56,8 @@ class Known(NamedTuple):
     suspended: bool
     """By an operator or by the system: it is refused."""
     device_execution_mode: int
+    host_gateway: str
+    """The id of the gateway that it hangs behind, or empty."""
 
 
 class Ensured(NamedTuple):
@@ -182,6 +184,13 @@ class Directory:
         if row is not None and row["state"] == "registered":
             how = Lifecycle.REGISTRATION_EXPIRED if expired else Lifecycle.DEREGISTERED
             await self.records.change(tx, row, {"state": "deregistered"}, how)
+
+    async def remove(self, account_id: str, device_id: str) -> None:
+        """The device is no more: its record is deleted, if there is one."""
+        async with self.database.transaction() as tx:
+            row = await store.lock(tx, account_id, device_id)
+            if row is not None:
+                await self.records.delete(tx, row)
 
     async def system_suspend(
         self, tx: Transaction, account_id: str, device_id: str, category: str, description: str
@@ -312,7 +321,7 @@ class Directory:
 def _known(row: Row | None) -> Known | None:
     if row is None:
         return None
-    return Known(row["id"], row["endpoint_name"], row["state"], _is_suspended(row), row["device_execution_mode"])
+    return Known(row["id"], row["endpoint_name"], row["state"], _is_suspended(row), row["device_execution_mode"], row["host_gateway"])
 
 
 def _is_suspended(row: Row) -> bool:
