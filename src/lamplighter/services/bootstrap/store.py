@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.sqlite import insert
 
 from lamplighter.storage.database import Reader, Row, Transaction
-from lamplighter.storage.query import Query
+from lamplighter.storage.query import Query, insert
 from lamplighter.storage.schema import Alone, BigInteger, Text, metadata
 
 bootstraps = sa.Table(

@@ -1,0 +1,127 @@
+"""The client's side of bootstrap, as strict as the clients that were seen on the wire."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from lamplighter.coap.message import Message
+from lamplighter.coap.numbers import Code, ContentFormat, Option
+from lamplighter.lwm2m.bootstrap import BootstrapRequest, bootstrap_request
+from lamplighter.lwm2m.codecs import Value, decode
+from lamplighter.lwm2m.path import Path
+from tests.roles.lwm2m_device import Device
+
+_TLV = (ContentFormat.LWM2M_TLV, ContentFormat.LWM2M_TLV_VENDOR)
+
+
+class BootstrapClient(Device):
+    """Keeps what is written to it in ``security`` and ``server``; ``finished`` is set by the server's finish."""
+
+    def __init__(self, changed: asyncio.Event) -> None:
+        super().__init__(changed)
+        self.security: dict[int, Value] = {}
+        self.server: dict[int, Value] = {}
+        self.finished = asyncio.Event()
+        self.device_id = ""
+        """``iep`` of the finish."""
+        self.asked: list[str] = []
+
+    async def bootstrap(self, **asked: Any) -> Message:
+        """Ask; the answer is 2.04 or the refusal."""
+        self.finished.clear()
+        return await self.ask(bootstrap_request(BootstrapRequest(**asked)))
+
+    def _answer(self, message: Message) -> Message:
+        path = "/" + "/".join(message.uri_path())
+        self.asked.append(f"{Code(message.code).name} {path}")
+        if message.code == Code.POST and path == "/bs":
+            answer = self._finish(message)
+            if answer.code == Code.CHANGED:
+                self.finished.set()
+            return answer
+        return self._written(message, path)
+
+    def _written(self, message: Message, path: str) -> Message:
+        return Message(Code.NOT_FOUND)
+
+    def _finish(self, message: Message) -> Message:
+        return Message(Code.CHANGED)
+
+
+class VendorClient(BootstrapClient):
+    """Wire facts 2.2 and 2.3: whole objects in TLV at object paths, and every resource that its mode needs."""
+
+    def _written(self, message: Message, path: str) -> Message:
+        if message.code == Code.DELETE:
+            return Message(Code.DELETED if path in ("/0", "/1") else Code.BAD_REQUEST)
+        if message.code != Code.PUT or message.content_format not in _TLV:
+            return Message(Code.BAD_REQUEST)
+        if path not in ("/0", "/1", "/3"):
+            return Message(Code.BAD_REQUEST)  # the real one takes it and loses resources that it needs
+        kept = self.security if path == "/0" else self.server
+        for each, value in decode(message.content_format, message.payload, Path(int(path[1:]))):
+            assert each.instance == 0 and each.resource is not None
+            kept[each.resource] = value
+        return Message(Code.CHANGED)
+
+    def _finish(self, message: Message) -> Message:
+        self.device_id = next((text[4:] for text in message.uri_query() if text.startswith("iep=")), "")
+        mode, certificate, key = (self.security.get(number) for number in (2, 3, 5))
+        complete = {2: bool(certificate and key), 3: True, 4: not certificate and not key and bool(self.device_id)}
+        authority = bool(self.security.get(4))
+        assert isinstance(mode, int)
+        usable = complete.get(mode, False) and authority and "?aid=" in str(self.security.get(0))
+        return Message(Code.CHANGED if usable else Code.NOT_ACCEPTABLE)
+
+    async def enrol(self, key: ec.EllipticCurvePrivateKey, accept: int | None = None) -> Message:
+        """Ask for a certificate for that key, calling itself what it likes."""
+        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "somebody else")])
+        request = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+        return await self.send_request(request.public_bytes(serialization.Encoding.DER), accept)
+
+    async def send_request(self, payload: bytes, accept: int | None = None) -> Message:
+        message = Message(Code.POST, payload=payload)
+        message.add(Option.URI_PATH, "est").add(Option.URI_PATH, "sen").add(Option.CONTENT_FORMAT, 0)
+        return await self.ask(message if accept is None else message.add(Option.ACCEPT, accept))
+
+
+class StandardClient(BootstrapClient):
+    """OMA LwM2M: instances, in the content formats that it knows. ``links`` answers Discover; empty: it knows none."""
+
+    links = '</>;lwm2m="1.1",</0/0>,</0/1>;ssid=101,</1/0>;ssid=101,</3/0>'
+    formats: frozenset[int] = frozenset({ContentFormat.LWM2M_TLV, ContentFormat.SENML_CBOR})
+    knows_usage = True
+    """Whether it knows resource 15 of Security."""
+    instance = -1
+
+    def _written(self, message: Message, path: str) -> Message:
+        if message.code == Code.GET:
+            if not self.links:
+                return Message(Code.NOT_FOUND)
+            answer = Message(Code.CONTENT, payload=self.links.encode())
+            return answer.add(Option.CONTENT_FORMAT, ContentFormat.LINK_FORMAT)
+        if message.code == Code.DELETE:
+            return Message(Code.DELETED if path == "/" else Code.BAD_REQUEST)
+        if message.content_format not in self.formats:
+            return Message(Code.UNSUPPORTED_CONTENT_FORMAT)
+        base = Path(*map(int, path[1:].split("/")))
+        values = {each.resource: value for each, value in decode(message.content_format, message.payload, base)}
+        if not self.knows_usage and 15 in values:
+            return Message(Code.BAD_REQUEST)
+        kept = self.security if base.object == 0 else self.server
+        for number, value in values.items():
+            assert number is not None
+            kept[number] = value
+        if base.object == 0:
+            assert base.instance is not None
+            self.instance = base.instance
+        return Message(Code.CHANGED)
+
+    def _finish(self, message: Message) -> Message:
+        consistent = self.security.get(10) == self.server.get(0) and 10 in self.security
+        return Message(Code.CHANGED if consistent else Code.NOT_ACCEPTABLE)
