@@ -26,7 +26,7 @@ from lamplighter.coap.message import FormatError, Message, decode
 from lamplighter.coap.numbers import Code, Type
 from lamplighter.coap.observe import Observation
 from lamplighter.coap.parameters import Parameters
-from lamplighter.coap.peers import COARSE_SECONDS, Incoming, Peers
+from lamplighter.coap.peers import COARSE_SECONDS, Incoming, Peer, Peers
 from lamplighter.coap.refusals import Refusal, Refusals
 from lamplighter.coap.requester import TOKEN_LENGTH, Requester, TooManyRequests
 from lamplighter.coap.responder import Responder
@@ -74,15 +74,10 @@ class Endpoint:
         limits = limits or Limits()
         self._events: deque[Event] = deque()
         self._sender = Sender(random, parameters)
-        self._peers = Peers(
-            random,
-            self._lifetime,
-            max_message=max_message,
-            block_size=block_size,
-            first_credit=None if verified else 0,
-            network_of=network_of,
-            limits=limits,
-        )
+        self._max_message = max_message
+        self._szx = szx_for(block_size)
+        self._first_credit = None if verified else 0
+        self._peers = Peers(random, self._lifetime, introduce=self._introduce, network_of=network_of, limits=limits)
         self._records = self._peers.all
         self._uploads = Uploads(self._shelf(limits, network_of), max_body)
         self._downloads = Downloads(self._shelf(limits, network_of))
@@ -98,6 +93,11 @@ class Endpoint:
             max_waiting=limits.requests_per_peer,
             max_body=max_body,
         )
+
+    def _introduce(self, record: Peer) -> None:
+        """Note what is known of a peer that has just been heard of."""
+        record.limit(self._max_message(record.address), self._szx)
+        record.credit = self._first_credit
 
     def _shelf(self, limits: Limits, network_of: NetworkOf) -> Shelf[Any]:
         return Shelf(
@@ -274,9 +274,11 @@ class Endpoint:
         if record is not None:
             self._peers.drop_observation(record, event.token)
 
-    def cancel_observation(self, peer: Hashable, token: bytes, now: float) -> Exchange | None:
-        """Stop an observation; the peer is told by a GET with Observe 1 under the same token where the request is known."""
-        return self._requester.cancel_observation(peer, token, now)
+    def cancel_observation(self, peer: Hashable, token: bytes, now: float, *, tell: bool = True) -> Exchange | None:
+        """Stop an observation. The peer is told by a request with Observe 1 under the same token, where it is to be told and
+        the request is known; otherwise its next notification is reset.
+        """
+        return self._requester.cancel_observation(peer, token, now, tell)
 
     def reset_freshness(self, peer: Hashable) -> None:
         """The peer has registered anew, perhaps after a reboot: any number of a notification is fresh."""

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Hashable
 from itertools import islice
 from random import Random
-from typing import Any
 
 from lamplighter.coap.blockwise import BERT, OVERHEAD, Block, szx_for
 from lamplighter.coap.exchange import Delivery, Exchange
@@ -136,17 +135,14 @@ class Peers:
         random: Random,
         lifetime: float,
         *,
-        max_message: Callable[[Any], int],
-        block_size: int,
-        first_credit: int | None,
+        introduce: Callable[[Peer], None],
         network_of: NetworkOf,
         limits: Limits,
     ) -> None:
+        """``introduce`` is called with each new record: it says what is known of that peer."""
         self._random = random
         self._lifetime = lifetime
-        self._max_message = max_message
-        self._szx = szx_for(block_size)
-        self._first_credit = first_credit
+        self._introduce = introduce
         self._network_of = network_of
         self._limits = limits
         self._quota = Quota(limits.messages)
@@ -170,8 +166,7 @@ class Peers:
         peer = self.all.get(address)
         if peer is None:
             peer = self.all[address] = Peer(address, self._network_of(address), self._random.getrandbits(16), now)
-            peer.limit(self._max_message(address), self._szx)
-            peer.credit = self._first_credit
+            self._introduce(peer)
             self._active[address] = peer
         elif now - peer.seen > COARSE_SECONDS:
             peer.seen = now

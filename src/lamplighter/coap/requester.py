@@ -115,11 +115,11 @@ class Requester:
         self._token = (self._token + 1) % (1 << 8 * TOKEN_LENGTH)
         return self._token.to_bytes(TOKEN_LENGTH, "big")
 
-    def cancel_observation(self, peer: Hashable, token: bytes, now: float) -> Exchange | None:
+    def cancel_observation(self, peer: Hashable, token: bytes, now: float, tell: bool) -> Exchange | None:
         """As ``Endpoint.cancel_observation``."""
         record = self._peers.get(peer)
         observation = self._peers.drop_observation(record, token) if record is not None else None
-        if observation is None or observation.request is None:
+        if observation is None or observation.request is None or not tell:
             return None
         request = observation.request
         message = Message(request.code, request.without(Option.OBSERVE), request.payload)

@@ -42,7 +42,9 @@ from lamplighter.lwm2m.server import (
     UpdateRequested,
 )
 from lamplighter.roles.pace import RegistrationPace
-from lamplighter.services.connect.service import AnswerTooLarge, Connect, Identity, NoAnswer, PeerGone
+from lamplighter.services.connect.service import AnswerTooLarge, Connect, Identity, NoAnswer, PeerGone, SessionLost
+from lamplighter.services.connect.sessions.service import DeviceSessions
+from lamplighter.storage.database import Transaction
 
 log = structlog.get_logger("lamplighter.lwm2m")
 
@@ -68,6 +70,15 @@ class DevicePeer:
         where = getattr(self.key, "address", self.key)
         return f"{where[0]} {where[1]}" if isinstance(where, tuple) else str(where)
 
+    @property
+    def session(self) -> str:
+        stored = self._port.stored
+        return stored.id_of(self.key) if stored is not None else ""
+
+    async def note(self, tx: Transaction) -> None:
+        if self._port.stored is not None:
+            await self._port.stored.note(tx, self.key)
+
     def take_token(self) -> bytes:
         return self._port.endpoint.take_token()
 
@@ -92,6 +103,8 @@ class DevicePort:
 
     :param identity_of: who is behind a peer of the endpoint
     :param end_session: ends the session below; None where there is none
+    :param stored: keeps the sessions below, where they can be kept
+    :param lose: lets go of a session that is another process's now
     """
 
     def __init__(
@@ -101,14 +114,19 @@ class DevicePort:
         *,
         end_session: Callable[[Any], None] | None = None,
         on_answer: Callable[[Any], None] = lambda peer: None,
+        stored: DeviceSessions | None = None,
+        lose: Callable[[Any], None] = lambda peer: None,
     ) -> None:
-        self.endpoint = Endpoint(Random(secrets.randbits(64)), PARAMETERS)
+        first_token = stored.first_token if stored is not None else None
+        self.endpoint = Endpoint(Random(secrets.randbits(64)), PARAMETERS, first_token=first_token)
+        self.stored = stored
         self.flush: Callable[[], None] = lambda: None
         self._server = Lwm2mServer(self.endpoint)
         self._connect = connect
         self._identity_of = identity_of
         self._end_session = end_session
         self._on_answer = on_answer
+        self._lose = lose
         self._loop = asyncio.get_running_loop()
         self._pace = RegistrationPace()
         self._peers: dict[Hashable, DevicePeer] = {}
@@ -137,6 +155,11 @@ class DevicePort:
                 self._settle(exchange, PeerGone())
             case RequestFailed(exchange, reason):
                 self._settle(exchange, _FAILURES.get(reason, NoAnswer)())
+
+    def resumed(self, key: Hashable) -> DevicePeer:
+        """A session below was loaded: the device behind it is known before its first message is."""
+        peer = self._peers[key] = DevicePeer(self, key)
+        return peer
 
     def disconnected(self, key: Hashable) -> None:
         """The session below ended."""
@@ -176,9 +199,7 @@ class DevicePort:
 
     def cancel(self, key: Hashable, token: bytes, tell: bool) -> None:
         """End an observation, telling the device or not."""
-        if not tell:  # without its request there is nothing to tell
-            self.endpoint.adopt_observation(key, token, None, self.now())
-        self.endpoint.cancel_observation(key, token, self.now())
+        self.endpoint.cancel_observation(key, token, self.now(), tell=tell)
         self.flush()
 
     def close_session(self, key: Hashable) -> None:
@@ -230,6 +251,9 @@ class DevicePort:
             )
             later = LATER if code == Code.SERVICE_UNAVAILABLE else None
             self._server.reject(asked, code, self.now(), max_age=later, diagnostic=error.text)
+        except SessionLost:
+            self._lose(peer.key)
+            return
         except Exception:
             log.exception("a device's request could not be served", peer=peer.address)
             self._server.reject(asked, Code.INTERNAL_SERVER_ERROR, self.now())
@@ -241,8 +265,10 @@ class DevicePort:
     async def _answer(self, asked: Question, peer: DevicePeer) -> None:
         identity = self._identity_of(peer.key)
         match asked:
-            case RegisterRequested(_, registration):
-                registered = await self._connect.register(identity, registration, peer)
+            case RegisterRequested(request, registration):
+                message = request.message
+                exchange = f"{peer.session} {message.mid} {message.token.hex()}" if peer.session else ""
+                registered = await self._connect.register(identity, registration, peer, exchange)
                 self._peers[peer.key] = peer
                 granted = registered.lifetime if registered.lifetime < registration.lifetime else None
                 self._server.accept_registration(
@@ -253,7 +279,7 @@ class DevicePort:
                 self._peers[peer.key] = peer
                 self._server.accept_update(asked, self.now(), tell_when_sent=False)
             case DeregisterRequested(_, location):
-                await self._connect.deregister(identity, location)
+                await self._connect.deregister(identity, location, peer)
                 self._server.accept_deregistration(asked, self.now(), tell_when_sent=False)
             case SendRequested(_, records):
                 await self._connect.sent(peer, records)
@@ -266,11 +292,16 @@ class DevicePort:
         except Error as error:
             log.warning("a notification is not acknowledged", why=str(error))
             return
+        except SessionLost:
+            self._lose(event.peer)
+            return
         if wanted:
             self.endpoint.accept_notification(event)
         else:
             self.endpoint.reject_notification(event)
         self.flush()
+        if peer is not None:
+            self._connect.contacted(peer)
 
     def _settle(self, exchange: Exchange, outcome: Message | NoAnswer) -> None:
         future = self._waiting.get(exchange)
