@@ -38,7 +38,8 @@ def test_a_stored_session_is_asked_for_when_its_device_speaks_from_anywhere(draf
     pair.pump()
     wanted = wanted_by(pair)
     assert (wanted.cid, wanted.address) == (session.cid, ELSEWHERE)
-    assert pair.server.proves(wanted, blob)
+    seen = pair.server.proven_session(wanted, blob)
+    assert seen is not None and seen.identity == session.identity
     again = pair.server.restore_session(wanted, blob, pair.now, incarnation=1)
     pair.pump()
     assert said(pair) == [b"awake"]
@@ -71,7 +72,7 @@ def test_what_was_kept_for_a_refused_session_is_dropped() -> None:
     pair.client.send(b"lost", pair.now)
     pair.pump()
     pair.server.refuse_session(wanted_by(pair))
-    assert not pair.server.proves(wanted_by(pair), blob)
+    assert not pair.server.proven_session(wanted_by(pair), blob)
     pair.client.send(b"again", pair.now)
     pair.pump()
     assert len(pair.of_server(SessionWanted)) == 2
@@ -88,7 +89,7 @@ def test_a_record_that_is_forged_or_repeated_proves_nothing() -> None:
     for datagram in (taken, bytes(forged)):
         pair.server.receive_datagram(datagram, ELSEWHERE, pair.now)
     pair.pump()
-    assert not pair.server.proves(wanted_by(pair), blob)
+    assert not pair.server.proven_session(wanted_by(pair), blob)
 
 
 def test_a_mark_committed_later_than_the_export_keeps_a_repeated_record_from_proving_anything() -> None:
@@ -99,7 +100,7 @@ def test_a_mark_committed_later_than_the_export_keeps_a_repeated_record_from_pro
     pair.server.forget(session)
     pair.server.receive_datagram(record, CLIENT_ADDRESS, pair.now)
     pair.pump()
-    assert not pair.server.proves(wanted_by(pair), blob, receive_mark=mark)
+    assert not pair.server.proven_session(wanted_by(pair), blob, receive_mark=mark)
 
 
 def test_an_invented_connection_id_is_not_asked_for() -> None:

@@ -20,6 +20,7 @@ from lamplighter.services.certificates.authority import Authority
 from lamplighter.services.connect.events import Delivery, delivery_of
 from lamplighter.services.connect.operations import operations
 from lamplighter.services.connect.service import Connect, Peer
+from lamplighter.services.connect.sessions.service import DeviceSessions
 from lamplighter.services.credentials.model import PreSharedKey
 from lamplighter.services.credentials.service import Credentials
 from lamplighter.services.directory.model import Facts
@@ -34,6 +35,7 @@ from tests.services.connect.bench import commercial
 
 SETTINGS = Settings(coap=Coap(host="127.0.0.1", port=0, insecure=True), lwm2m=Lwm2m(port=0))
 SECRET = b"\x5a" * 16
+MASTER_KEY = MasterKey(b"k" * 32)
 
 
 class Serving:
@@ -48,14 +50,22 @@ class Serving:
         self.authority = Authority(folder / "pki", clock.now())
         self.directory = Directory(database, clock, self.ids, settings)
         self.credentials = Credentials(
-            database, clock, self.ids, settings, MasterKey(b"k" * 32), self.authority, self.bus, clock.now()
+            database, clock, self.ids, settings, MASTER_KEY, self.authority, self.bus, clock.now()
         )
         self.connect = Watched(
             database, clock, self.ids, settings, self.bus, self.log, self.directory, commercial, process=process
         )
         self.connect.changed = self.changed = asyncio.Event()
         self.role = Lwm2mRole(
-            settings, clock, self.bus, self.connect, self.credentials, self.authority, insecure_account=ACCOUNT
+            settings,
+            clock,
+            self.bus,
+            self.connect,
+            self.credentials,
+            self.authority,
+            DeviceSessions(database, clock, self.bus, MASTER_KEY, process=process),
+            MASTER_KEY,
+            insecure_account=ACCOUNT,
         )
         self.toy = Toy(settings, bound=operations.bind(self.connect))
         self.devices: list[Device] = []

@@ -12,7 +12,7 @@ from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.lwm2m.link import parse_links
 from lamplighter.roles import device_port
-from lamplighter.roles.lwm2m import Lwm2mRole
+from lamplighter.services.connect.service import Identity, Proof
 from lamplighter.settings import Coap, Lwm2m, Settings
 from lamplighter.storage.database import Database
 from lamplighter.transport.datagram_socket import CannotBind
@@ -167,7 +167,7 @@ async def test_a_key_deleted_during_the_handshake_opens_nothing(
 
 async def test_the_port_without_security_does_not_open_without_an_account(serving: Serving, tmp_path: Path) -> None:
     other = Serving(serving.database, tmp_path)
-    role = Lwm2mRole(SETTINGS, other.clock, other.bus, other.connect, other.credentials, other.authority)
+    other.role._insecure = Identity(Proof.NOTHING, "")
     with pytest.raises(ValueError, match="insecure_account"):
-        await role.start()
-    assert not role.ready
+        await other.role.start()
+    assert not other.role.ready

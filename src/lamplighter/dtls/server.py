@@ -36,7 +36,7 @@ from .numbers import DTLS_1_0, AlertDescription, AlertLevel, ContentType, Handsh
 from .records import CID_HEADER, HEADER, HEADER_LENGTH, plaintext_record
 from .registry import Sessions
 from .server_handshake import ServerHandshake
-from .sessions import Session, export_session, import_session, proves
+from .sessions import Session, export_session, import_session, proven_session
 from .states import State
 from .wanted import Record, Wanted
 
@@ -194,12 +194,9 @@ class DtlsServer:
         if not session.closed:
             self._established.remove(session)
 
-    def proves(self, wanted: SessionWanted, blob: bytes, *, receive_mark: int = 0) -> bool:
-        """Whether what came for a session that is not in memory is of this exported one: ask before taking an incarnation.
-
-        Raises ValueError for a blob that cannot be read.
-        """
-        return proves(blob, self._wanted.of(wanted.key), receive_mark=receive_mark)
+    def proven_session(self, wanted: SessionWanted, blob: bytes, *, receive_mark: int = 0) -> Session | None:
+        """See ``sessions.proven_session``: what came for a session that is not in memory, held against an exported one."""
+        return proven_session(blob, self._wanted.of(wanted.key), receive_mark=receive_mark)
 
     def restore_session(
         self, wanted: SessionWanted, blob: bytes, now: float, *, incarnation: int, receive_mark: int = 0

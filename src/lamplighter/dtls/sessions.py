@@ -149,19 +149,22 @@ def export_session(session: Session) -> bytes:
         + session._read_salt
         + session._write_salt
         + who
-        + vector(1, session.credential.encode())
+        + vector(2, session.credential.encode())
         + _address(session.address)
     )
 
 
-def proves(blob: bytes, records: Sequence[Record], *, receive_mark: int = 0) -> bool:
-    """Whether one of the records is of the exported session, and newer than what it has taken.
+def proven_session(blob: bytes, records: Sequence[Record], *, receive_mark: int = 0) -> Session | None:
+    """The exported session, to look at, if one of the records is its own and newer than what it has taken; else None.
 
     To be asked before an incarnation is taken: a stranger who has read a connection ID on the wire must not use them up, nor
     move sessions from one process to another. Raises ValueError as ``import_session`` does.
     """
-    reader = _load(blob, None, receive_mark).reader
-    return any(reader.unprotect(each.content_type, each.number, each.fragment) is not None for each in records)
+    session = _load(blob, None, receive_mark)
+    session.closed = True  # its numbers are not ours to use
+    unprotect = session.reader.unprotect
+    proven = any(unprotect(each.content_type, each.number, each.fragment) is not None for each in records)
+    return session if proven else None
 
 
 def import_session(blob: bytes, *, incarnation: int, receive_mark: int = 0) -> Session:
@@ -201,7 +204,7 @@ def _parse(blob: bytes, incarnation: int | None, receive_mark: int) -> Session:
         identity = CertificateIdentity(tuple(reader.take(32) for _ in range(count)), not_after)
     else:
         identity = PskIdentity(reader.vector(2))
-    credential = reader.vector(1).decode()
+    credential = reader.vector(2).decode()
     session = Session(
         cipher,
         keys,

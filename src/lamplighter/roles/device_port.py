@@ -61,7 +61,7 @@ Question = RegisterRequested | UpdateRequested | DeregisterRequested | SendReque
 class DevicePeer:
     """The session with one device, as the connect service sees it (its ``Peer``)."""
 
-    def __init__(self, port: DevicePort, key: Hashable) -> None:
+    def __init__(self, port: DevicePort, key: Any) -> None:
         self.key = key
         self._port = port
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 from collections.abc import Coroutine
 from typing import Any
 
@@ -15,12 +16,14 @@ from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.dtls import (
     AlertDescription,
     CertificateError,
+    CertificateIdentity,
     HandshakeFailed,
     PskIdentity,
     ServerConfig,
     Session,
     SessionClosed,
     SessionEstablished,
+    SessionWanted,
     TrustAnchor,
     VerifiedPath,
     verify_chain,
@@ -29,13 +32,19 @@ from lamplighter.errors import Error
 from lamplighter.ids import is_id
 from lamplighter.roles.device_port import DevicePort
 from lamplighter.services.certificates.service import Authority
-from lamplighter.services.connect.service import Connect, Identity, Proof, parse_identity
-from lamplighter.services.credentials.service import REVOKED, Credentials
+from lamplighter.services.connect.service import Connect, Identity, Moved, Proof, parse_identity
+from lamplighter.services.connect.sessions.service import DeviceSessions, Stored, text_of
+from lamplighter.services.credentials.service import REVOKED, Credentials, PskOwner
 from lamplighter.settings import Settings
+from lamplighter.storage.database import Transaction
+from lamplighter.storage.seal import MasterKey
 from lamplighter.transport.dtls import Accepted, DtlsTransport, PskKey, Rejected, SessionEvent, Verdict
 from lamplighter.transport.udp import UdpTransport
 
 log = structlog.get_logger("lamplighter.lwm2m")
+
+PRUNE_EVERY = 600.0
+"""Seconds between two looks for stored sessions whose time is over."""
 
 
 class Lwm2mRole:
@@ -52,6 +61,8 @@ class Lwm2mRole:
         connect: Connect,
         credentials: Credentials,
         authority: Authority,
+        sessions: DeviceSessions,
+        master_key: MasterKey,
         *,
         insecure_account: str = "",
     ) -> None:
@@ -67,6 +78,8 @@ class Lwm2mRole:
         self._connect = connect
         self._credentials = credentials
         self._authority = authority
+        self._sessions = sessions
+        self._master_key = master_key
         self._insecure = Identity(Proof.NOTHING, settings.coap.insecure_account or insecure_account)
         self._anchor = TrustAnchor.from_der(authority.device_ca.certificate_der)
         self._by_key: dict[bytes, set[Session]] = {}
@@ -78,6 +91,8 @@ class Lwm2mRole:
     async def start(self) -> None:
         """Start the connect service and open the ports. Raises CannotBind, DatabaseUnavailable."""
         self._connect.key_deleted = lambda endpoint_name: self._on_revoked(endpoint_name.encode())
+        self._sessions.on_lost = self._lose
+        await self._sessions.start()
         await self._connect.start()
         self._revoked = await self._bus.subscribe(REVOKED, self._on_revoked)
         try:
@@ -87,6 +102,7 @@ class Lwm2mRole:
         except BaseException:
             await self.close()
             raise
+        self._spawn(self._prune())
         self.ready = True
 
     async def close(self) -> None:
@@ -102,6 +118,7 @@ class Lwm2mRole:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._connect.close()
+        await self._sessions.close()
 
     # The ports
 
@@ -114,12 +131,18 @@ class Lwm2mRole:
             extended_master_secret=settings.dtls.extended_master_secret,
             half_open=settings.dtls.half_open,
             half_open_network=settings.dtls.half_open_network,
+            cookie_secret=self._master_key.derive("dtls cookies"),
+            identity_secret=self._master_key.derive("dtls unknown identities"),
+            cid_secret=self._master_key.derive("dtls connection ids"),
+            stored_sessions=True,
         )
         port = DevicePort(
             self._connect,
-            lambda session: parse_identity(session.credential),
+            _identity_in,
             end_session=lambda session: self._dtls.server.close(session, port.now()),
             on_answer=self._on_answer,
+            stored=self._sessions,
+            lose=self._lose,
         )
         self._secure = port
         self._dtls = DtlsTransport(
@@ -155,13 +178,18 @@ class Lwm2mRole:
         owner = await self._credentials.owner_of_identity(identity)
         if owner is None:
             return None
-        return PskKey(owner.key, Identity(Proof.PSK, owner.account_id, owner.endpoint_name).text)
+        return PskKey(owner.key, self._credential_of(owner))
+
+    def _credential_of(self, owner: PskOwner) -> str:
+        """What a session remembers: a key that was deleted and made again under its name is another key."""
+        digest = hmac.digest(self._master_key.derive("session credential"), owner.key, "sha256")[:8].hex()
+        return f"{digest} {Identity(Proof.PSK, owner.account_id, owner.endpoint_name).text}"
 
     async def _check_certificate(self, chain: tuple[bytes, ...]) -> Verdict:
         at = self._clock.now() / MICROSECONDS
         try:
             path = await asyncio.to_thread(verify_chain, chain, [self._anchor], at)
-            return Accepted(path, _identity_of(chain[0], path).text)
+            return Accepted(path, f"- {_identity_of(chain[0], path).text}")
         except CertificateError as error:
             return Rejected(error.alert, error.detail)
         except ValueError as error:
@@ -169,18 +197,30 @@ class Lwm2mRole:
 
     def _on_session(self, event: SessionEvent) -> None:
         match event:
-            case SessionEstablished(session, PskIdentity(identity)):
-                self._by_key.setdefault(identity, set()).add(session)
-                self._spawn(self._check_key(session, identity))
+            case SessionEstablished(session):
+                self._sessions.hold(session, _identity_in(session).text)
+                self._watch(session)
+            case SessionWanted():
+                self._spawn(self._resume(event))
             case SessionClosed(session):
-                if isinstance(session.identity, PskIdentity):
-                    sessions = self._by_key.get(session.identity.identity, set())
-                    sessions.discard(session)
-                    if not sessions:
-                        self._by_key.pop(session.identity.identity, None)
+                self._sessions.ended(session)
+                self._forget_key(session)
                 self._secure.disconnected(session)
             case HandshakeFailed(address, reason, detail):
                 log.info("handshake failed", address=address, reason=reason.value, detail=detail)
+
+    def _forget_key(self, session: Session) -> None:
+        if isinstance(session.identity, PskIdentity):
+            sessions = self._by_key.get(session.identity.identity, set())
+            sessions.discard(session)
+            if not sessions:
+                self._by_key.pop(session.identity.identity, None)
+
+    def _watch(self, session: Session) -> None:
+        """A session by key must end with it."""
+        if isinstance(session.identity, PskIdentity):
+            self._by_key.setdefault(session.identity.identity, set()).add(session)
+            self._spawn(self._check_key(session, session.identity.identity))
 
     async def _check_key(self, session: Session, identity: bytes) -> None:
         """A key that was deleted while the handshake went on was not found in any session then."""
@@ -194,6 +234,77 @@ class Lwm2mRole:
         for session in list(self._by_key.get(identity, ())):
             self._secure.close_session(session)
 
+    # Sessions that are stored
+
+    async def _resume(self, wanted: SessionWanted) -> None:
+        """A device speaks in a session that is not in memory: load it, or drop what came."""
+        resumed = False
+        try:
+            for stored in await self._sessions.find(wanted.cid, text_of(wanted.address)):
+                if resumed := await self._load(wanted, stored):
+                    break
+        except (Error, ValueError) as error:
+            log.warning("a stored session was not loaded", why=str(error))
+        finally:
+            if not resumed:
+                self._dtls.server.refuse_session(wanted)
+        self._dtls.flush()
+
+    async def _load(self, wanted: SessionWanted, stored: Stored) -> bool:
+        """Take the session over, with the registration made through it. False: it is not the one, or not good any more.
+
+        Raises DatabaseUnavailable, and ValueError for one that cannot be used.
+        """
+        server = self._dtls.server
+        seen = server.proven_session(wanted, stored.blob, receive_mark=stored.receive_mark)
+        if seen is None:
+            return False
+        if not await self._still_good(seen):
+            log.info("a stored session is void: what it rests on is gone", credential=stored.credential)
+            await self._sessions.revoke(stored.credential)
+            return False
+        moved: list[Moved | None] = []
+
+        async def move(tx: Transaction) -> None:
+            moved[:] = [await self._connect.move(tx, _identity_in(seen), stored.id, text_of(wanted.address))]
+
+        incarnation = await self._sessions.take(stored, move)
+        if incarnation is None:
+            return False
+        now, mark = self._secure.now(), stored.receive_mark
+        session = server.restore_session(wanted, stored.blob, now, incarnation=incarnation, receive_mark=mark)
+        self._sessions.taken(session, stored)
+        self._watch(session)
+        for each in moved:
+            if each is not None:
+                self._connect.moved(each, self._secure.resumed(session))
+        return True
+
+    async def _still_good(self, session: Session) -> bool:
+        """Whether a device with that credential would get a session now (gateway rule 1.5)."""
+        match session.identity:
+            case PskIdentity(identity):
+                owner = await self._credentials.owner_of_identity(identity)
+                return owner is not None and self._credential_of(owner) == session.credential
+            case CertificateIdentity(fingerprints):
+                return fingerprints[-1] == self._anchor.fingerprint
+
+    def _lose(self, session: Session) -> None:
+        """Another process has the session: let go of it without a word to the device."""
+        self._dtls.server.forget(session)
+        self._sessions.lost(session)
+        self._forget_key(session)
+        self._secure.disconnected(session)
+
+    async def _prune(self) -> None:
+        while True:
+            try:
+                while await self._sessions.prune():
+                    pass
+            except Error as error:
+                log.warning("stored sessions whose time is over stay for now", why=str(error))
+            await asyncio.sleep(PRUNE_EVERY)
+
     def _on_answer(self, session: Session) -> None:
         if session.fallback_address is not None:
             self._dtls.server.confirm_address(session)
@@ -202,6 +313,11 @@ class Lwm2mRole:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _identity_in(session: Session) -> Identity:
+    """Who is behind a session, as it remembers."""
+    return parse_identity(session.credential.partition(" ")[2])
 
 
 def _identity_of(leaf: bytes, path: VerifiedPath) -> Identity:

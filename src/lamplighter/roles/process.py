@@ -35,6 +35,7 @@ from lamplighter.services.channels.operations import operations as channel_opera
 from lamplighter.services.channels.service import Channels
 from lamplighter.services.connect.operations import operations as connect_operations
 from lamplighter.services.connect.service import Connect
+from lamplighter.services.connect.sessions.service import DeviceSessions
 from lamplighter.services.credentials.operations import operations as credential_operations
 from lamplighter.services.credentials.service import Credentials
 from lamplighter.services.directory import operations as directory_operations
@@ -149,7 +150,11 @@ class Process:
             await _open(self.bootstrap.start(), "bootstrap.port", "bootstrap.plain_port", settings)
             parts.push_async_callback(self.bootstrap.close)
         if self.role in ("all", "lwm2m"):
-            self.lwm2m = Lwm2mRole(settings, self.clock, bus, connect, credentials, authority, insecure_account=root)
+            beside = None if settings.database.url else self.folder.path
+            sessions = DeviceSessions(self.database, self.clock, bus, master_key, process=name, folder=beside)
+            self.lwm2m = Lwm2mRole(
+                settings, self.clock, bus, connect, credentials, authority, sessions, master_key, insecure_account=root
+            )
             await _open(self.lwm2m.start(), "lwm2m.port", "coap.port", settings)
             parts.push_async_callback(self.lwm2m.close)
         else:

@@ -87,6 +87,24 @@ def _open_on_postgresql(element: OldestOpenTransaction, compiler: SQLCompiler, *
     return "(pg_snapshot_xmin(pg_current_snapshot())::text)::bigint"
 
 
+class History(FunctionElement[str]):
+    """Which line of events the database is in: another one after a standby took over, or after going back to a point in
+    time, when what was committed last may be missing. SQLite cannot tell, and gives nothing."""
+
+    inherit_cache = True
+    type = Text
+
+
+@compiles(History, "sqlite")
+def _history_on_sqlite(element: History, compiler: SQLCompiler, **options: Any) -> str:
+    return "''"
+
+
+@compiles(History, "postgresql")
+def _history_on_postgresql(element: History, compiler: SQLCompiler, **options: Any) -> str:
+    return "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)"  # the timeline
+
+
 class Alone(FunctionElement[Any]):
     """Waits until no other transaction is alone under the same name, and is so until its own ends: for what is counted
     and then added to. SQLite's writers are alone anyway."""

@@ -22,7 +22,7 @@ from lamplighter.services.connect.operations import operations
 from lamplighter.services.connect.service import Connect, Identity, NoAnswer, PeerGone, Proof, Registered
 from lamplighter.services.directory.service import Directory
 from lamplighter.settings import Lwm2m, Settings
-from lamplighter.storage.database import Database
+from lamplighter.storage.database import Database, Transaction
 from tests import contract
 from tests.api.toy import ACCOUNT, Toy
 
@@ -64,9 +64,15 @@ class FakePeer:
         self.adopted: dict[bytes, str] = {}
         self.cancelled: list[tuple[bytes, bool]] = []
         self.fresh = 0
+        self.noted = 0
         self.closed = False
         self._tokens = 0
         self._asked: asyncio.Queue[Asked] = asyncio.Queue()
+
+    session = ""
+
+    async def note(self, tx: Transaction) -> None:
+        self.noted += 1
 
     def take_token(self) -> bytes:
         self._tokens += 1

@@ -106,10 +106,10 @@ async def test_a_process_that_starts_expires_what_an_earlier_one_left(bench: Ben
 
 async def test_a_device_that_leaves_is_deregistered_and_told_so(bench: Bench) -> None:
     registered = await bench.register(FakePeer())
-    await bench.connect.deregister(PSK, registered.location)
+    await bench.connect.deregister(PSK, registered.location, FakePeer())
     assert await bench.told("de-registrations") == [registered.device_id]
     with pytest.raises(errors.RegistrationNotFound):
-        await bench.connect.deregister(PSK, registered.location)
+        await bench.connect.deregister(PSK, registered.location, FakePeer())
 
 
 @pytest.mark.parametrize(
@@ -121,14 +121,14 @@ async def test_a_location_that_is_not_ones_own_is_not_found(bench: Bench, locati
     with pytest.raises(errors.RegistrationNotFound):
         await bench.update(FakePeer(), other)
     with pytest.raises(errors.RegistrationNotFound):
-        await bench.connect.deregister(PSK, other.location)
+        await bench.connect.deregister(PSK, other.location, FakePeer())
 
 
 async def test_only_the_credential_that_registered_may_update_and_deregister(bench: Bench) -> None:
     registered = await bench.register(FakePeer())
     for identity in (Identity(Proof.NOTHING, ACCOUNT), Identity(Proof.PSK, ACCOUNT, "another-endpoint-1")):
         with pytest.raises(errors.RegistrationOfAnother):
-            await bench.connect.deregister(identity, registered.location)
+            await bench.connect.deregister(identity, registered.location, FakePeer())
 
 
 async def test_a_registration_in_a_foreign_name_is_refused(bench: Bench) -> None:

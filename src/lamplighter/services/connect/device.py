@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from lamplighter.bus.event import Event
@@ -89,6 +90,14 @@ class AttachedDevice:
                 peer.adopt(token, path_of(target))
                 self._tokens[token] = path_of(target)
 
+    def resume(self, registered: Registered, peer: Peer, observed: Mapping[str, bytes]) -> None:
+        """The device goes on in a session that was stored, with the observations that it has in it (tokens by path)."""
+        self.attach(registered, peer, anew=False)
+        for path, token in observed.items():
+            peer.adopt(token, path)
+            self._tokens[token] = path
+            self._observed[path] = token
+
     def detach(self) -> None:
         """The session is gone, and its observations with it."""
         self.peer = None
@@ -126,10 +135,14 @@ class AttachedDevice:
         """The value last heard of a resource that the device observes by itself."""
         return self._values.get(path) or value_in(self.registered.links, path) or (b"", 0)
 
+    def observes(self, token: bytes) -> bool:
+        """Whether notifications with that token are this device's."""
+        return token in self._tokens
+
     async def notified(self, token: bytes, message: Message) -> bool:
         """Store a notification. False: nobody wants it, the device may stop."""
-        path = self._tokens.get(token)
-        if path is None:
+        path, peer = self._tokens.get(token), self.peer
+        if path is None or peer is None:
             return False
         self._heard = self._clock.monotonic()
         if not is_success(message.code):
@@ -140,6 +153,7 @@ class AttachedDevice:
         auto = path in auto_paths(registered.links)
         async with self._order:
             async with self._database.transaction() as tx:
+                await peer.note(tx)
                 subjects = await store.subjects_of(tx, registered.account_id, registered.device_id, path)
                 if not subjects and not auto:
                     return False
@@ -151,8 +165,10 @@ class AttachedDevice:
 
     async def sent(self, values: list[tuple[str, bytes]]) -> None:
         """Store what the device sent unasked (LwM2M 1.1 Send), for those who subscribed to the resources."""
-        registered = self.registered
+        registered, peer = self.registered, self.peer
         async with self._order, self._database.transaction() as tx:
+            if peer is not None:
+                await peer.note(tx)
             for path, payload in values:
                 subjects = await store.subjects_of(tx, registered.account_id, registered.device_id, path)
                 if subjects:
@@ -208,6 +224,11 @@ class AttachedDevice:
                     await self._observe(path)
                 except NoAnswer as failure:
                     log.info("%s is not observed: %s", path, type(failure).__name__)
+                    continue
+                if path in self._observed and self.peer is not None and self.peer.session:
+                    async with self._database.transaction() as tx:
+                        own = (registered.account_id, registered.device_id, path)
+                        await store.observing(tx, *own, self.peer.session, self._observed[path])
 
     async def _deliver(self, command: Command) -> None:
         registered = self.registered
@@ -268,7 +289,8 @@ class AttachedDevice:
         answer = await self._observe(path)
 
         async def activate(tx: Transaction) -> None:
-            await store.activate(tx, *own)
+            session = self.peer.session if self.peer is not None else ""
+            await store.activate(tx, *own, session, self._observed.get(path, b""))
 
         async def give_up(tx: Transaction) -> None:
             await store.unsubscribe(tx, *own)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from lamplighter.coap.message import Message
+from lamplighter.storage.database import Transaction
 
 
 class NoAnswer(Exception):
@@ -21,6 +22,10 @@ class PeerGone(NoAnswer):
     error = "NOT_CONNECTED"
 
 
+class SessionLost(Exception):
+    """Another process has the session now, or what it rests on is gone: what came through it has no effect here."""
+
+
 class AnswerTooLarge(NoAnswer):
     """The body is larger than is taken."""
 
@@ -34,6 +39,16 @@ class Peer(Protocol):
     @property
     def address(self) -> str:
         """For the operator."""
+        ...
+
+    @property
+    def session(self) -> str:
+        """The name of the session where it is stored; empty where it is not."""
+        ...
+
+    async def note(self, tx: Transaction) -> None:
+        """To be called in the transaction of whatever the device's messages do: they do it once, even when they are
+        repeated to a process that knows nothing of them. Raises SessionLost."""
         ...
 
     def take_token(self) -> bytes:

@@ -19,6 +19,7 @@ from lamplighter.services.connect import events, store
 from lamplighter.services.connect.identity import Identity, Proof
 from lamplighter.services.connect.resources import Links, dump_links, facts_of, load_links, registered_item
 from lamplighter.services.connect.results import Undelivered, failed
+from lamplighter.services.connect.sessions.store import revoke
 from lamplighter.services.directory.service import Directory
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Row, Transaction
@@ -98,6 +99,8 @@ def registered_of(row: Row) -> Registered:
     )
 
 
+Note = Callable[[Transaction], Awaitable[None]]
+"""Writes with an effect how far the device's session was heard (``Peer.note``)."""
 TierOf = Callable[[str], Awaitable[str]]
 """The tier of an account, whose limits a new device counts towards."""
 
@@ -124,10 +127,16 @@ class Registering:
         self._tier_of = tier_of
         self._limited = bool(settings.access.devices_tier_0 or settings.access.devices_tier_1)
 
-    async def register(self, identity: Identity, asked: Registration, address: str) -> Change:
+    async def register(
+        self, identity: Identity, asked: Registration, address: str, note: Note, *, exchange: str = ""
+    ) -> Change:
         """A full registration; it replaces an older one and ends the subscriptions made under it.
 
-        Raises EndpointNotOfCredential, DeviceBlocked, RegistrationOfAnother, DeviceLimitReached, DatabaseUnavailable.
+        :param exchange: tells this request from all others in its session; the same again, which did not get its answer
+            before a process ended, changes nothing
+
+        Raises EndpointNotOfCredential, DeviceBlocked, RegistrationOfAnother, DeviceLimitReached, DatabaseUnavailable,
+        SessionLost.
         """
         endpoint_name = _endpoint_name(identity, asked)
         endpoint_type = _clean(asked.endpoint_type)
@@ -138,6 +147,7 @@ class Registering:
         tier = await self._tier_of(account_id) if self._limited else None
 
         async def work(tx: Transaction) -> Change:
+            await note(tx)
             if identity.device_id:
                 device_id = await self._known_device(tx, identity, endpoint_name)
             else:
@@ -149,6 +159,10 @@ class Registering:
             previous = await store.lock_registration(tx, account_id, device_id)
             if previous is not None and identity.proof is Proof.NOTHING and previous["credential"] != identity.text:
                 raise connect.RegistrationOfAnother(device_id=device_id)
+            if previous is not None and exchange and previous["asked"] == exchange:
+                same = registered_of(previous)
+                if same.process == self._process:
+                    return Change(same, same)
             registered = Registered(
                 account_id,
                 device_id,
@@ -165,7 +179,7 @@ class Registering:
                 identity.text,
                 self._process,
             )
-            await store.put_registration(tx, self.row_of(registered, address, now))
+            await store.put_registration(tx, self.row_of(registered, address, now, exchange))
             if previous is not None:
                 await store.clear_subscriptions(tx, account_id, device_id, pending=False)
             await self._directory.registered(tx, account_id, device_id, facts)
@@ -180,6 +194,7 @@ class Registering:
         location: Sequence[str],
         changes: RegistrationUpdate,
         address: str,
+        note: Note,
         known: Registered | None,
     ) -> Change:
         """Refresh a registration. One that changes nothing writes its row and its event only.
@@ -194,6 +209,7 @@ class Registering:
             raise _missing(location)
 
         async def work(tx: Transaction) -> Change:
+            await note(tx)
             current = known
             if current is None or not changes.changes_nothing:
                 row = await store.lock_registration(tx, identity.account_id, device_id)
@@ -224,11 +240,12 @@ class Registering:
 
         return await self._database.together(work)
 
-    async def deregister(self, identity: Identity, location: Sequence[str]) -> Registered:
+    async def deregister(self, identity: Identity, location: Sequence[str], note: Note) -> Registered:
         """The device leaves. Raises RegistrationNotFound, RegistrationOfAnother, DatabaseUnavailable."""
         device_id = location[-1]
 
         async def work(tx: Transaction) -> Registered:
+            await note(tx)
             row = await store.lock_registration(tx, identity.account_id, device_id) if is_id(device_id) else None
             if row is None or tuple(location[:-1]) not in (("rd",), ("rd", identity.account_id)):
                 raise _missing(location)
@@ -238,6 +255,17 @@ class Registering:
             return registered_of(row)
 
         return await self._database.together(work)
+
+    async def move(self, tx: Transaction, identity: Identity, address: str) -> Change | None:
+        """The device goes on here in its stored session; None: it is not registered."""
+        for row in await store.registrations_of_endpoint(tx, identity.account_id, identity.endpoint_name):
+            if row["credential"] == identity.text:
+                before = registered_of(row)
+                await store.move_registration(
+                    tx, before.account_id, before.device_id, before.registration_id, process=self._process, peer=address
+                )
+                return Change(before._replace(process=self._process), before)
+        return None
 
     async def end(self, account_id: str, device_id: str, how: Ending, *, before: int) -> Registered | None:
         """End a registration made at that time (microseconds UTC) or before it; None: there is none."""
@@ -288,6 +316,8 @@ class Registering:
         await store.remove_registration(tx, account_id, device_id, row["registration_id"])
         await self._directory.deregistered(tx, account_id, device_id, expired=expired)
         await store.clear_subscriptions(tx, account_id, device_id, pending=True)
+        if how.closes_session:
+            await revoke(tx, row["credential"])
         happened = [events.deregistered(account_id, device_id, now, endpoint_name, expired=expired)]
         for command in await store.take_commands(tx, account_id, device_id):
             item = failed(command["async_id"], *how.undelivered.value)
@@ -326,7 +356,7 @@ class Registering:
         facts = facts_of(changed.endpoint_type or None, changed.links)
         await self._directory.registered(tx, known.account_id, known.device_id, facts)
 
-    def row_of(self, registered: Registered, address: str, now: int) -> dict[str, Any]:
+    def row_of(self, registered: Registered, address: str, now: int, asked: str = "") -> dict[str, Any]:
         """As it is stored."""
         return {
             **registered._asdict(),
@@ -338,6 +368,7 @@ class Registering:
             "peer": address,
             "registered_at": now,
             "updated_at": now,
+            "asked": asked,
         }
 
     def _granted(self, lifetime: int) -> int:

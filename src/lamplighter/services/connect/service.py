@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
-from typing import Literal
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -22,21 +23,23 @@ from lamplighter.errors import Error, connect
 from lamplighter.ids import Ids, is_id
 from lamplighter.lwm2m.codecs.senml import Record
 from lamplighter.lwm2m.codecs.value import to_text
-from lamplighter.lwm2m.registration import Registration, RegistrationUpdate
+from lamplighter.lwm2m.registration import Registration, RegistrationUpdate, split_links
 from lamplighter.services.connect import store
 from lamplighter.services.connect.commands import Commands
 from lamplighter.services.connect.device import AttachedDevice
 from lamplighter.services.connect.follower import Follower
 from lamplighter.services.connect.handlers import Handlers
 from lamplighter.services.connect.identity import Identity, Proof, parse_identity
+from lamplighter.services.connect.mediated import Mediated, MediatedDevice, Outcome
+from lamplighter.services.connect.mediated_peer import MediatedPeer
 from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
-from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, PeerGone
+from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, PeerGone, SessionLost
 from lamplighter.services.connect.registering import Change, Ending, Registered, Registering, TierOf, registered_of
 from lamplighter.services.connect.resources import shown, value_in
 from lamplighter.services.connect.subscriptions import Subscriptions
 from lamplighter.services.directory.service import Directory
 from lamplighter.settings import Settings
-from lamplighter.storage.database import Database
+from lamplighter.storage.database import Database, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +58,16 @@ class Order(msgspec.Struct, frozen=True):
     registration_id: str = ""
     paths: list[str] = []
     close: bool = False
+
+
+class Moved(NamedTuple):
+    """A device whose stored session is this process's now."""
+
+    change: Change
+    observed: dict[str, bytes]
+    """Tokens by path."""
+    behind: list[MediatedDevice]
+    """What hangs behind it, if it is a gateway."""
 
 
 class Connect:
@@ -80,6 +93,7 @@ class Connect:
         self.process = process
         self.registering = Registering(database, clock, ids, settings, directory, process, tier_of)
         self.commands = Commands(database, clock, ids, settings, directory, process)
+        self.mediated = Mediated(database, clock, ids, settings, directory, self.registering, tier_of)
         self.subscriptions = Subscriptions(database, clock, ids, self.commands, self._latest)
         self.key_deleted: Callable[[str], None] = lambda endpoint_name: None
         """Told of each deleted pre-shared key: sessions by it are to end, whatever is registered through them."""
@@ -89,6 +103,7 @@ class Connect:
         self._follower = Follower(events, Handlers(self, directory, database).handle)
         self._devices: dict[tuple[str, str], AttachedDevice] = {}
         self._by_peer: dict[Peer, AttachedDevice] = {}
+        self._mediated: dict[Peer, dict[str, AttachedDevice]] = {}  # by the gateway's session and their own ids
         self._telling: set[asyncio.Task[None]] = set()
         self._served: Subscription | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -114,14 +129,23 @@ class Connect:
 
     # The device side
 
-    async def register(self, identity: Identity, asked: Registration, peer: Peer) -> Registered:
+    async def register(self, identity: Identity, asked: Registration, peer: Peer, exchange: str = "") -> Registered:
         """Once this returns the registration is on disk, and its answer may leave. Call ``contacted`` after that.
+
+        :param exchange: see ``Registering.register``
 
         Raises EndpointNotOfCredential, DeviceBlocked, RegistrationOfAnother, DeviceLimitReached, DatabaseUnavailable.
         """
-        change = await self.registering.register(identity, asked, peer.address)
+        own, behind = split_links(asked.links)
+        if behind:
+            asked = replace(asked, links=own)
+        change = await self.registering.register(identity, asked, peer.address, peer.note, exchange=exchange)
         self._moved(change)
+        for device in self._mediated.pop(peer, {}).values():
+            device.leave()  # its tokens may be another's from now on
         self._attach(change.after, peer, anew=True)
+        if behind or (change.before is not None and change.before.links.has_devices_behind):
+            self._settle(peer, await self.mediated.registered(change.after, behind))
         return change.after
 
     async def update(
@@ -130,20 +154,48 @@ class Connect:
         """The same for an Update. Raises RegistrationNotFound, RegistrationOfAnother, DatabaseUnavailable."""
         device = self._devices.get((identity.account_id, location[-1]))
         known = device.registered if device is not None else None
-        change = await self.registering.update(identity, location, changes, peer.address, known)
+        own, behind = split_links(changes.links)
+        if behind:
+            changes = replace(changes, links=own)
+        change = await self.registering.update(identity, location, changes, peer.address, peer.note, known)
         self._moved(change)
+        here = device is not None and device.peer is peer
         self._attach(change.after, peer, anew=False)
+        if behind:
+            self._settle(peer, await self.mediated.updated(change.after, behind))
+        if change.after.links.has_devices_behind and not here:
+            async with self._database.transaction() as tx:
+                arrived = await self.mediated.arrived(tx, change.after)
+            self._attach_behind(peer, arrived)
         return change.after
 
-    async def deregister(self, identity: Identity, location: Sequence[str]) -> None:
+    async def deregister(self, identity: Identity, location: Sequence[str], peer: Peer) -> None:
         """The same for a De-register. Raises RegistrationNotFound, RegistrationOfAnother, DatabaseUnavailable."""
-        self._ended(await self.registering.deregister(identity, location), close=False)
+        self._ended(await self.registering.deregister(identity, location, peer.note), close=False)
+
+    async def move(self, tx: Transaction, identity: Identity, session: str, address: str) -> Moved | None:
+        """A device goes on in a stored session: its registration is this process's, in the transaction that takes the
+        session. Call ``moved`` once that is on disk. None: the device is not registered."""
+        change = await self.registering.move(tx, identity, address)
+        if change is None:
+            return None
+        after = change.after
+        behind = await self.mediated.arrived(tx, after) if after.links.has_devices_behind else []
+        return Moved(change, await store.observations(tx, after.account_id, after.device_id, session), behind)
+
+    def moved(self, moved: Moved, peer: Peer) -> None:
+        """The device talks through that session; what it observes there goes on."""
+        self._moved(moved.change)
+        self._attach(moved.change.after, peer, anew=False, observed=moved.observed)
+        self._attach_behind(peer, moved.behind)
 
     def contacted(self, peer: Peer) -> None:
         """The answer to a Register or Update has left: what waits for the device can follow."""
         device = self._by_peer.get(peer)
         if device is not None:
             device.contact()
+        for behind in self._mediated.get(peer, {}).values():
+            behind.contact()
 
     async def notified(self, peer: Peer, token: bytes, message: Message) -> bool:
         """A notification; once this returns True it is on disk and is to be acknowledged. False: nobody wants it.
@@ -151,6 +203,9 @@ class Connect:
         Raises DatabaseUnavailable.
         """
         device = self._by_peer.get(peer)
+        if device is not None and not device.observes(token):
+            behind = self._mediated.get(peer, {}).values()
+            device = next((each for each in behind if each.observes(token)), device)
         return device is not None and await device.notified(token, message)
 
     async def sent(self, peer: Peer, records: Sequence[Record]) -> None:
@@ -167,6 +222,8 @@ class Connect:
         device = self._by_peer.pop(peer, None)
         if device is not None and device.peer is peer:
             device.detach()
+        for behind in self._mediated.pop(peer, {}).values():
+            behind.detach()
 
     def version_of(self, peer: Peer) -> str | None:
         """The LwM2M version of the registration behind a session; None where this process knows none."""
@@ -247,6 +304,11 @@ class Connect:
         if row is None or row["registration_id"] != known.registration_id:
             self._do(Order("end", account_id, device_id, known.registration_id, close=close))
 
+    async def gateway_ended(self, account_id: str, device_id: str, *, before: int) -> None:
+        """The registration of what may be a gateway ended: those of the devices behind it do."""
+        for registered in await self.mediated.gateway_ended(account_id, device_id, before=before):
+            self._ended(registered, close=False)
+
     # What passes by itself
 
     async def expire(self) -> None:
@@ -267,20 +329,49 @@ class Connect:
 
     # The devices of this process, and of others
 
-    def _attach(self, registered: Registered, peer: Peer, *, anew: bool) -> None:
-        key = (registered.account_id, registered.device_id)
-        device = self._devices.get(key)
-        if device is None:
-            device = self._devices[key] = AttachedDevice(self._database, self._clock, self.commands, self.process)
+    def _attach(
+        self, registered: Registered, peer: Peer, *, anew: bool, observed: Mapping[str, bytes] | None = None
+    ) -> None:
+        device = self._device_of(registered)
         other = self._by_peer.get(peer)
         if other is not None and other is not device:
             other.detach()
         old = device.peer
-        device.attach(registered, peer, anew=anew)
+        if observed is None:
+            device.attach(registered, peer, anew=anew)
+        else:
+            device.resume(registered, peer, observed)
         self._by_peer[peer] = device
         if old is not None and old is not peer:
             self._by_peer.pop(old, None)
             old.close()
+
+    def _device_of(self, registered: Registered) -> AttachedDevice:
+        key = (registered.account_id, registered.device_id)
+        device = self._devices.get(key)
+        if device is None:
+            device = self._devices[key] = AttachedDevice(self._database, self._clock, self.commands, self.process)
+        return device
+
+    def _settle(self, gateway: Peer, outcome: Outcome) -> None:
+        """Let go of the devices behind a gateway that left, then take those that came: they may have the same tokens."""
+        for registered in outcome.ended:
+            self._ended(registered, close=False)
+        for name, change in outcome.made:
+            self._moved(change)
+            anew = change.before is None or change.before.registration_id != change.after.registration_id
+            self._attach_mediated(gateway, name, change.after, anew=anew)
+
+    def _attach_behind(self, gateway: Peer, devices: Iterable[MediatedDevice]) -> None:
+        for name, registered in devices:
+            self._attach_mediated(gateway, name, registered, anew=False)
+
+    def _attach_mediated(self, gateway: Peer, name: str, registered: Registered, *, anew: bool) -> None:
+        device = self._device_of(registered)
+        known = device.peer
+        same = isinstance(known, MediatedPeer) and known.gateway is gateway
+        device.attach(registered, known if known is not None and same else MediatedPeer(gateway, name), anew=anew)
+        self._mediated.setdefault(gateway, {})[registered.device_id] = device
 
     def _moved(self, change: Change) -> None:
         """Tell the process that had the device until now."""
@@ -326,6 +417,8 @@ class Connect:
                 peer = device.peer
                 if peer is not None:
                     device.leave()
+                    if isinstance(peer, MediatedPeer):
+                        self._mediated.get(peer.gateway, {}).pop(order.device_id, None)
                     self._by_peer.pop(peer, None)
                     if order.close:
                         peer.close()
@@ -340,10 +433,12 @@ __all__ = [
     "Connect",
     "Ending",
     "Identity",
+    "Moved",
     "NoAnswer",
     "Peer",
     "PeerGone",
     "Proof",
     "Registered",
+    "SessionLost",
     "parse_identity",
 ]

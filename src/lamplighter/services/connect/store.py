@@ -54,6 +54,11 @@ _CHANGE = Query(
         }
     )
 )
+_MOVE = Query(
+    sa.update(registrations)
+    .where(*_own(registrations, "registration_id"))
+    .values({name: sa.bindparam(f"new_{name}") for name in ("process", "peer")})
+)
 _REMOVE = Query(sa.delete(registrations).where(*_own(registrations, "registration_id")))
 _LIST = Query(
     sa.select(_r.device_id, _r.endpoint_type, _r.queue_mode)
@@ -95,6 +100,19 @@ async def touch_registration(
     new = {f"new_{name}": value for name, value in values.items()}
     return bool(
         await tx.execute(_TOUCH, account_id=account_id, device_id=device_id, registration_id=registration_id, **new)
+    )
+
+
+async def move_registration(
+    tx: Transaction, account_id: str, device_id: str, registration_id: str, *, process: str, peer: str
+) -> None:
+    await tx.execute(
+        _MOVE,
+        account_id=account_id,
+        device_id=device_id,
+        registration_id=registration_id,
+        new_process=process,
+        new_peer=peer,
     )
 
 
@@ -198,7 +216,22 @@ async def late_commands(reader: Reader, now: int, limit: int) -> Sequence[Row]:
 _s = subscriptions.c
 _SUBSCRIBE = Query(sa.insert(subscriptions))
 _SUBSCRIPTION = Query(sa.select(subscriptions).where(*_own(subscriptions, "path", "subject_id")))
-_ACTIVATE = Query(sa.update(subscriptions).where(*_own(subscriptions, "path", "subject_id")).values(active=1))
+_ACTIVATE = Query(
+    sa.update(subscriptions)
+    .where(*_own(subscriptions, "path", "subject_id"))
+    .values(active=1, session=sa.bindparam("new_session"), token=sa.bindparam("new_token"))
+)
+_OBSERVE = Query(
+    sa.update(subscriptions)
+    .where(*_own(subscriptions, "path"), _s.active == 1)
+    .values(session=sa.bindparam("new_session"), token=sa.bindparam("new_token"))
+)
+_OBSERVATIONS = Query(
+    sa.select(_s.path, _s.token)
+    .where(*_own(subscriptions, "session"), _s.active == 1, _s.token != "")
+    .distinct()
+    .order_by(_s.path)
+)
 _UNSUBSCRIBE = Query(sa.delete(subscriptions).where(*_own(subscriptions, "path", "subject_id")))
 _UNSUBSCRIBE_ALL = Query(sa.delete(subscriptions).where(*_own(subscriptions, "subject_id")).returning(_s.path))
 _PATHS = Query(sa.select(_s.path).where(*_own(subscriptions, "subject_id")).order_by(_s.path))
@@ -221,6 +254,8 @@ async def subscribe(
         async_id=async_id,
         active=int(active),
         created_at=now,
+        session="",
+        token="",
     )
 
 
@@ -230,11 +265,24 @@ async def subscription(reader: Reader, account_id: str, device_id: str, path: st
     )
 
 
-async def activate(tx: Transaction, account_id: str, device_id: str, path: str, subject_id: str) -> bool:
+async def activate(
+    tx: Transaction, account_id: str, device_id: str, path: str, subject_id: str, session: str, token: bytes
+) -> bool:
     """The device was asked and agreed. False when the subscription is gone."""
-    return bool(
-        await tx.execute(_ACTIVATE, account_id=account_id, device_id=device_id, path=path, subject_id=subject_id)
-    )
+    own = {"account_id": account_id, "device_id": device_id, "path": path, "subject_id": subject_id}
+    return bool(await tx.execute(_ACTIVATE, **own, new_session=session, new_token=token.hex()))
+
+
+async def observing(tx: Transaction, account_id: str, device_id: str, path: str, session: str, token: bytes) -> None:
+    """The device was asked again, in another session."""
+    own = {"account_id": account_id, "device_id": device_id, "path": path}
+    await tx.execute(_OBSERVE, **own, new_session=session, new_token=token.hex())
+
+
+async def observations(reader: Reader, account_id: str, device_id: str, session: str) -> dict[str, bytes]:
+    """What the device observes in that session: tokens by path."""
+    rows = await reader.fetch_all(_OBSERVATIONS, account_id=account_id, device_id=device_id, session=session)
+    return {row["path"]: bytes.fromhex(row["token"]) for row in rows}
 
 
 async def unsubscribe(tx: Transaction, account_id: str, device_id: str, path: str, subject_id: str) -> bool:

@@ -33,6 +33,8 @@ registrations = sa.Table(
     sa.Column("peer", Text, nullable=False),
     sa.Column("registered_at", BigInteger, nullable=False),
     sa.Column("updated_at", BigInteger, nullable=False),
+    # The Register request itself, so that it is known when it is repeated to another process.
+    sa.Column("asked", Text, nullable=False, server_default=""),
     sa.PrimaryKeyConstraint("account_id", "device_id"),
     sa.Index("ix_registrations_expires_at", "expires_at"),
     sa.Index("ix_registrations_account_id_endpoint_name", "account_id", "endpoint_name"),
@@ -73,5 +75,32 @@ subscriptions = sa.Table(
     # 0 until the device has been asked.
     sa.Column("active", SmallInteger, nullable=False),
     sa.Column("created_at", BigInteger, nullable=False),
+    # The stored session in which the device observes, and the token under which it notifies.
+    sa.Column("session", Text, nullable=False, server_default=""),
+    sa.Column("token", Text, nullable=False, server_default=""),
     sa.PrimaryKeyConstraint("account_id", "device_id", "path", "subject_id"),
+)
+
+# Which device a gateway means by a name. Kept when the device deregisters, so that it comes back as the same one.
+mediated_devices = sa.Table(
+    "mediated_devices",
+    metadata,
+    sa.Column("account_id", Text, nullable=False),
+    sa.Column("gateway_id", Text, nullable=False),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("device_id", Text, nullable=False),
+    sa.PrimaryKeyConstraint("account_id", "gateway_id", "name"),
+    sa.UniqueConstraint("account_id", "device_id"),
+)
+
+# The last Send of a device: the same again after a restart is a repetition.
+sends = sa.Table(
+    "sends",
+    metadata,
+    sa.Column("account_id", Text, nullable=False),
+    sa.Column("device_id", Text, nullable=False),
+    # Message ID and token.
+    sa.Column("mark", Text, nullable=False),
+    sa.Column("sent_at", BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("account_id", "device_id"),
 )
