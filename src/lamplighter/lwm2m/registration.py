@@ -250,6 +250,24 @@ def merge_links(known: Iterable[Link], update: Iterable[Link]) -> tuple[Link, ..
     return tuple(merged.values())
 
 
+def split_links(links: Iterable[Link]) -> tuple[tuple[Link, ...], dict[str, list[Link]]]:
+    """A gateway's own links, and by name those of each device behind it, with targets as that device has them.
+
+    The link of the device itself, ``</d/NAME>``, is the gateway's own, and is ``</>`` among the device's.
+    """
+    own: list[Link] = []
+    mediated: dict[str, list[Link]] = {}
+    for link in links:
+        name, inner = split_mediated(link.target)
+        if name is None:
+            own.append(link)
+            continue
+        if inner == "/":
+            own.append(replace(link, target=f"/d/{name}"))
+        mediated.setdefault(name, []).append(replace(link, target=inner))
+    return tuple(own), mediated
+
+
 def _removed_at(removals: Mapping[str, int], target: str) -> int:
     """Where the last removal of a target, or of one that it lies below, stands; -1: nowhere."""
     if not removals:

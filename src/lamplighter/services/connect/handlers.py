@@ -7,6 +7,7 @@ from typing import Protocol
 
 from lamplighter.bus.event import Event
 from lamplighter.services.connect.events import DEREGISTERED, EXPIRED
+from lamplighter.services.connect.mediated import Mediated
 from lamplighter.services.connect.registering import Ending, Registering
 from lamplighter.services.directory import events as directory_events
 from lamplighter.services.directory.service import Directory
@@ -19,11 +20,14 @@ class Ends(Protocol):
     """Who ends registrations."""
 
     registering: Registering
+    mediated: Mediated
     key_deleted: Callable[[str], None]
 
     async def end(self, account_id: str, device_id: str, how: Ending, *, before: int) -> None: ...
 
     async def forget(self, account_id: str, device_id: str, *, close: bool) -> None: ...
+
+    async def gateway_ended(self, account_id: str, device_id: str, *, before: int) -> None: ...
 
 
 class Handlers:
@@ -44,7 +48,9 @@ class Handlers:
             return
         elif event.kind == directory_events.DEVICE_DELETED:
             await self._connect.end(event.account_id, event.device_id, Ending.DELETED, before=event.time)
+            await self._connect.mediated.gateway_deleted(event.account_id, event.device_id)
         elif event.kind == directory_events.DEVICE_SUSPENDED:
             await self._connect.end(event.account_id, event.device_id, Ending.SUSPENDED, before=event.time)
         elif event.kind in (DEREGISTERED, EXPIRED):
             await self._connect.forget(event.account_id, event.device_id, close=False)
+            await self._connect.gateway_ended(event.account_id, event.device_id, before=event.time)

@@ -45,6 +45,11 @@ class Links(tuple[Link, ...]):
         ]
         return msgspec.Raw(msgspec.json.encode(shown))
 
+    @cached_property
+    def has_devices_behind(self) -> bool:
+        """Whether this is an edge gateway with devices behind it."""
+        return any([link.target.startswith("/d/") for link in self])
+
 
 def dump_links(links: Iterable[Link]) -> str:
     """Links as they are kept."""

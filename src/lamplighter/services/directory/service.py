@@ -321,7 +321,14 @@ class Directory:
 def _known(row: Row | None) -> Known | None:
     if row is None:
         return None
-    return Known(row["id"], row["endpoint_name"], row["state"], _is_suspended(row), row["device_execution_mode"], row["host_gateway"])
+    return Known(
+        row["id"],
+        row["endpoint_name"],
+        row["state"],
+        _is_suspended(row),
+        row["device_execution_mode"],
+        row["host_gateway"],
+    )
 
 
 def _is_suspended(row: Row) -> bool:
