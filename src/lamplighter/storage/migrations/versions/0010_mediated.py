@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from lamplighter.storage.schema import BigInteger, SmallInteger, Text
+from lamplighter.storage.schema import BigInteger, Text
 
 revision = "0010_mediated"
 down_revision = "0009_sessions"
