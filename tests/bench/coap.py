@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 
-from tests.bench.measure import Load, Options, Row, child, microseconds, program, udp_port
+from tests.bench.measure import Load, Options, Row, child, microseconds, program, udp_ports
 from tests.bench.udp_load import SOCKETS, Flow, ask
 
 TAIL = b"\xb4time"
@@ -33,7 +33,7 @@ def measure(options: Options) -> list[Row]:
         libcoap = shutil.which("coap-server-notls") or shutil.which("coap-server")
         if libcoap:
             process = stack.enter_context(program(libcoap, "-A", "127.0.0.1", "-p", "0"))
-            number = udp_port(process.pid)
+            number = udp_ports(process.pid)[0]
             servers["libcoap"] = (process.pid, load_for(number))
         found = microseconds(servers, options)
     what = "CON CoAP request, deduplicated"

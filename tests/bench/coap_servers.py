@@ -15,7 +15,7 @@ from lamplighter.coap.events import RequestReceived
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code
 from lamplighter.transport.udp import UdpTransport
-from tests.bench.measure import udp_port
+from tests.bench.measure import udp_ports
 
 TIME = b"Nov 21 20:15:01"
 
@@ -51,7 +51,7 @@ async def aiocoap() -> None:
     site = resource.Site()
     site.add_resource(["time"], Time())
     await library.Context.create_server_context(site, bind=("127.0.0.1", 0), transports=["udp6"])
-    print("ready", udp_port(os.getpid()), flush=True)
+    print("ready", udp_ports(os.getpid())[0], flush=True)
     await asyncio.Event().wait()
 
 
@@ -62,7 +62,7 @@ async def rd() -> None:
 
     context = await library.Context.create_server_context(None, bind=("127.0.0.1", 0), transports=["udp6"])
     context.serversite = StandaloneResourceDirectory(context=context, lwm2m_compat=True)
-    print("ready", udp_port(os.getpid()), flush=True)
+    print("ready", udp_ports(os.getpid())[0], flush=True)
     await asyncio.Event().wait()
 
 

@@ -80,8 +80,8 @@ def cpu_seconds(pid: int) -> float:
     return total / 1e9
 
 
-def udp_port(pid: int) -> int:
-    """The port that a process has bound, read back from the system: for servers that do not say it.
+def udp_ports(pid: int) -> list[int]:
+    """The ports that a process has bound, in the order it did, read back from the system.
 
     Nobody chooses a port here before its server does: whatever else runs on the machine may take it meanwhile.
     Raises RuntimeError when there is none within a few seconds.
@@ -89,11 +89,15 @@ def udp_port(pid: int) -> int:
     end = time.monotonic() + 5
     while time.monotonic() < end:
         open_files = {os.readlink(each) for each in Path(f"/proc/{pid}/fd").iterdir() if each.is_symlink()}
-        for table in ("udp", "udp6"):
-            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]:
-                found = line.split()
-                if f"socket:[{found[9]}]" in open_files:
-                    return int(found[1].rpartition(":")[2], 16)
+        lines = [
+            line.split()
+            for table in ("udp", "udp6")
+            for line in Path(f"/proc/net/{table}").read_text().splitlines()[1:]
+        ]
+        inodes = {int(line[9]): int(line[1].rpartition(":")[2], 16) for line in lines}
+        own = sorted(inode for inode in inodes if f"socket:[{inode}]" in open_files)
+        if own:
+            return [inodes[inode] for inode in own]
         time.sleep(0.01)
     raise RuntimeError(f"process {pid} has no UDP port")
 

@@ -19,11 +19,11 @@ from statistics import median
 from typing import Any
 
 from tests.bench.device import Device, SecureDevice, key_of
-from tests.bench.measure import Options, Row, cpu_seconds, udp_port
+from tests.bench.measure import Options, Row, cpu_seconds, udp_ports
 
 ENDPOINT = "the-first-lamp-of-all"
-
-
+LWM2M = -1
+"""Its port among those of serve: it is opened last."""
 _AS_A_USER = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 """A second start finds what the first one compiled."""
 
@@ -63,6 +63,7 @@ def started(folder: Path) -> Iterator[Started]:
         "LAMPLIGHTER_HTTP_PORT": "0",
         "LAMPLIGHTER_HTTP_PLAIN_PORT": "0",
         "LAMPLIGHTER_LWM2M_PORT": "0",
+        "LAMPLIGHTER_BOOTSTRAP_PORT": "0",
     }
     command = [str(Path(sys.executable).parent / "lamplighter"), "serve", "--data", str(folder)]
     process = subprocess.Popen(
@@ -95,7 +96,7 @@ def first_registration(folder: Path) -> float:
     """Seconds from the command to the answer to a device's Register, its handshake by key before it."""
     before = time.monotonic()
     with started(folder) as server:
-        device: Device = SecureDevice(udp_port(server.pid), ENDPOINT)
+        device: Device = SecureDevice(udp_ports(server.pid)[LWM2M], ENDPOINT)
         device.register()
         took = time.monotonic() - before
         device.close()
