@@ -1,4 +1,4 @@
-"""A process with the LwM2M role on a folder, to be killed: ``lwm2m_child.py FOLDER``.
+"""A process with the LwM2M role on a folder, to be killed: ``lwm2m_child.py FOLDER [DATABASE-URL]``.
 
 It prints its port. Each line of standard input is a call of the API as JSON (method, path, json), answered by a line with
 the status; ``{"key": NAME}`` stores a pre-shared key.
@@ -12,13 +12,17 @@ import sys
 from pathlib import Path
 
 from lamplighter.services.credentials.model import PreSharedKey
+from lamplighter.storage.database import Database
+from lamplighter.storage.postgresql import PostgresqlDatabase
 from lamplighter.storage.sqlite import SqliteDatabase
 from tests.api.toy import ACCOUNT
 from tests.roles.lwm2m_serving import SECRET, Serving
 
 
-async def main(folder: Path) -> None:
-    database = SqliteDatabase(folder / "test.db", readers=1, timeout=5)
+async def main(folder: Path, url: str = "") -> None:
+    database: Database = SqliteDatabase(folder / "test.db", readers=1, timeout=5)
+    if url:
+        database = PostgresqlDatabase(url, pool=4, timeout=5)
     await database.start()
     serving = Serving(database, folder)
     await serving.start()
@@ -33,4 +37,4 @@ async def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), *sys.argv[2:]))

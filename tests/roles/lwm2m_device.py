@@ -16,6 +16,7 @@ from lamplighter.coap.exchange import Exchange
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.dtls import CloseReason, TrustAnchor
+from lamplighter.dtls.client import DtlsClient
 from lamplighter.dtls.client_configuration import ClientConfig
 from lamplighter.lwm2m.link import Link, parse_links
 from lamplighter.lwm2m.registration import (
@@ -62,6 +63,17 @@ class Device:
         )
         async with asyncio.timeout(PATIENCE):
             self._peer = (await transport.connect("127.0.0.1", port)).session
+
+    def go_to(self, port: int) -> None:
+        """Go on with the session from a new socket, at that port of the server."""
+        assert isinstance(self.transport, DtlsClientTransport)
+        self.transport.open("127.0.0.1", port)
+
+    @property
+    def dtls(self) -> DtlsClient:
+        """Its end of the session."""
+        assert isinstance(self.transport, DtlsClientTransport)
+        return self.transport.client
 
     def connect_plain(self, port: int) -> None:
         self.transport = open_udp_client(self.endpoint, self._on_event, "127.0.0.1", port)
@@ -139,8 +151,8 @@ class Device:
         return self._content(path)
 
 
-def with_key(name: str, secret: bytes) -> ClientConfig:
-    return ClientConfig(wall_time=time.time, psk_identity=name.encode(), psk=secret)
+def with_key(name: str, secret: bytes, **more: Any) -> ClientConfig:
+    return ClientConfig(wall_time=time.time, psk_identity=name.encode(), psk=secret, **more)
 
 
 def with_certificate(credential: Credential, authority: x509.Certificate) -> ClientConfig:

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx2
 
+from lamplighter.bus.bus import Bus
 from lamplighter.bus.local import LocalBus
 from lamplighter.bus.log import START, EventLog
 from lamplighter.clock import SystemClock
@@ -41,11 +42,18 @@ MASTER_KEY = MasterKey(b"k" * 32)
 class Serving:
     """The role, the services it stands on, and what an application sees."""
 
-    def __init__(self, database: Database, folder: Path, settings: Settings = SETTINGS, process: str = "lwm2m") -> None:
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        settings: Settings = SETTINGS,
+        process: str = "lwm2m",
+        bus: Bus | None = None,
+    ) -> None:
         self.database = database
         self.clock = clock = SystemClock()
         self.ids = Ids(clock)
-        self.bus = LocalBus()
+        self.bus = bus or LocalBus()
         self.log = EventLog(database, self.bus)
         self.authority = Authority(folder / "pki", clock.now())
         self.directory = Directory(database, clock, self.ids, settings)
@@ -86,12 +94,12 @@ class Serving:
         self.devices.append(device)
         return device
 
-    async def device_with_key(self, name: str) -> Device:
+    async def device_with_key(self, name: str, **config: Any) -> Device:
         """A device in a session by pre-shared key, not registered."""
         if await self.credentials.owner_of_identity(name.encode()) is None:
             await self.credentials.create_key(ACCOUNT, PreSharedKey(name, SECRET.hex()))
         device = self.new_device()
-        await device.connect(with_key(name, SECRET), self.role.port)
+        await device.connect(with_key(name, SECRET, **config), self.role.port)
         return device
 
     def plain_device(self) -> Device:

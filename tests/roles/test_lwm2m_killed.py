@@ -32,8 +32,8 @@ class Child:
         self.port = 0
 
     @classmethod
-    async def start(cls, folder: Path) -> Child:
-        command = (sys.executable, "-m", "tests.roles.lwm2m_child", str(folder))
+    async def start(cls, folder: Path, url: str = "") -> Child:
+        command = (sys.executable, "-m", "tests.roles.lwm2m_child", str(folder), url)
         pipe = asyncio.subprocess.PIPE
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, cwd=ROOT, env=environment)

@@ -5,13 +5,15 @@ by its own backup in one step, which holds up nobody. PostgreSQL's is one file a
 from one snapshot (no table refers to another by a foreign key, so any order will do); a server's own tools
 (pg_basebackup, archiving of its log) are the better choice for large installations.
 
-Keys that seal secrets are not in the database and so not in a backup of it.
+Keys that seal secrets are not in the database and so not in a backup of it. Stored sessions of devices are void in what was
+restored: their numbers went on after the backup.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import sqlite3
 from pathlib import Path
@@ -132,12 +134,26 @@ def _put_sqlite(source: Path, path: Path) -> None:
     try:
         shutil.copyfile(source, partial)
         partial.chmod(0o600)
+        _void_sessions(partial)
         _sync(partial)
         partial.rename(path)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
     _sync(path.parent)
+
+
+def _void_sessions(path: Path) -> None:
+    """Stored sessions have gone on since the backup, and numbers they used since must not be used again."""
+    connection = sqlite3.connect(path)
+    try:
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'session_generation'").fetchone():
+            connection.execute("UPDATE session_generation SET generation = ?", (secrets.token_hex(16),))
+            connection.commit()
+    except sqlite3.Error as error:
+        raise mapped(error) from error
+    finally:
+        connection.close()
 
 
 _TABLES = (
@@ -177,6 +193,8 @@ async def _load_postgresql(database: PostgresqlDatabase, folder: Path, manifest:
                 await connection.copy_to_table(table, source=folder / f"{table}.copy", format="binary")
             await _renumber_events(connection)
             await _go_on_counting(connection)
+            if "session_generation" in made:
+                await connection.execute("UPDATE session_generation SET generation = $1", secrets.token_hex(16))
     finally:
         await connection.close()
 
