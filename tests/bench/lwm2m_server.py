@@ -52,7 +52,9 @@ async def make_keys(process: Process, many: int) -> None:
 
 
 async def serve(folder: Path, role: str, many: int, database_url: str = "") -> None:
-    settings = settings_for(database_url, coap={"insecure": True}, http={"plaintext_api": True}, api=LIMITS)
+    settings = settings_for(
+        database_url, coap={"insecure": True}, bootstrap={"plain_port": 0}, http={"plaintext_api": True}, api=LIMITS
+    )
     configure(settings)
     process = Process(folder, settings, "all" if role == "all" else "lwm2m")
     await process.start()
