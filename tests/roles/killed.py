@@ -40,6 +40,7 @@ class Server:
             "HTTP_PLAINTEXT_API": "true",
             "COAP_HOST": "127.0.0.1",
             "LWM2M_PORT": self.lwm2m_port,
+            "BOOTSTRAP_PORT": 0,
             "DATABASE_URL": database_url,
             "LOG_LEVEL": "error",
             **{f"API_{name}": value for name, value in unlimited.items()},
@@ -104,6 +105,8 @@ class Confirmed:
         self.keys: set[str] = set()
         self.devices: set[str] = set()
         self.commands: set[str] = set()
+        self.lamps: set[str] = set()
+        """Where the device that gets commands is registered, once it is."""
         self.enough = asyncio.Event()
         self._left = 0
 
@@ -127,15 +130,17 @@ class Town:
         self.asked = asyncio.Event()
         self._random = random
         self._numbers = itertools.count(1)
-        self._lamp_location: tuple[str, ...] = ()
         self._devices: list[Device] = []
 
-    async def live_and_be_killed(self) -> None:
-        """One life of the server: what it confirmed in earlier ones is there; then load, and SIGKILL amid it."""
+    async def live_and_be_killed(self, confirmations: int = 0) -> None:
+        """One life of the server: what it confirmed in earlier ones is there; then load, and SIGKILL amid it.
+
+        :param confirmations: after how many; 0: as chance has it
+        """
         await self.server.start()
         async with self.server.client() as http:
             await self.check(http)
-            self.confirmed.wait_for(self._random.randint(1, 40))
+            self.confirmed.wait_for(confirmations or self._random.randint(1, 40))
             loads: list[Callable[[httpx2.AsyncClient], Coroutine[Any, Any, None]]] = [
                 self.create_groups,
                 self.create_groups,
@@ -192,15 +197,15 @@ class Town:
         """The device that gets commands: it registered in its first life only, and its updates must do ever after."""
         name = "the-lamp-of-the-town"
         device = await self._device(http, name)
-        if self._lamp_location:
-            device.location = self._lamp_location
+        for location in self.confirmed.lamps:
+            device.location = tuple(location.split("/"))
             answer = await device.update()
             assert answer.code == Code.CHANGED, answer
-        else:
+        if not self.confirmed.lamps:
             answer = await device.register(name)
             assert answer.code == Code.CREATED, answer
-            self._lamp_location = device.location
-            self.confirmed.devices.add(device.location[-1])
+            self.confirmed.add(self.confirmed.lamps, "/".join(device.location))
+            self.confirmed.add(self.confirmed.devices, device.location[-1])
         return device
 
     async def _device(self, http: httpx2.AsyncClient, name: str) -> Device:
@@ -246,7 +251,6 @@ class Town:
                     unanswered -= {each["id"] for each in news.get("async-responses", ())}
         self._close_devices()
         assert await self.server.stop(signal.SIGTERM) == 0
-        await self.server.close()
 
 
 async def everything(http: httpx2.AsyncClient, path: str) -> list[dict[str, Any]]:

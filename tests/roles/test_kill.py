@@ -44,6 +44,7 @@ async def be_killed(town: Town, times: int) -> None:
     for _ in range(times):
         await town.live_and_be_killed()
     await town.settle()
+    await town.server.close()
 
 
 async def check_commands(town: Town, database_url: str) -> None:
