@@ -122,7 +122,7 @@ class Bootstrap:
 
         Raises CertificationRequestInvalid.
         """
-        key = await asyncio.to_thread(_key_of, grant.device_id, request)
+        key = await asyncio.to_thread(certified_key, grant.device_id, request)
         issued = self._authority.issue_device_for(key, grant.endpoint_name, grant.account_id, grant.device_id)
         return grant._replace(certificate=issued)
 
@@ -274,7 +274,7 @@ def _endpoint_name(presented: Presented, asked: BootstrapRequest) -> str:
     return proven
 
 
-def _key_of(device_id: str, request: bytes) -> ec.EllipticCurvePublicKey:
+def certified_key(device_id: str, request: bytes) -> ec.EllipticCurvePublicKey:
     """The key of a certification request that signed it. Raises CertificationRequestInvalid."""
 
     def invalid(reason: str) -> errors.CertificationRequestInvalid:
