@@ -149,6 +149,27 @@ async def test_a_command_queued_while_no_process_runs_the_device_is_delivered_wh
     assert device.executed == ["/3/0/4"] and house.handshakes == 1
 
 
+async def test_a_device_that_listens_is_asked_after_a_restart_before_it_has_spoken(house: House) -> None:
+    first = await house.start()
+    port = first.role.port
+    device = await registered(first)
+    await house.stop(first)
+    second = await house.start(port=port)
+    assert (await second.request(device.location[-1], "GET", "/3/0/0"))["status"] == 200
+    assert house.handshakes == 1
+
+
+async def test_the_devices_of_a_process_that_ended_are_asked_by_another(house: House) -> None:
+    bus = LocalBus()
+    first, second = await house.start("lwm2m-1", bus=bus), await house.start("lwm2m-2", bus=bus)
+    port = first.role.port
+    device = await registered(first)
+    await house.stop(first)
+    third = await house.start("lwm2m-3", port=port, bus=bus)
+    assert (await third.request(device.location[-1], "GET", "/3/0/0"))["status"] == 200
+    assert sessions_in(second) == 0 and sessions_in(third) == 1 and house.handshakes == 1
+
+
 async def test_a_session_by_certificate_survives(house: House) -> None:
     first = await house.start()
     credential = first.authority.issue_device(NAME, ACCOUNT, await first.ensured(NAME))

@@ -22,7 +22,7 @@ from .identities import CertificateIdentity, Identity, PskIdentity
 from .numbers import AlertDescription
 from .server import DtlsServer
 from .server_handshake import ServerHandshake
-from .sessions import Session
+from .sessions import Session, stored_session
 
 __all__ = [
     "AddressChanged",
@@ -48,5 +48,6 @@ __all__ = [
     "SessionWanted",
     "TrustAnchor",
     "VerifiedPath",
+    "stored_session",
     "verify_chain",
 ]

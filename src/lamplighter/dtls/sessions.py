@@ -160,11 +160,17 @@ def proven_session(blob: bytes, records: Sequence[Record], *, receive_mark: int 
     To be asked before an incarnation is taken: a stranger who has read a connection ID on the wire must not use them up, nor
     move sessions from one process to another. Raises ValueError as ``import_session`` does.
     """
-    session = _load(blob, None, receive_mark)
-    session.closed = True  # its numbers are not ours to use
+    session = stored_session(blob, receive_mark=receive_mark)
     unprotect = session.reader.unprotect
     proven = any(unprotect(each.content_type, each.number, each.fragment) is not None for each in records)
     return session if proven else None
+
+
+def stored_session(blob: bytes, *, receive_mark: int = 0) -> Session:
+    """The exported session to look at, not to use: its numbers belong to whoever has it. Raises ValueError."""
+    session = _load(blob, None, receive_mark)
+    session.closed = True
+    return session
 
 
 def import_session(blob: bytes, *, incarnation: int, receive_mark: int = 0) -> Session:

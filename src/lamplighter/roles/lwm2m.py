@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Hashable
 from typing import Any
 
 import structlog
@@ -26,11 +26,12 @@ from lamplighter.dtls import (
     SessionWanted,
     TrustAnchor,
     VerifiedPath,
+    stored_session,
     verify_chain,
 )
 from lamplighter.errors import Error
 from lamplighter.ids import is_id
-from lamplighter.roles.device_port import DevicePort
+from lamplighter.roles.device_port import DevicePeer, DevicePort
 from lamplighter.services.certificates.service import Authority
 from lamplighter.services.connect.service import Connect, Identity, Moved, Proof, parse_identity
 from lamplighter.services.connect.sessions.service import DeviceSessions, Stored, text_of
@@ -91,6 +92,7 @@ class Lwm2mRole:
     async def start(self) -> None:
         """Start the connect service and open the ports. Raises CannotBind, DatabaseUnavailable."""
         self._connect.key_deleted = lambda endpoint_name: self._on_revoked(endpoint_name.encode())
+        self._connect.device_wanted = lambda account_id, device_id: self._spawn(self._reach(account_id, device_id))
         self._sessions.on_lost = self._lose
         await self._sessions.start()
         await self._connect.start()
@@ -255,30 +257,63 @@ class Lwm2mRole:
 
         Raises DatabaseUnavailable, and ValueError for one that cannot be used.
         """
-        server = self._dtls.server
-        seen = server.proven_session(wanted, stored.blob, receive_mark=stored.receive_mark)
-        if seen is None:
+        server, mark = self._dtls.server, stored.receive_mark
+        seen = server.proven_session(wanted, stored.blob, receive_mark=mark)
+        if seen is None or (taken := await self._take(stored, seen, wanted.address)) is None:
             return False
+        incarnation, moved = taken
+        now = self._secure.now()
+        session = server.restore_session(wanted, stored.blob, now, incarnation=incarnation, receive_mark=mark)
+        self._resumed(session, stored, moved)
+        return True
+
+    async def _reach(self, account_id: str, device_id: str) -> None:
+        """Something waits for a device that listens, and that has not spoken since its session was stored."""
+        server = self._dtls.server
+        try:
+            credential = await self._connect.credential_of_listening(account_id, device_id)
+            found = await self._sessions.of_credential(credential) if credential else []
+            if not found or self._sessions.is_held(found[0].id):
+                return
+            stored = found[0]
+            seen = stored_session(stored.blob)
+            if (taken := await self._take(stored, seen, seen.address)) is None:
+                return
+            incarnation, moved = taken
+            session = server.import_session(
+                stored.blob, self._secure.now(), incarnation=incarnation, receive_mark=stored.receive_mark
+            )
+        except (Error, ValueError) as error:
+            log.warning("a stored session was not loaded", why=str(error))
+            return
+        peer = self._resumed(session, stored, moved)
+        if peer is not None:
+            self._connect.contacted(peer)
+
+    async def _take(self, stored: Stored, seen: Session, address: Hashable) -> tuple[int, Moved | None] | None:
+        """Make a stored session this process's, with the registration made through it; its incarnation. None: it is not to
+        be had, or what it rests on is gone."""
         if not await self._still_good(seen):
             log.info("a stored session is void: what it rests on is gone", credential=stored.credential)
             await self._sessions.revoke(stored.credential)
-            return False
+            return None
         moved: list[Moved | None] = []
 
         async def move(tx: Transaction) -> None:
-            moved[:] = [await self._connect.move(tx, _identity_in(seen), stored.id, text_of(wanted.address))]
+            moved[:] = [await self._connect.move(tx, _identity_in(seen), stored.id, text_of(address))]
 
         incarnation = await self._sessions.take(stored, move)
-        if incarnation is None:
-            return False
-        now, mark = self._secure.now(), stored.receive_mark
-        session = server.restore_session(wanted, stored.blob, now, incarnation=incarnation, receive_mark=mark)
+        return None if incarnation is None else (incarnation, moved[0])
+
+    def _resumed(self, session: Session, stored: Stored, moved: Moved | None) -> DevicePeer | None:
+        """The session is in memory: let its device go on, if it is registered."""
         self._sessions.taken(session, stored)
         self._watch(session)
-        for each in moved:
-            if each is not None:
-                self._connect.moved(each, self._secure.resumed(session))
-        return True
+        if moved is None:
+            return None
+        peer = self._secure.resumed(session)
+        self._connect.moved(moved, peer)
+        return peer
 
     async def _still_good(self, session: Session) -> bool:
         """Whether a device with that credential would get a session now (gateway rule 1.5)."""

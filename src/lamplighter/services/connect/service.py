@@ -97,6 +97,8 @@ class Connect:
         self.subscriptions = Subscriptions(database, clock, ids, self.commands, self._latest)
         self.key_deleted: Callable[[str], None] = lambda endpoint_name: None
         """Told of each deleted pre-shared key: sessions by it are to end, whatever is registered through them."""
+        self.device_wanted: Callable[[str, str], None] = lambda account_id, device_id: None
+        """Told of each device that something waits for and that is not here: its session may be stored."""
         self._database = database
         self._clock = clock
         self._bus = bus
@@ -188,6 +190,11 @@ class Connect:
         self._moved(moved.change)
         self._attach(moved.change.after, peer, anew=False, observed=moved.observed)
         self._attach_behind(peer, moved.behind)
+
+    async def credential_of_listening(self, account_id: str, device_id: str) -> str | None:
+        """What a registered device proved itself with; None for one that sleeps between its contacts, or is not there."""
+        row = await store.registration(self._database, account_id, device_id)
+        return row["credential"] if row is not None and not row["queue_mode"] else None
 
     def contacted(self, peer: Peer) -> None:
         """The answer to a Register or Update has left: what waits for the device can follow."""
@@ -396,6 +403,8 @@ class Connect:
             await self._bus.request(f"lwm2m.{process}", msgspec.json.encode(order), TELL_TIMEOUT)
         except (NoResponder, RequestFailed, TimeoutError) as error:
             log.info("process %s was not told to %s: %r", process, order.do, error)
+            if order.do == "work" and isinstance(error, NoResponder):
+                self._do(order)  # it has ended, and its devices are whose process they speak to, or this one's
 
     async def _serve(self, data: bytes) -> bytes:
         self._do(msgspec.json.decode(data, type=Order))
@@ -405,6 +414,8 @@ class Connect:
         key = (order.account_id, order.device_id)
         device = self._devices.get(key)
         if device is None:
+            if order.do == "work":
+                self.device_wanted(*key)
             return
         match order.do:
             case "work":

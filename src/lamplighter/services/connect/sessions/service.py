@@ -132,6 +132,10 @@ class DeviceSessions:
         held = self._held.get(session)
         return held.id if held is not None else ""
 
+    def is_held(self, session_id: str) -> bool:
+        """Whether the session of that name is in this process's memory."""
+        return session_id in self._by_id
+
     async def note(self, tx: Transaction, session: Session) -> None:
         """To be called in the transaction of every effect that a record of the session has.
 
