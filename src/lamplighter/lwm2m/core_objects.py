@@ -76,7 +76,7 @@ TABLE = """
   20 Battery Status | R | I
   21 Memory Total | R | I | | KiB
   22 ExtDevInfo | R | L | *
-4 Connectivity Monitoring | 1.2 |
+4 Connectivity Monitoring | 1.3 |
   0 Network Bearer | R | I | !
   1 Available Network Bearer | R | I | *!
   2 Radio Signal Strength | R | I | ! | dBm
@@ -90,6 +90,7 @@ TABLE = """
   10 SMCC | R | I
   11 SignalSNR | R | I | | dB
   12 LAC | R | I
+  13 Coverage Enhancement Level | R | I
 5 Firmware Update | 1.1 |
   0 Package | W | O | !
   1 Package URI | RW | S | !
@@ -100,6 +101,11 @@ TABLE = """
   7 PkgVersion | R | S
   8 Firmware Update Protocol Support | R | I | *
   9 Firmware Update Delivery Method | R | I | !
+  10 Cancel | E | -
+  11 Severity | RW | I
+  12 Last State Change Time | R | T
+  13 Maximum Defer Period | RW | U | | s
+  14 Automatic Upgrade at Download | RW | B
 6 Location | 1.0 |
   0 Latitude | R | F | ! | lat
   1 Longitude | R | F | ! | lon
@@ -118,6 +124,13 @@ TABLE = """
   6 Start | E | - | !
   7 Stop | E | - | !
   8 Collection Period | RW | I | | s
+8 Lock and Wipe | 1.0 |
+  0 State | RW | I | !
+  1 Lock target | W | S | *!
+  2 Wipe item | R | S | *
+  3 Wipe | E | - | !
+  4 Wipe target | W | S | *!
+  5 Lock or Wipe Operation Result | R | I | !
 9 LwM2M Software Management | 1.0 | *
   0 PkgName | R | S | !
   1 PkgVersion | R | S | !
@@ -135,6 +148,9 @@ TABLE = """
   13 Package Settings | RW | L
   14 User Name | W | S
   15 Password | W | S
+  16 Status Reason | R | S
+  17 Software Component Link | R | L | *
+  18 Software Component tree length | R | I
 14 LwM2M Software Component | 1.0 | *
   0 Component Identity | R | S
   1 Component Pack | R | O
@@ -142,10 +158,26 @@ TABLE = """
   3 Activate | E | -
   4 Deactivate | E | -
   5 Activation State | R | B
+21 LwM2M OSCORE | 2.0 | *
+  0 OSCORE Master Secret | - | O | !
+  1 OSCORE Sender ID | - | O | !
+  2 OSCORE Recipient ID | - | O | !
+  3 OSCORE AEAD Algorithm | - | I
+  4 OSCORE HMAC Algorithm | - | I
+  5 OSCORE Master Salt | - | O
+  6 OSCORE ID Context | - | O
+25 LwM2M Gateway | 2.0 | *
+  0 Device ID | R | S | !
+  1 Prefix | R | S | !
+  3 IoT Device Objects | R | C | !
 10252 Manifest Update | 1.0 |
   1 Package | WE | O
   2 State | R | I
   3 Update Result | R | I
+  4 Customer Update Result | R | I
+  5 PkgName | R | S
+  6 PkgVersion | R | I
+  9 Update | E | -
 10255 Device Metadata | 1.0 |
   0 Protocol Supported | R | I
   3 Vendor | R | O

@@ -1,6 +1,7 @@
 """Object definitions: what each resource is called, what may be done with it, what type its value has.
 
-The definitions themselves are tables in ``core_objects`` and ``ipso_objects``, one line a resource.
+The definitions themselves are tables, one line a resource: ``core_objects`` and ``ipso_objects`` by hand, and
+``registry_objects`` made from a public list, which knows less.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ class Type(Enum):
     OBJECT_LINK = "L"
     CORE_LINK = "C"
     NONE = "-"  # executable
+    UNKNOWN = "?"  # known by name only
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,9 @@ class ObjectDefinition:
 
     @cached_property
     def types(self) -> dict[int, Type]:
-        """The types of its resources by their ids, without the executable ones."""
-        return {number: each.type for number, each in self.resources.items() if each.type is not Type.NONE}
+        """The types of its resources by their ids, without those that have none or are known by name only."""
+        without = (Type.NONE, Type.UNKNOWN)
+        return {number: each.type for number, each in self.resources.items() if each.type not in without}
 
 
 Definitions = Mapping[int, ObjectDefinition]
@@ -106,14 +109,22 @@ def parse_table(table: str) -> dict[int, ObjectDefinition]:
 
 @cache
 def definitions() -> dict[int, ObjectDefinition]:
-    """All objects known here, by id."""
+    """The objects written by hand, with all their details, by id."""
     return parse_table(core_objects.TABLE) | parse_table(ipso_objects.TABLE)
+
+
+@cache
+def registered_definitions() -> dict[int, ObjectDefinition]:
+    """The others of the OMA registry: what may be done with their resources is not known. Read at first need."""
+    from lamplighter.lwm2m import registry_objects
+
+    return parse_table(registry_objects.TABLE)
 
 
 def definition_of(object_id: int, own: Definitions | None = None) -> ObjectDefinition | None:
     """The definition of an object: the owner's before ours; None when it is not known."""
     found = own.get(object_id) if own else None
-    return definitions().get(object_id) if found is None else found
+    return found or definitions().get(object_id) or registered_definitions().get(object_id)
 
 
 def types_of(object_id: int, own: Definitions | None = None) -> dict[int, Type]:

@@ -140,7 +140,6 @@ _READ: dict[Type, Callable[[bytes], Value]] = {
     Type.BOOLEAN: _read_boolean,
     Type.OBJECT_LINK: _read_link,
     Type.OPAQUE: bytes,
-    Type.NONE: bytes,
 }
 
 
