@@ -6,6 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
+from lamplighter.coap.framing import Framing
+
 
 class DatagramCore(Protocol):
     """A protocol over datagrams without I/O. ``peer`` is an address, or a session where there is security below."""
@@ -19,6 +21,16 @@ class DatagramCore(Protocol):
     def get_timer(self) -> float | None: ...
 
     def next_event(self) -> Any | None: ...
+
+
+class StreamCore(DatagramCore, Protocol):
+    """The same over streams: ``receive_datagram`` takes what was read, ``datagrams_to_send`` gives what to write."""
+
+    def connected(self, peer: Any, now: float, *, records: bool, framing: Framing | None = None) -> None: ...
+
+    def framing_of(self, peer: Any) -> Framing | None: ...
+
+    def streams_to_close(self) -> Sequence[tuple[Any, str]]: ...
 
 
 def hand_on(loop: asyncio.AbstractEventLoop, event: Any, handler: Callable[[Any], None]) -> None:

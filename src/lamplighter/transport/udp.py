@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from .core import DatagramCore, hand_on
 from .datagram_socket import DatagramSocket, bind, connect
+from .refusal_log import RefusalLog
 from .timer import Timer
+
+log = logging.getLogger(__name__)
 
 
 class UdpTransport:
@@ -22,6 +26,7 @@ class UdpTransport:
         self._on_event = on_event
         self._loop = asyncio.get_running_loop()
         self._timer = Timer(self._loop, self._tick)
+        self._refusals = RefusalLog(core, log)
         self._socket: DatagramSocket | None = None
 
     def open(self, host: str, port: int) -> None:
@@ -58,6 +63,7 @@ class UdpTransport:
             for data, peer in datagrams:
                 self.socket.send(data, peer)
         self._timer.set(core.get_timer())
+        self._refusals.look(self._loop.time())
 
     def _receive(self, data: bytes, address: Any) -> None:
         self.core.receive_datagram(data, address, self._loop.time())
