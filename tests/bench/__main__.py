@@ -19,6 +19,7 @@ AREAS = {
     "notification": "from a device's datagram to a WebSocket channel, stored between; peer ThingsBoard's published figure",
     "rest": "get, list, create through the whole server; peer bare ASGI",
     "errors": "the same calls ending in an error; peer their success",
+    "restart_sessions": "a start with 100,000 stored sessions, to the first answered record",
     "start": "the second start of serve, to the first answer",
     "directory": "ten lists of many devices on both databases (only when named)",
 }
@@ -58,7 +59,7 @@ def table(rows: list[Row]) -> str:
 
 
 def main() -> int:
-    described = "\n".join(f"  {name:10} {text}" for name, text in AREAS.items())
+    described = "\n".join(f"  {name:16} {text}" for name, text in AREAS.items())
     parser = argparse.ArgumentParser(
         prog="./dev bench", description=__doc__, epilog=described, formatter_class=argparse.RawDescriptionHelpFormatter
     )
