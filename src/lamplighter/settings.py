@@ -87,8 +87,8 @@ class Access(_Section, frozen=True):
     country_database: Annotated[str, About("MaxMind-format file that maps addresses to countries.")] = ""
     session_idle: Annotated[float, About("Idle time after which a user token ends.", "seconds")] = 30 * 60.0
     credential_cache: Annotated[
-        float, About("How long a process trusts a credential it has checked; revocations arrive sooner.", "seconds")
-    ] = 1.0
+        float, About("How long a process trusts a credential whose revocation it has not heard of.", "seconds")
+    ] = 0.4
     login_failures: Annotated[int, About("Wrong passwords in a row before answers slow down.")] = 5
     quota_tier_0: Annotated[int, About("Operations a free account may make in a calendar month.")] = 100_000_000
     quota_tier_1: Annotated[
@@ -129,11 +129,16 @@ class Coap(_Section, frozen=True):
         str, About("The account that devices without security belong to; empty: the root account.")
     ] = ""
     host: Annotated[str, About("Address the device ports listen on; empty for all.")] = ""
-    port: Annotated[int, About("UDP port of coap:// for LwM2M, open only when coap.insecure is true.")] = 5683
+    port: Annotated[int, About("UDP and TCP port of coap:// for LwM2M, open only when coap.insecure is true.")] = 5683
+    tcp: Annotated[bool, About("Serve devices over TCP too, on the same ports: TLS for coaps://.")] = True
+    tcp_connections: Annotated[
+        int, About("Connections over TCP that one port may have open; one with TLS takes 38 KB.")
+    ] = 50_000
+    tcp_idle: Annotated[float, About("How long a connection over TCP may be silent.", "seconds")] = 86_400.0
 
 
 class Lwm2m(_Section, frozen=True):
-    port: Annotated[int, About("UDP port of coaps:// for LwM2M.")] = 5684
+    port: Annotated[int, About("UDP and TCP port of coaps:// for LwM2M.")] = 5684
     lifetime_max: Annotated[float, About("Longest registration lifetime granted.", "seconds")] = 72 * 3600.0
     expiry_grace: Annotated[float, About("How long after its lifetime a registration still counts.", "seconds")] = 10.0
     command_queue: Annotated[int, About("Commands that may wait for one device.")] = 20

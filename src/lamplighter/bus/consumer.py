@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from lamplighter.bus.bus import Subscription
 from lamplighter.bus.event import Recorded
-from lamplighter.bus.log import START, EventLog
+from lamplighter.bus.log import LOOK, START, EventLog
 from lamplighter.errors.storage import DatabaseUnavailable
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,7 @@ class Consumer:
         handler: Handler,
         *,
         batch: int = 200,
-        poll: float = 1.0,
+        poll: float = LOOK,
         from_end: bool = False,
     ) -> None:
         self._log = events

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 import sqlalchemy as sa
@@ -27,6 +28,9 @@ START = "0.0"
 """The position before everything."""
 APPENDED = "events.appended"
 """The subject on the bus that says: look at the log."""
+LOOK: Final = 0.4
+"""Seconds between two looks of whoever waits for word of the bus: it may be lost, and what was revoked must end everywhere
+within a second."""
 PRUNED_TOGETHER = 1000
 """Rows that one transaction deletes at most."""
 

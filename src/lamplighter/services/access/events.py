@@ -31,6 +31,10 @@ KINDS: Final[dict[str, str]] = {
     "ApiKeyDeleted": "An API key was deleted: its channels and subscriptions end.",
 }
 
+REVOKING: Final = frozenset(kind for kind in KINDS if not kind.endswith(("Created", "LoggedIn")))
+"""After these a credential of the account may be void, or worth less. Whoever follows the log hears of them although the
+word of the bus was lost."""
+
 
 def happened(kind: str, account_id: str, subject_id: str, time: int) -> Event:
     """An event of this service. ``time`` is in microseconds UTC."""

@@ -10,6 +10,7 @@ import structlog
 
 from lamplighter.bus.log import EventLog
 from lamplighter.errors import Error
+from lamplighter.services.access.events import REVOKING
 from lamplighter.services.channels.place import Place
 from lamplighter.services.channels.tail import Tail
 
@@ -26,15 +27,22 @@ class Follower:
     Every process may run one: they share a cursor that never goes back, and each of them does all that comes after it.
 
     :param end_subject: is told account and subject, more than once maybe
+    :param revoked: is told an account some of whose credentials may be void, more than once maybe
     :param look: seconds between two commits
     """
 
     def __init__(
-        self, events: EventLog, tail: Tail, end_subject: Callable[[str, str], Awaitable[None]], look: float
+        self,
+        events: EventLog,
+        tail: Tail,
+        end_subject: Callable[[str, str], Awaitable[None]],
+        revoked: Callable[[str], None],
+        look: float,
     ) -> None:
         self._log = events
         self._tail = tail
         self._end_subject = end_subject
+        self._revoked = revoked
         self._look = look
         self._task: asyncio.Task[None] | None = None
         self._stopped = False
@@ -79,4 +87,6 @@ class Follower:
         for event in (recorded.event for recorded in page.events):
             if event.kind in ENDINGS and isinstance(subject_id := event.data.get("id"), str):
                 await self._end_subject(event.account_id, subject_id)
+        for account_id in {recorded.event.account_id for recorded in page.events if recorded.event.kind in REVOKING}:
+            self._revoked(account_id)
         return page.end

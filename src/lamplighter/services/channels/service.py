@@ -10,7 +10,7 @@ import structlog
 
 from lamplighter.api.caller import Authenticator, Caller
 from lamplighter.bus.bus import Bus, NoResponder, RequestFailed, Subscription
-from lamplighter.bus.log import EventLog
+from lamplighter.bus.log import LOOK, EventLog
 from lamplighter.clock import Clock
 from lamplighter.errors import Error, channels, requests
 from lamplighter.ids import Ids
@@ -65,7 +65,7 @@ class Channels:
         event_log: EventLog,
         authenticator: Authenticator,
         *,
-        look: float = 1.0,
+        look: float = LOOK,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -77,7 +77,7 @@ class Channels:
         self._store = Store(database)
         self._tail = Tail(event_log, look)
         self._queue = Queue(self._store, self._tail, self._settings.results_kept)
-        self._follower = Follower(event_log, self._tail, self.end_subject, look)
+        self._follower = Follower(event_log, self._tail, self.end_subject, self._tell_revoked, look)
         self._subscriptions: list[Subscription] = []
         self._open: dict[tuple[str, str], set[Connection | Poll]] = {}
         self._handshakes: set[str] = set()
@@ -280,6 +280,10 @@ class Channels:
         account_id, _, subject_id = message.decode().partition("/")
         for each in self._open.get((account_id, subject_id), ()):
             each.look()
+
+    def _tell_revoked(self, account_id: str) -> None:
+        """The log says so: the word of the bus, which this process can tell itself in any case, may have been lost."""
+        self._bus.publish(REVOKED, account_id.encode())
 
     def _revoked(self, message: bytes) -> None:
         """A key of the account may be void: sockets check theirs, and polls come back with theirs."""

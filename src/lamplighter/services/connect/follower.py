@@ -10,15 +10,15 @@ from typing import Final
 
 from lamplighter.bus.bus import Subscription
 from lamplighter.bus.event import Event
-from lamplighter.bus.log import EventLog
+from lamplighter.bus.log import LOOK, EventLog
 from lamplighter.errors import Error
 
 log = logging.getLogger(__name__)
 
 CURSOR: Final = "connect"
 BATCH = 200
-LOOK = 1.0
-"""Seconds between two looks at a silent log, after a failure, and between two commits of the cursor."""
+COMMIT = 1.0
+"""Seconds between two commits of the cursor."""
 
 
 class Follower:
@@ -58,14 +58,14 @@ class Follower:
 
     async def _follow(self, position: str) -> None:
         committed, loop = position, asyncio.get_running_loop()
-        due = loop.time() + LOOK
+        due = loop.time() + COMMIT
         while True:
             self._more.clear()
             try:
                 moved = await self._step(position)
                 if moved != committed and loop.time() >= due:
                     await self._log.commit(CURSOR, moved)
-                    committed, due = moved, loop.time() + LOOK
+                    committed, due = moved, loop.time() + COMMIT
                 if moved != position:
                     position = moved
                     continue

@@ -8,6 +8,7 @@ import msgspec
 import structlog
 
 from lamplighter.bus.bus import Bus, Subscription
+from lamplighter.bus.log import LOOK
 from lamplighter.errors import Error, requests
 from lamplighter.services.support import store
 from lamplighter.storage.database import Database
@@ -16,8 +17,6 @@ log = structlog.get_logger("lamplighter.support")
 
 SWITCH = "maintenance"
 SUBJECT = "support.maintenance"
-POLL = 1.0
-"""Seconds after which a change is seen even if no message told of it."""
 RETRY_AFTER = 30.0
 
 
@@ -67,7 +66,7 @@ class Gate:
     async def _follow(self) -> None:
         while True:
             try:
-                await asyncio.wait_for(self._wake.wait(), POLL)
+                await asyncio.wait_for(self._wake.wait(), LOOK)
             except TimeoutError:
                 pass
             self._wake.clear()
