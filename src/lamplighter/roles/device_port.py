@@ -16,7 +16,7 @@ from typing import Any
 import structlog
 
 from lamplighter.coap import numbers
-from lamplighter.coap.endpoint import Endpoint, TooManyRequests
+from lamplighter.coap.endpoint import MAX_MESSAGE, Endpoint, TooManyRequests
 from lamplighter.coap.events import (
     NotificationReceived,
     RequestFailed,
@@ -29,6 +29,8 @@ from lamplighter.coap.exchange import Exchange, Failure
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, Option
 from lamplighter.coap.parameters import Parameters
+from lamplighter.coap.tcp import StreamEndpoint
+from lamplighter.dtls.halfopen import network_of
 from lamplighter.errors import Error
 from lamplighter.lwm2m import management
 from lamplighter.lwm2m.registration import BINDINGS_1_0, Registration
@@ -42,6 +44,7 @@ from lamplighter.lwm2m.server import (
     UpdateRequested,
 )
 from lamplighter.roles.pace import RegistrationPace
+from lamplighter.services.connect.peer import ConnectionBroken
 from lamplighter.services.connect.service import AnswerTooLarge, Connect, Identity, NoAnswer, PeerGone, SessionLost
 from lamplighter.services.connect.sessions.service import DeviceSessions
 from lamplighter.storage.database import Transaction
@@ -54,6 +57,8 @@ LATER = 30
 """Seconds after which a device that was not served shall try again."""
 PARAMETERS = Parameters(max_retransmit=5)
 """Waits of 2, 4, 8, 16, 32 and 64 seconds: a delivery takes over two minutes to fail (contract: device requests)."""
+STREAM_PARAMETERS = Parameters(ack_timeout=126, ack_random_factor=1, max_retransmit=0)
+"""Over a stream nothing is sent twice, and a delivery takes as long to fail."""
 
 Question = RegisterRequested | UpdateRequested | DeregisterRequested | SendRequested
 
@@ -103,6 +108,7 @@ class DevicePort:
 
     :param identity_of: who is behind a peer of the endpoint
     :param end_session: ends the session below; None where there is none
+    :param streams: whether devices come over TCP or TLS
     :param stored: keeps the sessions below, where they can be kept
     :param lose: lets go of a session that is another process's now
     """
@@ -114,11 +120,20 @@ class DevicePort:
         *,
         end_session: Callable[[Any], None] | None = None,
         on_answer: Callable[[Any], None] = lambda peer: None,
+        streams: bool = False,
         stored: DeviceSessions | None = None,
         lose: Callable[[Any], None] = lambda peer: None,
     ) -> None:
-        first_token = stored.first_token if stored is not None else None
-        self.endpoint = Endpoint(Random(secrets.randbits(64)), PARAMETERS, first_token=first_token)
+        random = Random(secrets.randbits(64))
+        self.endpoint: Endpoint
+        if streams:
+            self.endpoint = StreamEndpoint(random, STREAM_PARAMETERS)
+        elif end_session is None:
+            self.endpoint = Endpoint(random, PARAMETERS, verified=False, network_of=network_of)
+        else:
+            first_token = stored.first_token if stored is not None else None
+            self.endpoint = Endpoint(random, PARAMETERS, first_token=first_token, max_message=_largest)
+        self._gone = ConnectionBroken if streams else PeerGone
         self.stored = stored
         self.flush: Callable[[], None] = lambda: None
         self._server = Lwm2mServer(self.endpoint)
@@ -153,8 +168,10 @@ class DevicePort:
                 self._settle(exchange, NoAnswer())
             case RequestReset(exchange):
                 self._settle(exchange, PeerGone())
+            case RequestFailed(exchange, Failure.FORGOTTEN):
+                self._settle(exchange, self._gone())
             case RequestFailed(exchange, reason):
-                self._settle(exchange, _FAILURES.get(reason, NoAnswer)())
+                self._settle(exchange, AnswerTooLarge() if reason is Failure.BODY_TOO_LARGE else NoAnswer())
 
     def resumed(self, key: Hashable) -> DevicePeer:
         """A session below was loaded: the device behind it is known before its first message is."""
@@ -326,7 +343,6 @@ def _version_spoken(message: Message) -> str:
     return "1.0" if all(binding in BINDINGS_1_0 for binding in bindings) else "1.1"
 
 
-_FAILURES: dict[Failure, type[NoAnswer]] = {
-    Failure.FORGOTTEN: PeerGone,
-    Failure.BODY_TOO_LARGE: AnswerTooLarge,
-}
+def _largest(peer: Any) -> int:
+    """Bytes of the largest message that a session takes: a device may have agreed on short records (gateway rule 2.5)."""
+    return getattr(peer, "max_message_size", MAX_MESSAGE)

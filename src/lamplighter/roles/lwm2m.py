@@ -32,6 +32,7 @@ from lamplighter.dtls import (
 from lamplighter.errors import Error
 from lamplighter.ids import is_id
 from lamplighter.roles.device_port import DevicePeer, DevicePort
+from lamplighter.roles.stream_port import StreamPort
 from lamplighter.services.certificates.service import Authority
 from lamplighter.services.connect.service import Connect, Identity, Moved, Proof, parse_identity
 from lamplighter.services.connect.sessions.service import DeviceSessions, Stored, text_of
@@ -73,6 +74,10 @@ class Lwm2mRole:
         """Of coaps, as bound."""
         self.plain_port = 0
         """Of coap, as bound; 0: it is closed."""
+        self.tls_port = 0
+        """Of coaps over TCP, as bound; 0: it is closed."""
+        self.tcp_port = 0
+        """Of coap over TCP, as bound; 0: it is closed."""
         self._settings = settings
         self._clock = clock
         self._bus = bus
@@ -88,6 +93,7 @@ class Lwm2mRole:
         self._tasks: set[asyncio.Task[None]] = set()
         self._transports: list[DtlsTransport | UdpTransport] = []
         self._ports: list[DevicePort] = []
+        self._streams: list[StreamPort] = []
 
     async def start(self) -> None:
         """Start the connect service and open the ports. Raises CannotBind, DatabaseUnavailable."""
@@ -98,9 +104,11 @@ class Lwm2mRole:
         await self._connect.start()
         self._revoked = await self._bus.subscribe(REVOKED, self._on_revoked)
         try:
-            self._open_secure()
+            config = self._open_secure()
             if self._settings.coap.insecure:
                 self._open_plain()
+            if self._settings.coap.tcp:
+                await self._open_streams(config)
         except BaseException:
             await self.close()
             raise
@@ -114,6 +122,8 @@ class Lwm2mRole:
             transport.close()
         for port in self._ports:
             await port.close()
+        for stream in self._streams:
+            await stream.close()
         if self._revoked is not None:
             await self._revoked.cancel()
         for task in self._tasks:
@@ -124,7 +134,7 @@ class Lwm2mRole:
 
     # The ports
 
-    def _open_secure(self) -> None:
+    def _open_secure(self) -> ServerConfig:
         settings, lwm2m = self._settings, self._authority.lwm2m
         config = ServerConfig(
             wall_time=lambda: self._clock.now() / MICROSECONDS,
@@ -158,6 +168,7 @@ class Lwm2mRole:
         self._dtls.open(settings.coap.host, settings.lwm2m.port)
         self._serve(port, self._dtls)
         self.port = self._dtls.socket.address[1]
+        return config
 
     def _open_plain(self) -> None:
         if not self._insecure.account_id:
@@ -168,6 +179,23 @@ class Lwm2mRole:
         self._serve(port, transport)
         self.plain_port = transport.socket.address[1]
         log.warning("coap without security is open", port=self.plain_port, account_id=self._insecure.account_id)
+
+    async def _open_streams(self, config: ServerConfig) -> None:
+        settings = self._settings
+        tls = StreamPort(settings, lambda end: DevicePort(self._connect, _identity_in, end_session=end, streams=True))
+        self._streams.append(tls)
+        await tls.open_tls(
+            config, settings.lwm2m.port, psk_key=self._psk_key, check_certificate=self._check_certificate
+        )
+        self.tls_port = tls.number
+        if settings.coap.insecure:
+            identity = self._insecure
+            tcp = StreamPort(
+                settings, lambda end: DevicePort(self._connect, lambda peer: identity, end_session=end, streams=True)
+            )
+            self._streams.append(tcp)
+            await tcp.open_plain(settings.coap.port)
+            self.tcp_port = tcp.number
 
     def _serve(self, port: DevicePort, transport: DtlsTransport | UdpTransport) -> None:
         port.flush = transport.flush
@@ -235,6 +263,8 @@ class Lwm2mRole:
     def _on_revoked(self, identity: bytes) -> None:
         for session in list(self._by_key.get(identity, ())):
             self._secure.close_session(session)
+        for stream in self._streams:
+            stream.revoke(identity)
 
     # Sessions that are stored
 

@@ -22,6 +22,13 @@ class PeerGone(NoAnswer):
     error = "NOT_CONNECTED"
 
 
+class ConnectionBroken(PeerGone):
+    """The TCP or TLS connection broke while the answer was awaited."""
+
+    status = 502
+    error = None
+
+
 class SessionLost(Exception):
     """Another process has the session now, or what it rests on is gone: what came through it has no effect here."""
 
