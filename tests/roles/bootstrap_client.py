@@ -56,6 +56,9 @@ class BootstrapClient(Device):
 class VendorClient(BootstrapClient):
     """Wire facts 2.2 and 2.3: whole objects in TLV at object paths, and every resource that its mode needs."""
 
+    has_key = False
+    """Whether it kept one of its own from an enrolment that came to nothing: then it takes no mode that says to make one."""
+
     def _written(self, message: Message, path: str) -> Message:
         if message.code == Code.DELETE:
             return Message(Code.DELETED if path in ("/0", "/1") else Code.BAD_REQUEST)
@@ -67,6 +70,8 @@ class VendorClient(BootstrapClient):
         for each, value in decode(message.content_format, message.payload, Path(int(path[1:]))):
             assert each.instance == 0 and each.resource is not None
             kept[each.resource] = value
+        if path == "/0" and self.has_key and self.security.get(2) == 4:
+            return Message(Code.BAD_REQUEST)
         return Message(Code.CHANGED)
 
     def _finish(self, message: Message) -> Message:

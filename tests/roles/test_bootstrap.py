@@ -105,6 +105,22 @@ async def test_an_enrolment_that_cannot_be_used_fails_the_bootstrap(serving: Boo
     assert again.code == Code.FORBIDDEN
 
 
+async def test_a_device_that_kept_a_key_it_could_not_enrol_is_given_one(serving: BootstrapServing) -> None:
+    developer = await serving.developer()
+    name = _name(developer.developer_certificate)
+    client = await serving.vendor_client(developer)
+    await client.bootstrap(endpoint_name=name, **VENDOR)
+    await finished(client)
+    assert (await client.send_request(b"\x30\x00 no request")).code == Code.BAD_REQUEST
+    client.has_key = True
+    await client.bootstrap(endpoint_name=name, **VENDOR)
+    await finished(client)
+    assert client.security[2] == 2 and client.security[5]
+    await serving.in_state(name, "bootstrapped")
+    device = await serving.at_lwm2m(client)
+    assert (await device.register(name, **VENDOR)).code == Code.CREATED
+
+
 async def test_an_enrolment_with_a_key_of_another_curve_is_refused(serving: BootstrapServing) -> None:
     developer = await serving.developer()
     client = await serving.vendor_client(developer)

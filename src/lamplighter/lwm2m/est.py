@@ -14,6 +14,9 @@ PKCS7_CERTS_ONLY = 281
 """Content format ``application/pkcs7-mime;smime-type=certs-only`` (RFC 9148 section 8.1)."""
 #: Bytes of a certification request; an ordinary one has about 320.
 LONGEST_REQUEST = 4096
+#: The algorithm ecdsa-with-SHA256 with the NULL that mbed TLS 2 writes after its name, and as RFC 5758 section 3.2 has it.
+_ALGORITHM_WITH_NULL = bytes.fromhex("300c06082a8648ce3d0403020500")
+_ALGORITHM = bytes.fromhex("300a06082a8648ce3d040302")
 
 
 def vendor_chain(certificates: Sequence[bytes]) -> bytes:
@@ -22,3 +25,18 @@ def vendor_chain(certificates: Sequence[bytes]) -> bytes:
     for certificate in certificates:
         parts += [len(certificate).to_bytes(2, "big"), certificate]
     return b"".join(parts)
+
+
+def strict_request(request: bytes) -> bytes:
+    """The request (DER) without the NULL that mbed TLS 2 writes after the algorithm of its signature.
+
+    RFC 5758 forbids it and strict readers refuse it; the signature does not cover it. Other requests come back unchanged.
+    """
+    signed, found, signature = request.rpartition(_ALGORITHM_WITH_NULL)
+    if not found or len(signed) < 2:
+        return request
+    header = 2 + (signed[1] & 0x7F if signed[1] & 0x80 else 0)
+    body = signed[header:] + _ALGORITHM + signature
+    size = len(body).to_bytes(2, "big").lstrip(b"\0")
+    length = size if len(body) < 0x80 else bytes((0x80 | len(size),)) + size
+    return signed[:1] + length + body

@@ -271,7 +271,7 @@ class BootstrapPort:
         if running.grant is None:
             return
         try:
-            await self._bootstrap.fail(running.grant, reason)
+            await self._bootstrap.fail(running.presented, running.grant, reason)
         except Error as error:
             log.warning("a failed bootstrap could not be written down", why=str(error))
 

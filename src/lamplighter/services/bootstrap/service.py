@@ -24,7 +24,7 @@ from lamplighter.errors import bootstrap as errors
 from lamplighter.errors import connect, credentials
 from lamplighter.ids import is_id
 from lamplighter.lwm2m.bootstrap import BootstrapRequest, SecurityMode, ServerAccount
-from lamplighter.lwm2m.est import LONGEST_REQUEST, vendor_chain
+from lamplighter.lwm2m.est import LONGEST_REQUEST, strict_request, vendor_chain
 from lamplighter.services.bootstrap import store
 from lamplighter.services.bootstrap.model import Grant, Kind, Presented
 from lamplighter.services.certificates.service import Authority
@@ -39,6 +39,8 @@ DEVICES_OF_CERTIFICATE = 100
 LONGEST_NAME = 64
 #: Of the vendor's client, since when it fetches its certificate by itself.
 EST_SINCE = 4
+NOT_ENROLLED_REMEMBERED = 10_000
+"""Credentials."""
 
 
 class _Device(NamedTuple):
@@ -66,6 +68,8 @@ class Bootstrap:
         self._credentials = credentials
         self._authority = authority
         self._tier_of = tier_of
+        self._not_enrolled: dict[str, None] = {}
+        """Credentials whose last bootstrap should have ended in an enrolment and did not, the longest ago first."""
 
     # Who it is
 
@@ -109,11 +113,16 @@ class Bootstrap:
 
     async def finish(self, presented: Presented, grant: Grant) -> None:
         """The device has everything. Raises DeviceNotFound when it was deleted meanwhile."""
+        self._not_enrolled.pop(presented.credential, None)
         async with self._database.transaction() as tx:
             await self._directory.bootstrapped(tx, grant.account_id, grant.device_id, self._facts(presented, grant))
 
-    async def fail(self, grant: Grant, reason: str) -> None:
+    async def fail(self, presented: Presented, grant: Grant, reason: str) -> None:
         """The bootstrap was not finished. Raises DeviceNotFound when the device was deleted meanwhile."""
+        if grant.account.mode is SecurityMode.EST:
+            self._not_enrolled[presented.credential] = None
+            if len(self._not_enrolled) > NOT_ENROLLED_REMEMBERED:
+                del self._not_enrolled[next(iter(self._not_enrolled))]
         async with self._database.transaction() as tx:
             await self._directory.bootstrap_failed(tx, grant.account_id, grant.device_id, reason)
 
@@ -142,7 +151,9 @@ class Bootstrap:
         if presented.kind is Kind.NOTHING:
             return SecurityMode.NO_SEC
         fetches = self._settings.bootstrap.est and _major(asked.client_version) >= EST_SINCE
-        return SecurityMode.EST if fetches else SecurityMode.CERTIFICATE
+        # The client keeps the key that it made in vain, and while it has one refuses (4.00) to be told to make one.
+        usable = presented.credential not in self._not_enrolled
+        return SecurityMode.EST if fetches and usable else SecurityMode.CERTIFICATE
 
     async def _device(
         self, tx: Transaction, presented: Presented, asked: BootstrapRequest, name: str, tier: str
@@ -283,7 +294,7 @@ def certified_key(device_id: str, request: bytes) -> ec.EllipticCurvePublicKey:
     if len(request) > LONGEST_REQUEST:
         raise invalid(f"it is longer than {LONGEST_REQUEST} bytes")
     try:
-        parsed = x509.load_der_x509_csr(request)
+        parsed = x509.load_der_x509_csr(strict_request(request))
         key = parsed.public_key()
         valid = parsed.is_signature_valid
     except (ValueError, InvalidSignature, TypeError):
