@@ -142,6 +142,7 @@ class Lwm2m(_Section, frozen=True):
     lifetime_max: Annotated[float, About("Longest registration lifetime granted.", "seconds")] = 72 * 3600.0
     expiry_grace: Annotated[float, About("How long after its lifetime a registration still counts.", "seconds")] = 10.0
     command_queue: Annotated[int, About("Commands that may wait for one device.")] = 20
+    object_definitions: Annotated[int, About("LwM2M objects that one account may define.")] = 500
     gateway_devices: Annotated[int, About("Devices that one edge gateway may have behind it.")] = 1000
 
 

@@ -109,3 +109,27 @@ class RegistrationNotFound(family.NotFound):
     cause = "Its lifetime passed, the device was suspended or deleted, or the device remembers another server's answer."
     remedy = "The device registers anew by itself."
     coap = "4.04"
+
+
+class ObjectDefinitionNotFound(family.NotFound):
+    """No LwM2M object of this number is known."""
+
+    message = "There is no definition of the LwM2M object {object_id}."
+    cause = "The number is mistyped, or the object is its maker's own and was not loaded into this account."
+    remedy = "Load the maker's OMA XML with POST /v3/lwm2m-objects."
+
+
+class ObjectDefinitionExists(family.Duplicate):
+    """The account has a definition of this LwM2M object already."""
+
+    message = "The account has a definition of the LwM2M object {object_id} already, version {version}."
+    cause = "An object has one definition in an account, whatever its version."
+    remedy = "Delete the one that is there with DELETE /v3/lwm2m-objects/{object_id}, then load the new one."
+
+
+class ObjectDefinitionLimitReached(family.AccountLimitExceeded):
+    """The account has as many definitions of LwM2M objects as it may have."""
+
+    message = "The account has {used} definitions of LwM2M objects, and lwm2m.object_definitions allows {maximum}."
+    cause = "Every object that was loaded counts; those that the server knows by itself do not."
+    remedy = "Delete definitions that are not needed, or have the limit raised."

@@ -1,12 +1,17 @@
-"""The REST operations of devices' resources, requests to devices, and subscriptions."""
+"""The REST operations of devices' resources, requests to devices, subscriptions, and LwM2M objects."""
 
 from __future__ import annotations
 
+from typing import Any
+
 from lamplighter.api.caller import KEYS
 from lamplighter.api.operation import Answer, Call, Operations
+from lamplighter.api.page import Paging
 from lamplighter.api.parameter import Parameter
 from lamplighter.errors import connect
 from lamplighter.errors.directory import DeviceNotFound
+from lamplighter.lwm2m.object_xml import MAX_SIZE
+from lamplighter.services.connect.definitions import Lwm2mObject, Lwm2mObjectPage
 from lamplighter.services.connect.model import AsyncID, DeviceRequest, Endpoint, Resource
 from lamplighter.services.connect.service import Connect
 
@@ -14,6 +19,7 @@ operations = Operations("Device data - resources")
 
 _REQUESTS = "Device data - requests"
 _SUBSCRIPTIONS = "Device data - subscriptions"
+_OBJECTS = "LwM2M objects"
 _PERMISSION = "connect.use"
 _MALFORMED = "MALFORMED_JSON_CONTENT"
 
@@ -170,3 +176,66 @@ async def add_resource_subscription(service: Connect, call: Call, device_id: str
 async def delete_resource_subscription(service: Connect, call: Call, device_id: str, path: str) -> None:
     """Unsubscribe from a resource; 204 also when there is no subscription."""
     await service.unsubscribe(call.account_id, call.caller.subject_id, device_id, path)
+
+
+# An extension of ours, under the public API's conventions.
+
+
+@operations.add(
+    "GET",
+    "/v3/lwm2m-objects",
+    "getLwm2mObjects",
+    tag=_OBJECTS,
+    permission="devices.read",
+    answer=Lwm2mObjectPage,
+    paging=Paging(opaque_after=True),
+)
+async def get_lwm2m_objects(service: Connect, call: Call) -> dict[str, Any]:
+    """List the LwM2M objects that the account defines."""
+    return await service.definitions.list(call.account_id, call.page)
+
+
+@operations.add(
+    "POST",
+    "/v3/lwm2m-objects",
+    "createLwm2mObject",
+    tag=_OBJECTS,
+    permission="devices.write",
+    status=201,
+    body=bytes,
+    media_types=("application/xml", "text/xml"),
+    max_body=MAX_SIZE,
+    answer=Lwm2mObject,
+    raises=(connect.ObjectDefinitionExists, connect.ObjectDefinitionLimitReached),
+)
+async def create_lwm2m_object(service: Connect, call: Call) -> Lwm2mObject:
+    """Load the definition of an LwM2M object: a maker's OMA XML."""
+    return await service.definitions.create(call.account_id, call.raw_body)
+
+
+@operations.add(
+    "GET",
+    "/v3/lwm2m-objects/{object_id}",
+    "getLwm2mObject",
+    tag=_OBJECTS,
+    permission="devices.read",
+    answer=Lwm2mObject,
+    raises=(connect.ObjectDefinitionNotFound,),
+)
+async def get_lwm2m_object(service: Connect, call: Call, object_id: str) -> Lwm2mObject:
+    """Get the definition of an LwM2M object by its number: the account's own, or what the server knows."""
+    return await service.definitions.retrieve(call.account_id, object_id)
+
+
+@operations.add(
+    "DELETE",
+    "/v3/lwm2m-objects/{object_id}",
+    "deleteLwm2mObject",
+    tag=_OBJECTS,
+    permission="devices.write",
+    status=204,
+    raises=(connect.ObjectDefinitionNotFound,),
+)
+async def delete_lwm2m_object(service: Connect, call: Call, object_id: str) -> None:
+    """Delete the account's definition of an LwM2M object."""
+    await service.definitions.destroy(call.account_id, object_id)

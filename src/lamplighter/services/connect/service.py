@@ -26,6 +26,7 @@ from lamplighter.lwm2m.codecs.value import to_text
 from lamplighter.lwm2m.registration import Registration, RegistrationUpdate, split_links
 from lamplighter.services.connect import store
 from lamplighter.services.connect.commands import Commands
+from lamplighter.services.connect.definitions import OwnDefinitions
 from lamplighter.services.connect.device import AttachedDevice
 from lamplighter.services.connect.follower import Follower
 from lamplighter.services.connect.handlers import Handlers
@@ -93,6 +94,7 @@ class Connect:
         self.process = process
         self.registering = Registering(database, clock, ids, settings, directory, process, tier_of)
         self.commands = Commands(database, clock, ids, settings, directory, process)
+        self.definitions = OwnDefinitions(database, clock, settings)
         self.mediated = Mediated(database, clock, ids, settings, directory, self.registering, tier_of)
         self.subscriptions = Subscriptions(database, clock, ids, self.commands, self._latest)
         self.key_deleted: Callable[[str], None] = lambda endpoint_name: None

@@ -104,3 +104,20 @@ sends = sa.Table(
     sa.Column("sent_at", BigInteger, nullable=False),
     sa.PrimaryKeyConstraint("account_id", "device_id"),
 )
+
+# Objects that owners define, one each of a number.
+lwm2m_objects = sa.Table(
+    "lwm2m_objects",
+    metadata,
+    sa.Column("account_id", Text, nullable=False),
+    sa.Column("object_id", BigInteger, nullable=False),
+    sa.Column("name", Text, nullable=False),
+    sa.Column("version", Text, nullable=False),
+    sa.Column("description", Text, nullable=False),
+    sa.Column("multiple", SmallInteger, nullable=False),
+    sa.Column("mandatory", SmallInteger, nullable=False),
+    # JSON: the members of each resource in their order.
+    sa.Column("resources", Text, nullable=False),
+    sa.Column("created_at", BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("account_id", "object_id"),
+)
