@@ -145,6 +145,22 @@ async def test_a_body_that_never_ends_is_cut(running: Running) -> None:
     assert (status, body["type"]) == (400, "bad_request")
 
 
+async def test_half_a_request_is_cut_as_early_after_a_long_upload(running: Running) -> None:
+    long = " " * 1_000_000
+    reader, writer = await running.connect()
+    upload = request("POST", "/v3/lamps", f"Content-Length: {len(long)}", body=long, close=False)
+    writer.write(upload)
+    await asyncio.wait_for(reader.readuntil(b"request_id"), 10)
+    writer.write(b"GET /v3/lamps HTTP/1.1\r\n")
+    assert b"400 Bad Request" in await asyncio.wait_for(reader.read(), 10)
+    writer.close()
+
+
+async def test_a_head_over_the_limit_behind_another_request_is_431(running: Running) -> None:
+    sent = request(close=False) + request("GET", "/v3/lamps", *[f"X-{number}: " + "a" * 7000 for number in range(10)])
+    assert b"HTTP/1.1 431 " in await running.exchange(sent)
+
+
 async def test_pipelined_requests_are_answered_in_order(running: Running) -> None:
     sent = (
         request("GET", "/v3/lamps/a", close=False)

@@ -35,7 +35,12 @@ class HttpConnection(HttpToolsProtocol):
         super().__init__(config=config, server_state=state, app_state={})
         self._refuse = refuse
         self._timeout = timeout
-        self._deadline: asyncio.TimerHandle | None = None
+        self._deadline: float | None = None
+        """When the request under way must have come, in the loop's seconds."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._chunk = 0
+        self._before = 0
+        """Bytes that came with the end of the last request: part of the next head may be among them."""
         self._head = 0
         self._in_head = True
         self._refused = False
@@ -46,6 +51,8 @@ class HttpConnection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._disarm()
+        if self._timer is not None:
+            self._timer.cancel()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -55,6 +62,7 @@ class HttpConnection(HttpToolsProtocol):
             if self._deadline is None:
                 self._arm(self._timeout)
             self._head += len(data)
+        self._chunk = len(data)
         super().data_received(data)
         if self._in_head and self._head > HEAD_LIMIT and not self._refused:
             self.refuse(requests.HeadTooLarge(limit=HEAD_LIMIT))
@@ -65,12 +73,11 @@ class HttpConnection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._in_head = False
-        if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > HEAD_LIMIT:
+        if self._before + self._head > HEAD_LIMIT and self._head_size() > HEAD_LIMIT:
             self.refuse(requests.HeadTooLarge(limit=HEAD_LIMIT))
             return
         super().on_headers_complete()
-        length = next((value for name, value in self.headers if name == b"content-length"), b"0")
-        self._disarm()
+        length = dict(self.headers).get(b"content-length", b"0")
         self._arm(self._timeout + (int(length) if length.isdigit() else 0) / SLOWEST)
 
     def on_body(self, body: bytes) -> None:
@@ -80,6 +87,7 @@ class HttpConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         self._disarm()
         self._head = 0
+        self._before = self._chunk
         self._in_head = True
         if not self._refused:
             super().on_message_complete()
@@ -107,13 +115,29 @@ class HttpConnection(HttpToolsProtocol):
             self.cycle.message_event.set()
         self.transport.close()
 
+    def _head_size(self) -> int:
+        return sum(len(name) + len(value) for name, value in self.headers) + len(self.url)
+
     def _arm(self, seconds: float) -> None:
-        self._deadline = self.loop.call_later(seconds, self._too_slow)
+        """Set the deadline. One timer serves all requests of the connection: it looks again when it was too early."""
+        self._deadline = self.loop.time() + seconds
+        if self._timer is not None and self._timer.when() > self._deadline:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = self.loop.call_at(self._deadline, self._look)
 
     def _disarm(self) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-            self._deadline = None
+        self._deadline = None
+
+    def _look(self) -> None:
+        self._timer = None
+        if self._deadline is None:
+            return
+        if self.loop.time() < self._deadline:
+            self._timer = self.loop.call_at(self._deadline, self._look)
+        else:
+            self._too_slow()
 
     def _too_slow(self) -> None:
         if self._head == 0 and self._in_head:  # nothing was ever asked: no answer is owed

@@ -182,18 +182,18 @@ class Api:
             suggestion = f" Did you mean {nearest}?" if nearest else ""
             raise requests.PathUnknown(path=shown(request.raw_path), suggestion=suggestion)
         methods, template, values = found
+        bound = methods.get("GET" if request.method == "HEAD" else request.method)
+        if bound is not None:
+            return bound, values, None
         allowed = ", ".join(sorted({*methods, "OPTIONS", *(("HEAD",) if "GET" in methods else ())}))
         if request.method == "OPTIONS":
             headers = [(b"allow", allowed.encode())]
             headers += self._cors.preflight(request.headers.get(b"origin"), allowed.encode())
             request.headers.pop(b"origin", None)
             return None, values, (204, headers, b"")
-        bound = methods.get("GET" if request.method == "HEAD" else request.method)
-        if bound is None:
-            raise requests.MethodUnknown(
-                path=template, method=shown(request.method), allowed=allowed, headers={"Allow": allowed}
-            )
-        return bound, values, None
+        raise requests.MethodUnknown(
+            path=template, method=shown(request.method), allowed=allowed, headers={"Allow": allowed}
+        )
 
     def _begin(self, request: Request, operation: Operation) -> Call:
         request.operation = operation
