@@ -1,0 +1,150 @@
+"""Devices over TLS and TCP, as they and applications see it."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from lamplighter.coap.framing import Framing
+from lamplighter.coap.numbers import Code
+from lamplighter.settings import Coap, Lwm2m, Settings
+from lamplighter.storage.database import Database
+from lamplighter.transport.tcp_client import ConnectionRefused
+from tests.api.toy import ACCOUNT
+from tests.roles.lwm2m_device import PATIENCE, with_certificate, with_key
+from tests.roles.lwm2m_serving import SECRET, Serving
+from tests.roles.stream_device import StreamDevice
+
+NAME = "my-first-device-01"
+
+
+@pytest.fixture
+async def serving(database: Database, tmp_path: Path) -> AsyncIterator[Serving]:
+    serving = Serving(database, tmp_path)
+    await serving.start()
+    yield serving
+    await serving.close()
+
+
+def new_device(serving: Serving, framing: Framing) -> StreamDevice:
+    device = StreamDevice(serving.changed, framing)
+    serving.devices.append(device)
+    return device
+
+
+async def with_tls(serving: Serving, framing: Framing = Framing.RECORD) -> StreamDevice:
+    """A device in a session by pre-shared key over TLS, not registered."""
+    await serving.device_with_key(NAME)
+    device = new_device(serving, framing)
+    await device.connect_tls(with_key(NAME, SECRET), serving.role.tls_port)
+    return device
+
+
+async def connected(serving: Serving, kind: str, framing: Framing) -> StreamDevice:
+    if kind == "tcp":
+        device = new_device(serving, framing)
+        await device.connect_tcp(serving.role.tcp_port)
+        return device
+    if kind == "key":
+        return await with_tls(serving, framing)
+    credential = serving.authority.issue_device(NAME, ACCOUNT, await serving.ensured(NAME))
+    device = new_device(serving, framing)
+    await device.connect_tls(
+        with_certificate(credential, serving.authority.device_ca.certificate), serving.role.tls_port
+    )
+    return device
+
+
+@pytest.mark.parametrize(
+    ("kind", "framing"),
+    [
+        ("key", Framing.RECORD),
+        ("key", Framing.RFC8323),
+        ("certificate", Framing.RECORD),
+        ("certificate", Framing.RFC8323),
+        ("tcp", Framing.PREFIX),
+        ("tcp", Framing.RFC8323),
+    ],
+)
+async def test_a_device_registers_is_read_observed_updates_and_leaves(
+    serving: Serving, kind: str, framing: Framing
+) -> None:
+    device = await connected(serving, kind, framing)
+    assert (await device.register(NAME)).code == Code.CREATED
+    device_id = device.location[-1]
+    assert (await serving.directory.retrieve(ACCOUNT, device_id)).state == "registered"
+
+    read = await serving.request(device_id, "GET", "/3/0/0")
+    assert read["status"] == 200 and base64.b64decode(read["payload"]) == b"maker"
+    large = b"l" * 3000
+    written = await serving.request(device_id, "PUT", "/1/0/1", large, **{"content-type": "text/plain"})
+    assert written["status"] == 200 and device.resources["/1/0/1"] == large
+
+    path = f"/v2/subscriptions/{device_id}//3303/0/5700"
+    answer = await serving.call("PUT", path)
+    first = await serving.response(answer.json()["async-response-id"])
+    assert (first["status"], base64.b64decode(first["payload"])) == (200, b"21.5")
+    device.notify("/3303/0/5700", b"22.0")
+
+    async def told() -> list[object]:
+        return [each.item for each in await serving.deliveries("notifications")]
+
+    ((item),) = await serving.until(told)
+    assert base64.b64decode(item["payload"]) == b"22.0"
+    assert (await device.update()).code == Code.CHANGED
+    assert (await device.deregister()).code == Code.DELETED
+    assert [each.item for each in await serving.deliveries("de-registrations")] == [device_id]
+
+
+async def test_a_connection_that_breaks_while_an_answer_is_awaited_gives_502(serving: Serving) -> None:
+    device = await with_tls(serving)
+    await device.register(NAME)
+    device.mute = True
+    waiting = asyncio.create_task(serving.request(device.location[-1], "GET", "/3/0/0"))
+
+    async def asked() -> bool:
+        return bool(device.requests)
+
+    await serving.until(asked)
+    device.transport.abort()
+    response = await waiting
+    assert response["status"] == 502 and "error" not in response
+
+
+async def test_deleting_a_key_ends_the_session_and_keeps_the_ticket_from_coming_back(serving: Serving) -> None:
+    device = await with_tls(serving)
+    await device.register(NAME)
+    await serving.credentials.delete_key(ACCOUNT, NAME)
+    async with asyncio.timeout(PATIENCE):
+        assert await device.reasons.get() == "the server closed the session"
+    await device.connect_tls(with_key(NAME, SECRET), serving.role.tls_port)  # a client that resumes is done first
+    async with asyncio.timeout(PATIENCE):
+        await device.reasons.get()
+    fresh = new_device(serving, Framing.RECORD)
+    with pytest.raises(ConnectionRefused):
+        await fresh.connect_tls(with_key(NAME, SECRET), serving.role.tls_port)
+
+
+async def test_a_device_that_comes_back_gets_what_waited_for_it(serving: Serving) -> None:
+    device = await with_tls(serving)
+    await device.register(NAME, binding="UQ")
+    device.transport.abort()
+    async with asyncio.timeout(PATIENCE):
+        await device.reasons.get()
+    waiting = asyncio.create_task(serving.request(device.location[-1], "GET", "/3/0/0"))
+    await device.connect_tls(with_key(NAME, SECRET), serving.role.tls_port)
+    assert device.transport.resumed
+    assert (await device.update()).code == Code.CHANGED
+    assert (await waiting)["status"] == 200
+
+
+async def test_tcp_is_closed_where_the_setting_says_so(database: Database, tmp_path: Path) -> None:
+    settings = Settings(coap=Coap(host="127.0.0.1", port=0, tcp=False), lwm2m=Lwm2m(port=0))
+    serving = Serving(database, tmp_path, settings)
+    await serving.start()
+    assert (serving.role.tls_port, serving.role.tcp_port) == (0, 0)
+    await serving.close()
