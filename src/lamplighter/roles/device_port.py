@@ -283,9 +283,7 @@ class DevicePort:
         identity = self._identity_of(peer.key)
         match asked:
             case RegisterRequested(request, registration):
-                message = request.message
-                exchange = f"{peer.session} {message.mid} {message.token.hex()}" if peer.session else ""
-                registered = await self._connect.register(identity, registration, peer, exchange)
+                registered = await self._connect.register(identity, registration, peer, _exchange(request, peer))
                 self._peers[peer.key] = peer
                 granted = registered.lifetime if registered.lifetime < registration.lifetime else None
                 self._server.accept_registration(
@@ -298,8 +296,8 @@ class DevicePort:
             case DeregisterRequested(_, location):
                 await self._connect.deregister(identity, location, peer)
                 self._server.accept_deregistration(asked, self.now(), tell_when_sent=False)
-            case SendRequested(_, records):
-                await self._connect.sent(peer, records)
+            case SendRequested(request, records):
+                await self._connect.sent(peer, records, _exchange(request, peer))
                 self._server.accept_send(asked, self.now())
 
     async def _notified(self, event: NotificationReceived) -> None:
@@ -333,6 +331,12 @@ class DevicePort:
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+
+def _exchange(request: RequestReceived, peer: DevicePeer) -> str:
+    """Tells a request from all others, where its session outlives this process; else empty."""
+    message = request.message
+    return f"{peer.session} {message.mid} {message.token.hex()}" if peer.session else ""
 
 
 def _version_spoken(message: Message) -> str:

@@ -7,8 +7,9 @@ awake, which its own contact tells (OMA LwM2M Core 1.1 section 6.5).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lamplighter.bus.event import Event
@@ -17,23 +18,30 @@ from lamplighter.clock import Clock
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, is_success
 from lamplighter.errors import Error
+from lamplighter.errors.directory import DeviceNotFound
 from lamplighter.lwm2m import management
+from lamplighter.lwm2m.objects import Definitions
 from lamplighter.lwm2m.registration import auto_observations
 from lamplighter.services.connect import events, results, store
 from lamplighter.services.connect.commands import Commands
 from lamplighter.services.connect.model import OBSERVE, Command
 from lamplighter.services.connect.peer import NoAnswer, Peer, PeerGone
 from lamplighter.services.connect.registering import Registered
-from lamplighter.services.connect.resources import auto_paths, path_of, value_in
+from lamplighter.services.connect.resources import facts_told, lineage, path_of, value_in
 from lamplighter.services.connect.results import Undelivered
+from lamplighter.services.directory.model import Facts
+from lamplighter.services.directory.service import Directory
 from lamplighter.storage.database import Database, Transaction
 
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 2
 """Of one delivery: the second follows the first at once (contract: one immediate retry)."""
-AWAKE = 4.0
-"""Seconds after its last message that a device in queue mode still listens: the vendor's client sleeps after 4.5."""
+AWAKE = 93.0
+"""Seconds after its last message that a device in queue mode still listens: MAX_TRANSMIT_WAIT, as OMA LwM2M Core 1.1
+section 6.5 has it."""
+VENDOR_AWAKE = 4.0
+"""The same of the vendor's client, which sleeps after 4.5 (wire facts section 3.5)."""
 RETRY = 1.0
 """Seconds until the queue is looked at again after the database was away."""
 
@@ -48,12 +56,15 @@ class NotObservable(NoAnswer):
 class AttachedDevice:
     """In memory only: what must outlive the process is in the tables."""
 
-    def __init__(self, database: Database, clock: Clock, commands: Commands, process: str) -> None:
+    def __init__(
+        self, database: Database, clock: Clock, commands: Commands, directory: Directory, process: str
+    ) -> None:
         self.registered: Registered
         self.peer: Peer | None = None
         self._database = database
         self._clock = clock
         self._commands = commands
+        self._directory = directory
         self._process = process
         self._tokens: dict[bytes, str] = {}
         self._observed: dict[str, bytes] = {}
@@ -119,7 +130,7 @@ class AttachedDevice:
 
     def poke(self) -> None:
         """There may be something to send, if the device listens."""
-        awake = self._clock.monotonic() - self._heard < AWAKE
+        awake = self._clock.monotonic() - self._heard < (VENDOR_AWAKE if self.registered.vendor else AWAKE)
         if not self._silent and (awake or not self.registered.queue_mode):
             self._start()
 
@@ -131,9 +142,9 @@ class AttachedDevice:
             # A sleeping device is told by the reset of its next notification.
             self.peer.cancel(token, tell=not self.registered.queue_mode)
 
-    def latest(self, path: str) -> tuple[bytes, int]:
+    def latest(self, path: str, definitions: Definitions) -> tuple[bytes, int]:
         """The value last heard of a resource that the device observes by itself."""
-        return self._values.get(path) or value_in(self.registered.links, path) or (b"", 0)
+        return self._values.get(path) or value_in(self.registered.links, path, definitions) or (b"", 0)
 
     def observes(self, token: bytes) -> bool:
         """Whether notifications with that token are this device's."""
@@ -150,7 +161,8 @@ class AttachedDevice:
             self._observed.pop(path, None)
             return True
         registered = self.registered
-        auto = path in auto_paths(registered.links)
+        auto = path in registered.links.auto
+        facts = facts_told(registered.links, path, message.payload, message.content_format)
         async with self._order:
             async with self._database.transaction() as tx:
                 await peer.note(tx)
@@ -159,21 +171,35 @@ class AttachedDevice:
                     return False
                 item = results.notification(registered.device_id, path, message)
                 await append(tx, self._notified(item, subjects))
+                if facts is not None:
+                    await self._report(tx, facts)
             if auto:
                 self._values[path] = (message.payload, message.content_format or 0)
         return True
 
-    async def sent(self, values: list[tuple[str, bytes]]) -> None:
-        """Store what the device sent unasked (LwM2M 1.1 Send), for those who subscribed to the resources."""
+    async def sent(self, values: Sequence[tuple[str, bytes, int]], exchange: str) -> None:
+        """Store what the device sent unasked (LwM2M 1.1 Send) as notifications of its resources, each with path, payload
+        and content format. They are told to those who subscribed to the resource or to what it lies in.
+
+        :param exchange: tells this request from all others; the same again changes nothing. Empty: it cannot be told
+        """
         registered, peer = self.registered, self.peer
+        account_id, device_id = registered.account_id, registered.device_id
         async with self._order, self._database.transaction() as tx:
             if peer is not None:
                 await peer.note(tx)
-            for path, payload in values:
-                subjects = await store.subjects_of(tx, registered.account_id, registered.device_id, path)
-                if subjects:
-                    item = {"ep": registered.device_id, "path": path, **results.encoded(payload, 0, 0)}
-                    await append(tx, self._notified(item, subjects))
+            if exchange and not await store.take_send(tx, account_id, device_id, exchange, self._clock.now()):
+                return
+            subjects = await store.all_subjects(tx, account_id, device_id)
+            happened = []
+            for path, payload, content_format in values:
+                told = sorted({subject for each in lineage(path) for subject in subjects.get(each, ())})
+                item = {"ep": device_id, "path": path, **results.encoded(payload, content_format, 0)}
+                happened.append(self._notified(item, tuple(told)))
+                facts = facts_told(registered.links, path, payload, content_format)
+                if facts is not None:
+                    await self._report(tx, facts)
+            await append(tx, *happened)
 
     async def close(self) -> None:
         """Stop the worker; what it had under way is found again in the tables."""
@@ -217,9 +243,8 @@ class AttachedDevice:
     async def _observe_subscribed(self) -> None:
         """The device came back in another session: observe again what is subscribed to."""
         registered = self.registered
-        auto = auto_paths(registered.links)
         for path in await store.observed_paths(self._database, registered.account_id, registered.device_id):
-            if path not in auto and path not in self._observed and self.peer is not None:
+            if path not in registered.links.auto and path not in self._observed and self.peer is not None:
                 try:
                     await self._observe(path)
                 except NoAnswer as failure:
@@ -338,6 +363,11 @@ class AttachedDevice:
 
         item = results.failed(command.async_id, status, error)
         await self._commands.finish(registered, command, item, give_up)
+
+    async def _report(self, tx: Transaction, facts: Facts) -> None:
+        registered = self.registered
+        with contextlib.suppress(DeviceNotFound):  # it is being deleted
+            await self._directory.reported(tx, registered.account_id, registered.device_id, facts)
 
     def _notified(self, item: dict[str, Any], subjects: tuple[str, ...]) -> Event:
         registered = self.registered

@@ -316,6 +316,7 @@ class Registering:
         await store.remove_registration(tx, account_id, device_id, row["registration_id"])
         await self._directory.deregistered(tx, account_id, device_id, expired=expired)
         await store.clear_subscriptions(tx, account_id, device_id, pending=True)
+        await store.forget_send(tx, account_id, device_id)
         if how.closes_session:
             await revoke(tx, row["credential"])
         happened = [events.deregistered(account_id, device_id, now, endpoint_name, expired=expired)]

@@ -11,20 +11,26 @@ from typing import Any
 
 import msgspec
 
+from lamplighter.clock import MICROSECONDS
 from lamplighter.coap.numbers import ContentFormat
 from lamplighter.lwm2m.codecs import CodecError, Value
 from lamplighter.lwm2m.codecs.value import from_text, to_text, type_at
 from lamplighter.lwm2m.link import Link
+from lamplighter.lwm2m.objects import Definitions
 from lamplighter.lwm2m.path import PathError, parse_path
 from lamplighter.lwm2m.registration import auto_observations, resource_values
 from lamplighter.services.connect.model import Resource
 from lamplighter.services.directory.model import Facts
 
 _SERIAL, _CLASS, _VENDOR = "/3/0/2", "/10255/0/4", "/10255/0/3"
-_TELLING = (_SERIAL, "/10255/0/", "/14/")
+_IMAGE, _MANIFEST = "/10252/0/5", "/10252/0/6"
+_TELLING = (_SERIAL, "/10255/0/", "/14/", _IMAGE, _MANIFEST)
 _COMPONENT_NAME, _COMPONENT_VERSION = "0", "2"
 _COMPONENT = re.compile(r"/14/(\d+)/([02])", re.ASCII)
 LONGEST_PATH = 255
+_SHA256 = re.compile(r"[0-9A-Fa-f]{64}")
+_OLDEST, _NEWEST = 1_000_000_000, 1 << 33
+"""Seconds since 1970 that can be the time of a manifest."""
 
 
 class Links(tuple[Link, ...]):
@@ -44,6 +50,11 @@ class Links(tuple[Link, ...]):
             for link in self
         ]
         return msgspec.Raw(msgspec.json.encode(shown))
+
+    @cached_property
+    def auto(self) -> frozenset[str]:
+        """The paths that the device observes by itself: it refuses to be asked for them."""
+        return frozenset([path_of(target) for target in auto_observations(self).values()])
 
     @cached_property
     def has_devices_behind(self) -> bool:
@@ -67,6 +78,12 @@ def load_links(text: str) -> Links:
 def path_of(text: str) -> str:
     """A path with one slash before each segment, as it is kept and compared."""
     return "/" + "/".join(filter(None, text.split("/")))
+
+
+def lineage(path: str) -> list[str]:
+    """The path and all above it but the root."""
+    parts = path.split("/")
+    return ["/".join(parts[: length + 1]) for length in range(1, len(parts))]
 
 
 def is_path(path: str) -> bool:
@@ -124,14 +141,21 @@ def registered_item(
     }
 
 
-def value_in(links: Iterable[Link], path: str) -> tuple[bytes, int] | None:
+def value_in(links: Iterable[Link], path: str, definitions: Definitions | None = None) -> tuple[bytes, int] | None:
     """The value that the registration carried for a resource, as a device would answer it, with its content format;
     None: there is none."""
     for link in links:
         text = link.get("v")
         if text is not None and path_of(link.target) == path:
-            return _payload(text, path)
+            return _payload(text, path, definitions)
     return None
+
+
+def payload_of(value: Value) -> tuple[bytes, int]:
+    """A value as a device would answer it, with its content format."""
+    if isinstance(value, bytes):
+        return value, ContentFormat.OCTET_STREAM
+    return to_text(value).encode(), ContentFormat.TEXT
 
 
 def facts_of(endpoint_type: str | None, links: Sequence[Link]) -> Facts:
@@ -152,17 +176,31 @@ def facts_of(endpoint_type: str | None, links: Sequence[Link]) -> Facts:
         vendor_id=_hex(values.get(_VENDOR)),
         serial_number=to_text(serial) if serial is not None else None,
         component_attributes=components or None,
+        firmware_checksum=_checksum(values.get(_IMAGE)),
+        manifest_timestamp=_moment(values.get(_MANIFEST)),
     )
 
 
-def auto_paths(links: Iterable[Link]) -> frozenset[str]:
-    """The resources that the device observes by itself: it refuses to be asked for them."""
-    return frozenset([path_of(target) for target in auto_observations(links).values()])
+def facts_told(links: Sequence[Link], path: str, payload: bytes, content_format: int | None) -> Facts | None:
+    """What a value that came after the registration tells of the device; None where it tells nothing.
+
+    A component's version says nothing without its name: that is taken from the registration.
+    """
+    if not path.startswith(_TELLING):
+        return None
+    is_bytes = content_format == ContentFormat.OCTET_STREAM
+    text = base64.b64encode(payload).decode() if is_bytes else payload.decode(errors="replace")
+    told = [Link(path, (("v", text),))]
+    match = _COMPONENT.fullmatch(path)
+    if match is not None:
+        other = _COMPONENT_VERSION if match[2] == _COMPONENT_NAME else _COMPONENT_NAME
+        told += [link for link in links if link.target == f"/14/{match[1]}/{other}"]
+    return facts_of(None, told)
 
 
-def _payload(text: str, path: str) -> tuple[bytes, int]:
+def _payload(text: str, path: str, definitions: Definitions | None) -> tuple[bytes, int]:
     try:
-        value = from_text(text, type_at(parse_path(path)))
+        value = from_text(text, type_at(parse_path(path), definitions))
     except (CodecError, PathError):
         value = text
     return (value, ContentFormat.OCTET_STREAM) if isinstance(value, bytes) else (text.encode(), ContentFormat.TEXT)
@@ -176,3 +214,16 @@ def _hex(value: Value | None) -> str | None:
         except (binascii.Error, ValueError):
             return None
     return value.hex() if isinstance(value, bytes) else None
+
+
+def _checksum(value: Value | None) -> str | None:
+    """The SHA-256 of the running image, which the vendor's older clients give as hex digits or as bytes."""
+    if isinstance(value, str) and _SHA256.fullmatch(value):
+        return value.lower()
+    found = _hex(value)
+    return found if found is not None and len(found) == 64 else None
+
+
+def _moment(value: Value | None) -> int | None:
+    """The version of a manifest of the vendor's older clients, which is when it was made; microseconds UTC."""
+    return value * MICROSECONDS if type(value) is int and _OLDEST <= value < _NEWEST else None

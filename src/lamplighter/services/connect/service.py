@@ -22,7 +22,7 @@ from lamplighter.coap.message import Message
 from lamplighter.errors import Error, connect
 from lamplighter.ids import Ids, is_id
 from lamplighter.lwm2m.codecs.senml import Record
-from lamplighter.lwm2m.codecs.value import to_text
+from lamplighter.lwm2m.objects import Definitions
 from lamplighter.lwm2m.registration import Registration, RegistrationUpdate, split_links
 from lamplighter.services.connect import store
 from lamplighter.services.connect.commands import Commands
@@ -36,7 +36,7 @@ from lamplighter.services.connect.mediated_peer import MediatedPeer
 from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
 from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, PeerGone, SessionLost
 from lamplighter.services.connect.registering import Change, Ending, Registered, Registering, TierOf, registered_of
-from lamplighter.services.connect.resources import shown, value_in
+from lamplighter.services.connect.resources import payload_of, shown, value_in
 from lamplighter.services.connect.subscriptions import Subscriptions
 from lamplighter.services.directory.service import Directory
 from lamplighter.settings import Settings
@@ -96,7 +96,8 @@ class Connect:
         self.commands = Commands(database, clock, ids, settings, directory, process)
         self.definitions = OwnDefinitions(database, clock, settings)
         self.mediated = Mediated(database, clock, ids, settings, directory, self.registering, tier_of)
-        self.subscriptions = Subscriptions(database, clock, ids, self.commands, self._latest)
+        self._directory = directory
+        self.subscriptions = Subscriptions(database, clock, ids, self.commands, self.definitions, self._latest)
         self.key_deleted: Callable[[str], None] = lambda endpoint_name: None
         """Told of each deleted pre-shared key: sessions by it are to end, whatever is registered through them."""
         self.device_wanted: Callable[[str, str], None] = lambda account_id, device_id: None
@@ -217,14 +218,15 @@ class Connect:
             device = next((each for each in behind if each.observes(token)), device)
         return device is not None and await device.notified(token, message)
 
-    async def sent(self, peer: Peer, records: Sequence[Record]) -> None:
-        """Values that a device sends unasked. Raises RegistrationNotFound, DatabaseUnavailable."""
+    async def sent(self, peer: Peer, records: Sequence[Record], exchange: str = "") -> None:
+        """Values that a device sends unasked; ``exchange`` as in ``register``.
+
+        Raises RegistrationNotFound, DatabaseUnavailable.
+        """
         device = self._by_peer.get(peer)
         if device is None:
             raise connect.RegistrationNotFound(location="/dp")
-        await device.sent(
-            [(str(each.path), v if isinstance(v := each.value, bytes) else to_text(v).encode()) for each in records]
-        )
+        await device.sent([(str(record.path), *payload_of(record.value)) for record in records], exchange)
 
     def disconnected(self, peer: Peer) -> None:
         """The session ended; the registration goes on without it."""
@@ -359,7 +361,9 @@ class Connect:
         key = (registered.account_id, registered.device_id)
         device = self._devices.get(key)
         if device is None:
-            device = self._devices[key] = AttachedDevice(self._database, self._clock, self.commands, self.process)
+            device = self._devices[key] = AttachedDevice(
+                self._database, self._clock, self.commands, self._directory, self.process
+            )
         return device
 
     def _settle(self, gateway: Peer, outcome: Outcome) -> None:
@@ -436,9 +440,11 @@ class Connect:
                     if order.close:
                         peer.close()
 
-    def _latest(self, registered: Registered, path: str) -> tuple[bytes, int]:
+    def _latest(self, registered: Registered, path: str, definitions: Definitions) -> tuple[bytes, int]:
         device = self._devices.get((registered.account_id, registered.device_id))
-        return device.latest(path) if device is not None else value_in(registered.links, path) or (b"", 0)
+        if device is not None:
+            return device.latest(path, definitions)
+        return value_in(registered.links, path, definitions) or (b"", 0)
 
 
 __all__ = [

@@ -8,9 +8,12 @@ from typing import Any
 import sqlalchemy as sa
 
 from lamplighter.services.connect.model import Command
-from lamplighter.services.connect.tables import commands, registrations, subscriptions
+from lamplighter.services.connect.tables import commands, registrations, sends, subscriptions
 from lamplighter.storage.database import Reader, Row, Transaction
 from lamplighter.storage.query import Query, insert
+
+SAME_SEND = 247 * 1_000_000
+"""Microseconds for which the same message ID and token are the same request: EXCHANGE_LIFETIME, RFC 7252 section 4.8.2."""
 
 
 def _own(table: sa.Table, *more: str) -> list[sa.ColumnElement[bool]]:
@@ -235,6 +238,7 @@ _OBSERVATIONS = Query(
 _UNSUBSCRIBE = Query(sa.delete(subscriptions).where(*_own(subscriptions, "path", "subject_id")))
 _UNSUBSCRIBE_ALL = Query(sa.delete(subscriptions).where(*_own(subscriptions, "subject_id")).returning(_s.path))
 _PATHS = Query(sa.select(_s.path).where(*_own(subscriptions, "subject_id")).order_by(_s.path))
+_ALL = Query(sa.select(_s.path, _s.subject_id).where(*_own(subscriptions)).order_by(_s.path, _s.subject_id))
 _SUBJECTS = Query(sa.select(_s.subject_id).where(*_own(subscriptions, "path")).order_by(_s.subject_id))
 _OBSERVED = Query(sa.select(_s.path).where(*_own(subscriptions), _s.active == 1).distinct().order_by(_s.path))
 _CLEAR_ACTIVE = Query(sa.delete(subscriptions).where(*_own(subscriptions), _s.active == 1))
@@ -308,6 +312,14 @@ async def subjects_of(reader: Reader, account_id: str, device_id: str, path: str
     return tuple([row["subject_id"] for row in rows])
 
 
+async def all_subjects(reader: Reader, account_id: str, device_id: str) -> dict[str, list[str]]:
+    """Who is told of what, by path."""
+    found: dict[str, list[str]] = {}
+    for row in await reader.fetch_all(_ALL, account_id=account_id, device_id=device_id):
+        found.setdefault(row["path"], []).append(row["subject_id"])
+    return found
+
+
 async def observed_paths(reader: Reader, account_id: str, device_id: str) -> list[str]:
     rows = await reader.fetch_all(_OBSERVED, account_id=account_id, device_id=device_id)
     return [row["path"] for row in rows]
@@ -316,3 +328,27 @@ async def observed_paths(reader: Reader, account_id: str, device_id: str) -> lis
 async def clear_subscriptions(tx: Transaction, account_id: str, device_id: str, *, pending: bool) -> None:
     """All of a device; ``pending``: those too that it has not been asked for yet."""
     await tx.execute(_CLEAR if pending else _CLEAR_ACTIVE, account_id=account_id, device_id=device_id)
+
+
+# Send
+
+_n = sends.c
+_sent = insert(sends).values({column.name: sa.bindparam(column.name) for column in _n})
+_TAKE_SEND = Query(
+    _sent.on_conflict_do_update(
+        index_elements=["account_id", "device_id"],
+        set_={"mark": _sent.excluded["mark"], "sent_at": _sent.excluded["sent_at"]},
+        where=sa.or_(_n.mark != _sent.excluded["mark"], _n.sent_at < _sent.excluded["sent_at"] - SAME_SEND),
+    ).returning(_n.mark)
+)
+_FORGET_SEND = Query(sa.delete(sends).where(*_own(sends)))
+
+
+async def take_send(tx: Transaction, account_id: str, device_id: str, mark: str, now: int) -> bool:
+    """Note a Send; False when it is the last one over again."""
+    found = await tx.fetch_one(_TAKE_SEND, account_id=account_id, device_id=device_id, mark=mark, sent_at=now)
+    return found is not None
+
+
+async def forget_send(tx: Transaction, account_id: str, device_id: str) -> None:
+    await tx.execute(_FORGET_SEND, account_id=account_id, device_id=device_id)

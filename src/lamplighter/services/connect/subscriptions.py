@@ -12,14 +12,16 @@ from typing import NamedTuple
 from lamplighter.clock import Clock
 from lamplighter.errors import connect
 from lamplighter.ids import Ids, is_id
+from lamplighter.lwm2m.objects import Definitions
 from lamplighter.services.connect import store
 from lamplighter.services.connect.commands import Commands
+from lamplighter.services.connect.definitions import OwnDefinitions
 from lamplighter.services.connect.registering import Registered, registered_of
-from lamplighter.services.connect.resources import auto_paths, has, path_of
+from lamplighter.services.connect.resources import has, path_of
 from lamplighter.services.connect.results import given
 from lamplighter.storage.database import Database
 
-Latest = Callable[[Registered, str], tuple[bytes, int]]
+Latest = Callable[[Registered, str, Definitions], tuple[bytes, int]]
 """The value and content format last heard of a resource that a device observes by itself."""
 
 
@@ -33,7 +35,16 @@ class Subscribed(NamedTuple):
 class Subscriptions:
     """Adds and removes subscriptions."""
 
-    def __init__(self, database: Database, clock: Clock, ids: Ids, commands: Commands, latest: Latest) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        commands: Commands,
+        definitions: OwnDefinitions,
+        latest: Latest,
+    ) -> None:
+        self._definitions = definitions
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -43,6 +54,7 @@ class Subscriptions:
     async def add(self, account_id: str, subject_id: str, device_id: str, path: str) -> Subscribed:
         """Raises DeviceNotRegistered, ResourceNotRegistered, SubscriptionQueueFull."""
         path = path_of(path)
+        definitions = await self._definitions.of(account_id)
         async with self._database.transaction() as tx:
             row = await store.lock_registration(tx, account_id, device_id) if is_id(device_id) else None
             if row is None:
@@ -54,10 +66,10 @@ class Subscriptions:
             if found is not None:
                 return Subscribed(registered, None if found["active"] else found["async_id"])
             async_id, now = self._ids.new(), self._clock.now()
-            known = path in auto_paths(registered.links)
+            known = path in registered.links.auto
             await store.subscribe(tx, account_id, device_id, path, subject_id, async_id, known, now)
             if known:  # the device refuses to be asked for what it sends by itself
-                item = given(async_id, *self._latest(registered, path))
+                item = given(async_id, *self._latest(registered, path, definitions))
                 await self._commands.finish_at_once(tx, registered, subject_id, item)
             else:
                 await self._commands.observe(tx, registered, subject_id, async_id, path)

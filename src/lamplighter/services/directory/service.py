@@ -170,9 +170,15 @@ class Directory:
             )
 
     async def reported(self, tx: Transaction, account_id: str, device_id: str, facts: Facts) -> None:
-        """The device said something new about itself, in a notification for instance. Its state stays."""
+        """The device said something new about itself, in a notification for instance. Its state stays, and so do
+        components that are not spoken of. Raises DeviceNotFound."""
         row = await self.records.locked(tx, account_id, device_id)
-        changed = differing(row, facts.values())
+        values = facts.values()
+        if facts.component_attributes is not None:
+            known = store.decoded(row["component_attributes"])
+            merged = Facts(component_attributes={**known, **facts.component_attributes})
+            values["component_attributes"] = merged.values()["component_attributes"]
+        changed = differing(row, values)
         if changed:
             names = ",".join(sorted(changed))
             await self.records.change(tx, row, changed, Lifecycle.REGISTRATION_UPDATED, {"changed": names})
