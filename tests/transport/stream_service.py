@@ -101,7 +101,8 @@ class Service:
 
     async def check_certificate(self, chain: tuple[bytes, ...]) -> Verdict:
         try:
-            return Accepted(verify_chain(chain, self.anchors, time.time()), f"a certificate of {len(chain)}")
+            path = verify_chain(chain, self.anchors, time.time())
+            return Accepted(path, f"a certificate of {len(path.fingerprints) - 1}")
         except CertificateError as error:
             return Rejected(error.alert, error.detail)
 
