@@ -213,7 +213,7 @@ def test_a_long_notification_is_served_block_by_block() -> None:
 
 
 def test_an_observed_device_asks_for_a_timer_and_an_unobserved_one_only_for_its_registration() -> None:
-    quiet = town()
+    quiet = town("1.0")
     busy = watched()
     waits = [place.devices[0].get_timer() for place in (quiet, busy)]
     assert waits[0] is not None and waits[0] > 1200.0

@@ -95,7 +95,7 @@ def test_an_instance_shows_what_is_readable_and_nothing_else() -> None:
         ("1.1", management.delete("/3311/7"), "4.04"),
         ("1.1", management.write_attributes("/3303/0/9999", {"pmin": 1}), "4.04"),
         ("1.1", management.write_attributes("/3303/0/5700", {"often": 1}), "4.00"),
-        ("1.1", management.read_composite([parse_path("/3/0/0")]), "4.05"),
+        ("1.0", management.read_composite([parse_path("/3/0/0")]), "4.05"),
     ],
 )
 def test_what_cannot_be_done_is_answered_with_the_code_of_the_specification(

@@ -20,10 +20,14 @@ from lamplighter.lwm2m.server import (
     Lwm2mEvent,
     Lwm2mServer,
     RegisterRequested,
+    RequestDelegated,
+    SendRequested,
     UpdateRequested,
 )
 from lamplighter.simulator.device import Device
 from lamplighter.simulator.events import ConnectRequested, Event
+from lamplighter.simulator.profile import Profile
+from tests.simulator.bootstrap_server import BootstrapServer
 
 
 class Town:
@@ -32,7 +36,7 @@ class Town:
     def __init__(self) -> None:
         self.now = 1000.0
         self.endpoint = Endpoint(Random(1))
-        self.server = Lwm2mServer(self.endpoint)
+        self.server = Lwm2mServer(self.endpoint, delegated=frozenset({"bs", "est"}))
         self.devices: list[Device] = []
         self.reachable = True
         """Whether sessions can be made and datagrams arrive."""
@@ -48,6 +52,11 @@ class Town:
         self.lost: list[Exchange] = []
         self.rejecting = False
         """Whether notifications are answered with a Reset."""
+        self.grant: int | None = None
+        """The lifetime that registrations are granted, in seconds."""
+        self.bootstrap: BootstrapServer | None = None
+        self.datagrams: list[tuple[float, int, bytes]] = []
+        """Everything that devices sent, as it was."""
 
     def add(self, device: Device, *, start: bool = True) -> int:
         self.devices.append(device)
@@ -111,6 +120,7 @@ class Town:
                         device.disconnected("nobody is there", self.now)
             for data, _ in device.datagrams_to_send(self.now):
                 moved = True
+                self.datagrams.append((self.now, number, data))
                 if self.reachable:
                     self.endpoint.receive_datagram(data, number, self.now)
         self._take_events()
@@ -128,7 +138,8 @@ class Town:
                     if not self.silent:
                         self._decide(event)
                 case ResponseReceived(exchange, message):
-                    self.responses[exchange] = message
+                    if self.bootstrap is None or not self.bootstrap.take_response(exchange, message, self.now):
+                        self.responses[exchange] = message
                 case NotificationReceived(peer, _, message):
                     self.notifications.append((self.now, peer, message))
                     if self.rejecting:
@@ -148,7 +159,12 @@ class Town:
                 self.server.reject(event, code, self.now, max_age=max_age, diagnostic="not now")
             case RegisterRequested(_, registration):
                 self.registrations[number] = registration
-                self.server.accept_registration(event, ("rd", str(number)), self.now)
+                self.server.accept_registration(event, ("rd", str(number)), self.now, lifetime=self.grant)
+            case RequestDelegated():
+                assert self.bootstrap is not None
+                self.bootstrap.take(event, self.now)
+            case SendRequested():
+                self.server.accept_send(event, self.now)
             case UpdateRequested() if number not in self.registrations:
                 self.server.reject(event, Code.NOT_FOUND, self.now)
             case UpdateRequested():
@@ -165,6 +181,8 @@ class Town:
 def town(version: str = "1.1", **options: int) -> Town:
     """A town with one registered lamp."""
     place = Town()
-    place.add(Device("lamp-1", place.now, seed=7, version=version, epoch=1_700_000_000.0, **options))
+    place.add(
+        Device("lamp-1", place.now, seed=7, profile=Profile(f"lwm2m-{version}"), epoch=1_700_000_000.0, **options)
+    )
     place.settle()
     return place

@@ -7,7 +7,21 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class ConnectRequested:
-    """The device wants a session with its server. Answer with ``connected`` or ``disconnected``."""
+    """The device wants a session. Answer with ``connected`` or ``disconnected``.
+
+    ``bootstrap``: with the bootstrap server, else with the LwM2M server. ``resume``: go on with the session that there was, from
+    another port, as a client does that kept it over a restart.
+    """
+
+    bootstrap: bool = False
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bootstrapped:
+    """The device has an account for LwM2M."""
+
+    device_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +37,11 @@ class RegistrationUpdated:
 
 
 @dataclass(frozen=True, slots=True)
+class AddressLost:
+    """The NAT between has forgotten the device: what it sends from now on comes from another port, in the same session."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionLost:
     """There is no session, or no registration. The device tries again in ``delay`` seconds."""
 
@@ -32,7 +51,7 @@ class ConnectionLost:
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """The device was told to restart, or installed firmware: its session and its observations are gone."""
+    """The device restarted, by itself, on command, or with other firmware: its observations are gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +66,14 @@ class Stopped:
     """The device is off for good."""
 
 
-Event = ConnectRequested | Registered | RegistrationUpdated | ConnectionLost | Restarted | Deregistered | Stopped
+Event = (
+    ConnectRequested
+    | Bootstrapped
+    | Registered
+    | RegistrationUpdated
+    | AddressLost
+    | ConnectionLost
+    | Restarted
+    | Deregistered
+    | Stopped
+)

@@ -29,21 +29,32 @@ class Result(IntEnum):
 
     INITIAL = 0
     SUCCESS = 1
+    NO_FLASH = 2
+    CONNECTION_LOST = 4
+    INTEGRITY = 5
     INVALID_URI = 7
+    FAILED = 8
+
+
+_DOWNLOAD_FAILURES = (Result.NO_FLASH, Result.CONNECTION_LOST, Result.INTEGRITY)
 
 
 class FirmwareUpdate(Instance):
-    """Takes any package. What a URI names is not fetched: the time that it would take passes, and then it is there."""
+    """Takes any package. What a URI names is not fetched: the time that it would take passes, and then it is there.
+
+    ``failing``: the part of the downloads and of the installations that fail.
+    """
 
     object_id = 5
     executable = frozenset({UPDATE})
     punctual = True
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Random, failing: float = 0.0) -> None:
         super().__init__(
             {PACKAGE_URI: "", STATE: State.IDLE.value, RESULT: Result.INITIAL.value, 8: {0: 0, 1: 2}, 9: 2}
         )
         self._random = random
+        self._failing = failing
         self._next: float | None = None
 
     @property
@@ -74,7 +85,7 @@ class FirmwareUpdate(Instance):
             else:
                 self._become(State.IDLE, Result.INVALID_URI)
 
-    def execute(self, number: int, now: float) -> None:
+    def execute(self, number: int, arguments: bytes, now: float) -> None:
         if self.state is not State.DOWNLOADED:
             raise Refused(Code.METHOD_NOT_ALLOWED, "there is no package to install")
         self._become(State.UPDATING, Result.INITIAL)
@@ -87,8 +98,14 @@ class FirmwareUpdate(Instance):
         if self._next is None or now < self._next:
             return
         self._next = None
+        failed = self._failing > 0 and self._random.random() < self._failing
         if self.state is State.DOWNLOADING:
-            self._become(State.DOWNLOADED, Result.INITIAL)
+            if failed:
+                self._become(State.IDLE, self._random.choice(_DOWNLOAD_FAILURES))
+            else:
+                self._become(State.DOWNLOADED, Result.INITIAL)
+        elif failed:
+            self._become(State.DOWNLOADED, Result.FAILED)
         else:
             self.put(PACKAGE_URI, "")
             self._become(State.IDLE, Result.SUCCESS)

@@ -11,22 +11,25 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from lamplighter.clock import MICROSECONDS, Clock
-from lamplighter.dtls import CloseReason
-from lamplighter.dtls.client_configuration import ClientConfig
-from lamplighter.simulator.device import DEFAULT_LIFETIME, Device
-from lamplighter.simulator.events import ConnectionLost, ConnectRequested, Event, Registered, Stopped
+from lamplighter.simulator.account import Account
+from lamplighter.simulator.behaviour import Behaviours
+from lamplighter.simulator.device import Device
+from lamplighter.simulator.member import Member
+from lamplighter.simulator.profile import Profile
 from lamplighter.simulator.registration import Phase
-from lamplighter.transport.dtls_client import DtlsClientTransport, HandshakeRefused
 
 STARTS_PER_SECOND = 200.0
 """Devices switched on in a second: a fleet does not arrive at once."""
-HANDSHAKE_AGE = 30.0
-"""Seconds after which a device takes an unanswered handshake for a failure."""
 FAREWELL = 10.0
-"""Seconds that devices get to deregister when the fleet stops."""
+"""Seconds without any progress after which devices that still deregister are left alone, when the fleet stops."""
 REPORT_SECONDS = 1.0
+#: Both versions live in every fleet of which nothing else is said.
+MIXED = (Profile.LWM2M_1_1, Profile.LWM2M_1_0)
 #: File descriptors that the process needs for itself.
 _SPARE_FILES = 128
+#: Devices that deregister together, so that the server's answers are read before the next ask.
+_TOGETHER = 100
+_NO_BEHAVIOURS: Behaviours = {}
 
 
 class TooManyDevices(OSError):
@@ -65,24 +68,34 @@ class Fleet:
 
     def __init__(
         self,
-        credentials: Sequence[Credential],
+        credentials: Sequence[Credential | Account],
         host: str,
         port: int,
         *,
         clock: Clock,
         seed: int = 0,
-        lifetime: int = DEFAULT_LIFETIME,
+        first: int = 1,
+        profile: Profile | None = None,
+        behaviours: Behaviours = _NO_BEHAVIOURS,
+        lifetime: int | None = None,
         starts_per_second: float = STARTS_PER_SECOND,
     ) -> None:
-        """``lifetime`` of the registrations, in seconds."""
+        """A client of the vendor has an ``Account`` for its bootstrap, of which several may have the same.
+
+        ``first``: the number of the first device, so that several processes share one seed without sharing devices.
+        ``profile`` None: half of the devices are of LwM2M 1.0, half of 1.1. ``lifetime`` of the registrations, in seconds.
+        """
         self._credentials = credentials
         self._host = host
         self._port = port
         self._clock = clock
         self._seed = seed
+        self._first = first
+        self._profile = profile
+        self._behaviours = behaviours
         self._lifetime = lifetime
         self._rate = starts_per_second
-        self._members: list[_Member] = []
+        self._members: list[Member] = []
 
     async def run(self, stop: asyncio.Event, report: Callable[[Summary], None] = lambda summary: None) -> Summary:
         """Connect, stay connected until ``stop``, deregister. ``report`` hears every second how it goes.
@@ -98,10 +111,7 @@ class Fleet:
         while not stop.is_set():
             now = loop.time()
             while len(self._members) < min(len(self._credentials), 1 + int((now - started) * self._rate)):
-                index = len(self._members) + 1
-                member = _Member(
-                    self._device(index, now, epoch), self._credentials[index - 1], address, self._port, self._clock
-                )
+                member = self._member(len(self._members), address, now, epoch)
                 self._members.append(member)
                 member.start()
             if now - reported >= REPORT_SECONDS:
@@ -128,109 +138,42 @@ class Fleet:
             sum(member.device.notified for member in members),
         )
 
-    def _device(self, index: int, now: float, epoch: float) -> Device:
-        name = self._credentials[index - 1].endpoint_name
-        # Both versions live in every fleet.
-        version = "1.1" if index % 2 else "1.0"
-        return Device(name, now, seed=self._seed, index=index, version=version, lifetime=self._lifetime, epoch=epoch)
+    def _member(self, place: int, address: str, now: float, epoch: float) -> Member:
+        credential = self._credentials[place]
+        index = self._first + place
+        account = credential if isinstance(credential, Account) else None
+        device = Device(
+            credential.endpoint_name,
+            now,
+            seed=self._seed,
+            index=index,
+            profile=self._profile or MIXED[(index + 1) % 2],
+            lifetime=self._lifetime,
+            epoch=epoch,
+            behaviours=self._behaviours,
+            made_with=account,
+        )
+        key = credential.key if isinstance(credential, Credential) else b""
+        weather = f"{self._seed}/{index}/weather"
+        return Member(device, key, address, self._port, self._clock, self._behaviours, weather)
 
     async def _close(self) -> None:
         for number, member in enumerate(self._members):
             member.stop()
-            if number % 100 == 99:
-                await asyncio.sleep(0.05)  # the answers want to be read before the next hundred ask
-        try:
-            async with asyncio.timeout(FAREWELL):
-                for member in self._members:
-                    await member.ended.wait()
-        except TimeoutError:
-            pass  # the server is not there to say goodbye to; registrations end with their lifetime
+            if number % _TOGETHER == _TOGETHER - 1:
+                await self._wait_for(self._members[number - _TOGETHER + 1 : number + 1])
+        await self._wait_for(self._members)
         for member in self._members:
             member.close()
 
-
-class _Member:
-    """A device and its transport."""
-
-    def __init__(self, device: Device, credential: Credential, host: str, port: int, clock: Clock) -> None:
-        self.device = device
-        self.connected = False
-        self.failure = ""
-        self.ended = asyncio.Event()
-        self._host = host
-        self._port = port
-        self._loop = asyncio.get_running_loop()
-        self._connecting: asyncio.Task[None] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        config = ClientConfig(
-            wall_time=lambda: clock.now() / MICROSECONDS,
-            psk_identity=credential.endpoint_name.encode(),
-            psk=credential.key,
-            handshake_age=HANDSHAKE_AGE,
-        )
-        self._transport = DtlsClientTransport(config, device, self._take, on_close=self._lose)
-
-    def start(self) -> None:
-        self.device.start(self._loop.time())
-        self._go_on_without_socket()
-
-    def stop(self) -> None:
-        self.device.stop(self._loop.time())
-        if self.connected:
-            self._transport.flush()
-        else:
-            self._go_on_without_socket()
-
-    def close(self) -> None:
-        if self._connecting is not None:
-            self._connecting.cancel()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._transport.close()
-
-    def _take(self, event: Event) -> None:
-        match event:
-            case ConnectRequested():
-                self._connecting = self._loop.create_task(self._connect())
-            case Registered():
-                self.failure = ""
-            case ConnectionLost(reason):
-                self.failure = reason
-            case Stopped():
-                self.ended.set()
-
-    def _lose(self, reason: CloseReason) -> None:
-        if reason is CloseReason.REPLACED or self.device.phase in (Phase.OFF, Phase.WAITING, Phase.CONNECTING):
-            return  # a session that the device has left behind
-        self.connected = False
-        self.device.disconnected(f"the session ended ({reason.value})", self._loop.time())
-
-    async def _connect(self) -> None:
-        self.connected = False
-        try:
-            await self._transport.connect(self._host, self._port)
-        except HandshakeRefused as error:
-            self.device.disconnected(f"no session: {error}", self._loop.time())
-            self._transport.flush()
-        except OSError as error:
-            self.device.disconnected(f"no socket: {error.strerror or error}", self._loop.time())
-            self._go_on_without_socket()
-        else:
-            self.connected = True
-            self.device.connected(self._loop.time())
-            self._transport.flush()
-
-    def _go_on_without_socket(self) -> None:
-        """What the transport does as long as it has a socket: hand on events, wait for the timer."""
-        while (event := self.device.next_event()) is not None:
-            self._take(event)
-        when = self.device.get_timer()
-        if self.device.phase is Phase.WAITING and when is not None:
-            self._timer = self._loop.call_at(when, self._tick)
-
-    def _tick(self) -> None:
-        self.device.handle_timer(self._loop.time())
-        self._go_on_without_socket()
+    async def _wait_for(self, members: Sequence[Member]) -> None:
+        """Until they have deregistered, or none of them does any more: then their registrations end with their lifetime."""
+        for member in members:
+            try:
+                async with asyncio.timeout(FAREWELL):
+                    await member.ended.wait()
+            except TimeoutError:
+                return
 
 
 async def _address(host: str, port: int) -> str:

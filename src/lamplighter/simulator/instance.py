@@ -42,6 +42,7 @@ class Effect(Enum):
     FACTORY_RESET = "restart with the values of the first start"
     DISABLE = "deregister and stay away for a while"
     INSTALL = "restart with other firmware"
+    BOOTSTRAPPED = "go on with what the bootstrap server wrote"
 
 
 class Instance:
@@ -112,7 +113,7 @@ class Instance:
         for number, value in values.items():
             self.write(number, value, now)
 
-    def execute(self, number: int, now: float) -> None:
+    def execute(self, number: int, arguments: bytes, now: float) -> None:
         """Do what the resource stands for. Raises Refused when the state forbids it."""
         raise Refused(Code.METHOD_NOT_ALLOWED)
 

@@ -9,24 +9,49 @@ from lamplighter.simulator.instance import Instance
 from lamplighter.simulator.management_objects import FIRMWARE_VERSION, Device, Server
 from lamplighter.simulator.sensors import DigitalInput, Light, PushButton, Temperature
 from lamplighter.simulator.tree import Tree
+from lamplighter.simulator.vendor_objects import VERSION, Component, ManifestUpdate, Metadata
+
+VENDOR_LEAST_LIFETIME = 60
+"""Seconds; the vendor's client refuses less."""
 
 
 class Lamp:
     """All objects of one device. The security object is not among them: no server may see it."""
 
-    def __init__(self, serial_number: str, seed: str, now: float, *, version: str, lifetime: int, epoch: float) -> None:
-        """``seed`` decides all that the lamp will measure; ``epoch``: what to add to ``now`` for seconds since 1970."""
+    def __init__(
+        self,
+        serial_number: str,
+        seed: str,
+        now: float,
+        *,
+        version: str,
+        lifetime: int,
+        epoch: float,
+        vendor: bool = False,
+        binding: str = "U",
+        failing: float = 0.0,
+    ) -> None:
+        """``seed`` decides all that the lamp will measure; ``epoch``: what to add to ``now`` for seconds since 1970.
+
+        ``vendor``: updates by manifest in the place of object 5. ``failing``: the part of firmware updates that fail.
+        """
 
         def random(part: str) -> Random:
             # One for each object, so that what happens to one does not depend on when another is looked at.
             return Random(f"{seed}/{part}")
 
-        self.server = Server(lifetime, version)
+        least = VENDOR_LEAST_LIFETIME if vendor else 1
+        self.server = Server(lifetime, version, binding=binding, least_lifetime=least)
         self.device = Device(serial_number, random("device"), now, epoch)
+        self.component = Component() if vendor else None
+        self.manifest_update = ManifestUpdate(random("firmware"), failing) if vendor else None
+        update: list[Instance] = [FirmwareUpdate(random("firmware"), failing)]
+        if self.component is not None and self.manifest_update is not None:
+            update = [self.component, self.manifest_update, Metadata()]
         instances: list[Instance] = [
             self.server,
             self.device,
-            FirmwareUpdate(random("firmware")),
+            *update,
             DigitalInput(random("input"), now),
             Temperature(random("temperature"), now),
             Light(),
@@ -40,6 +65,10 @@ class Lamp:
             instance.reset()
 
     def install(self) -> None:
-        """Other firmware runs now: the last part of its version is one higher."""
+        """Other firmware runs now: that of the manifest, or one with a last part of its version one higher."""
+        if self.component is not None and self.manifest_update is not None:
+            self.component.put(VERSION, self.manifest_update.version)
+            self.manifest_update.install()
+            return
         *parts, last = str(self.device.content[FIRMWARE_VERSION]).split(".")
         self.device.put(FIRMWARE_VERSION, ".".join((*parts, str(int(last) + 1))))

@@ -7,9 +7,10 @@ from random import Random
 from lamplighter.coap.numbers import Code
 from lamplighter.lwm2m.codecs import Value
 from lamplighter.lwm2m.registration import BINDINGS_1_0, MAX_LIFETIME, TRANSPORTS_1_1
-from lamplighter.simulator.instance import Effect, Instance, Refused
+from lamplighter.simulator.instance import Content, Effect, Instance, Refused
 
 LIFETIME, MINIMUM_PERIOD, MAXIMUM_PERIOD, DISABLE, DISABLE_TIMEOUT, BINDING, UPDATE_TRIGGER = 1, 2, 3, 4, 5, 7, 8
+MUTE_SEND = 23
 REBOOT, FACTORY_RESET, BATTERY, ERROR_CODES, RESET_ERRORS, CURRENT_TIME = 4, 5, 9, 11, 12, 13
 FIRMWARE_VERSION = 3
 
@@ -23,20 +24,22 @@ class Server(Instance):
     object_id = 1
     executable = frozenset({DISABLE, UPDATE_TRIGGER})
 
-    def __init__(self, lifetime: int, version: str) -> None:
-        """``lifetime`` in seconds."""
-        super().__init__(
-            {
-                0: 1,
-                LIFETIME: lifetime,
-                MINIMUM_PERIOD: 0,
-                MAXIMUM_PERIOD: 0,
-                DISABLE_TIMEOUT: 86400,
-                6: True,
-                BINDING: "U",
-            }
-        )
+    def __init__(self, lifetime: int, version: str, *, binding: str = "U", least_lifetime: int = 1) -> None:
+        """Lifetimes in seconds."""
+        resources: dict[int, Content] = {
+            0: 1,
+            LIFETIME: lifetime,
+            MINIMUM_PERIOD: 0,
+            MAXIMUM_PERIOD: 0,
+            DISABLE_TIMEOUT: 86400,
+            6: True,
+            BINDING: binding,
+        }
+        if version == "1.1":
+            resources[MUTE_SEND] = False
+        super().__init__(resources)
         self._version = version
+        self._least = least_lifetime
 
     @property
     def lifetime(self) -> int:
@@ -64,6 +67,8 @@ class Server(Instance):
             )
             if not known:
                 raise Refused(Code.BAD_REQUEST, "not a binding")
+        elif number == LIFETIME and isinstance(value, int) and 0 < value < self._least:
+            raise Refused(Code.NOT_ACCEPTABLE, f"a lifetime below {self._least} s")
         elif isinstance(value, int) and not (1 if number == LIFETIME else 0) <= value <= MAX_LIFETIME:
             raise Refused(Code.BAD_REQUEST, "not a number of seconds")
         return value
@@ -73,7 +78,7 @@ class Server(Instance):
         if number in (LIFETIME, BINDING):
             self.effects.append(Effect.UPDATE)
 
-    def execute(self, number: int, now: float) -> None:
+    def execute(self, number: int, arguments: bytes, now: float) -> None:
         self.effects.append(Effect.DISABLE if number == DISABLE else Effect.UPDATE)
 
 
@@ -114,7 +119,7 @@ class Device(Instance):
             self._epoch = value - now
         super().write(number, value, now)
 
-    def execute(self, number: int, now: float) -> None:
+    def execute(self, number: int, arguments: bytes, now: float) -> None:
         if number == RESET_ERRORS:
             self.put(ERROR_CODES, {0: 0})
         else:

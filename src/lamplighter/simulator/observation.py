@@ -2,32 +2,64 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from lamplighter.coap.exchange import Delivery
 from lamplighter.coap.message import Message
 from lamplighter.lwm2m.codecs import Value, Values
-from lamplighter.lwm2m.path import Path
+from lamplighter.lwm2m.path import ROOT, Path
 from lamplighter.simulator.attributes import Attributes, AttributeTable
 
 _MODULUS = 1 << 24
 
 
 class Observation:
-    """One watched path. ``request`` is the GET that began it: its Accept holds for every notification."""
+    """What is watched under one token. ``request`` is what began it: its Accept holds for every notification.
 
-    __slots__ = ("delivery", "path", "pending", "reported", "request", "sent_at", "token", "_sequence")
+    ``paths``: one, but for a composite observation (1.1). ``automatic``: the vendor's client began it by itself, and neither a
+    Reset nor a new registration ends it.
+    """
 
-    def __init__(self, path: Path, token: bytes, request: Message, values: Values, now: float) -> None:
-        self.path = path
+    __slots__ = (
+        "automatic",
+        "composite",
+        "delivery",
+        "paths",
+        "pending",
+        "reported",
+        "request",
+        "sent_at",
+        "token",
+        "_sequence",
+    )
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        token: bytes,
+        request: Message,
+        values: Values,
+        now: float,
+        *,
+        composite: bool = False,
+        automatic: bool = False,
+    ) -> None:
+        self.paths = tuple(paths)
         self.token = token
         self.request = request
+        self.composite = composite
+        self.automatic = automatic
         self.pending = False
         """Something changed that is worth a notification, which may have to wait for pmin."""
         self.delivery: Delivery | None = None
         """The notification under way; the next waits for its acknowledgement, and then has the newest values."""
         self._sequence = 1
         self.report(values, now)
+
+    @property
+    def path(self) -> Path:
+        """Where its attributes are: of a composite observation, those of the server account."""
+        return ROOT if self.composite else self.paths[0]
 
     def report(self, values: Values, now: float) -> int:
         """These values leave now; gives the sequence number of the message that carries them."""
@@ -41,6 +73,10 @@ class Observation:
     def sequence(self) -> int:
         """Of the last message."""
         return self._sequence
+
+    def touches(self, path: Path) -> bool:
+        """Whether a path is watched, or something in it or above it is."""
+        return any(own.contains(path) or path.contains(own) for own in self.paths)
 
     def judge(self, path: Path, value: Value | None, attributes: Attributes) -> None:
         """A resource in the watched path has another value now. None: it has several, or has gone."""
@@ -62,11 +98,15 @@ class Observation:
 
 
 class Observations:
-    """All of a device: one a path, as there is one server. The latest request for a path wins."""
+    """All of a device: one a path and one a composite token, as there is one server. The latest request wins.
 
-    def __init__(self, attributes: AttributeTable) -> None:
+    ``one_at_a_time``: as the vendor's client, which sends a notification only when the one before is acknowledged.
+    """
+
+    def __init__(self, attributes: AttributeTable, *, one_at_a_time: bool = False) -> None:
         self._attributes = attributes
-        self._known: dict[Path, Observation] = {}
+        self._one_at_a_time = one_at_a_time
+        self._known: dict[Path | bytes, Observation] = {}
 
     def __iter__(self) -> Iterator[Observation]:
         return iter(list(self._known.values()))
@@ -75,40 +115,59 @@ class Observations:
         return len(self._known)
 
     def add(self, observation: Observation) -> None:
-        self._known[observation.path] = observation
+        self._known[_key(observation)] = observation
 
-    def remove(self, path: Path) -> None:
-        self._known.pop(path, None)
+    def at(self, path: Path) -> Observation | None:
+        return self._known.get(path)
+
+    def remove(self, observation: Observation) -> None:
+        if self._known.get(_key(observation)) is observation:
+            del self._known[_key(observation)]
 
     def of_token(self, token: bytes) -> Observation | None:
         return next((observation for observation in self if observation.token == token), None)
 
     def clear(self) -> None:
-        self._known.clear()
+        """All but the automatic ones are over."""
+        self._known = {key: observation for key, observation in self._known.items() if observation.automatic}
+        for observation in self._known.values():
+            observation.delivery = None
 
     def watches(self, instance: Path) -> bool:
         """Whether the instance, something in it or something above it is watched."""
-        return any(path.contains(instance) or instance.contains(path) for path in self._known)
+        return any(observation.touches(instance) for observation in self._known.values())
 
     def note(self, path: Path, value: Value | None) -> None:
         """A resource changed."""
         for observation in self._known.values():
             # An observation of one instance of a resource hears of every change of the resource.
-            if observation.path.contains(path) or path.contains(observation.path):
+            if observation.touches(path):
                 observation.judge(path, value, self._attributes.effective(observation.path))
 
     def next_due(self) -> float | None:
+        if self._held:
+            return None
         times = [observation.due(self._attributes.effective(observation.path)) for observation in self]
         return min((when for when in times if when is not None), default=None)
 
     def take_due(self, now: float) -> list[Observation]:
         """Those whose notification leaves now."""
-        found = []
+        found: list[Observation] = []
+        if self._held:
+            return found
         for observation in self:
             when = observation.due(self._attributes.effective(observation.path))
             if when is not None and when <= now:
                 found.append(observation)
-        return found
+        return found[:1] if self._one_at_a_time else found
+
+    @property
+    def _held(self) -> bool:
+        return self._one_at_a_time and any(observation.delivery is not None for observation in self._known.values())
+
+
+def _key(observation: Observation) -> Path | bytes:
+    return observation.token if observation.composite else observation.paths[0]
 
 
 def _is_number(value: Value | None) -> bool:

@@ -10,32 +10,28 @@ from lamplighter.lwm2m.codecs import CodecError, Values, decode, encode
 from lamplighter.lwm2m.link import Link, format_links
 from lamplighter.lwm2m.objects import Type, resource_at
 from lamplighter.lwm2m.path import Path, PathError, path_of
+from lamplighter.simulator import composite
 from lamplighter.simulator.attributes import AttributeTable
 from lamplighter.simulator.instance import Instance, Refused
 from lamplighter.simulator.observation import Observation, Observations
+from lamplighter.simulator.profile import Profile
 from lamplighter.simulator.tree import Tree
 
 _SINGLE = frozenset({ContentFormat.TEXT, ContentFormat.OCTET_STREAM})
-_SENML = frozenset({ContentFormat.SENML_JSON, ContentFormat.SENML_CBOR})
-#: Content formats that a device of each version reads and writes. TLV and text are what 1.0 asks for.
-FORMATS: dict[str, frozenset[int]] = {
-    "1.0": _SINGLE | {ContentFormat.LWM2M_TLV},
-    "1.1": _SINGLE | {ContentFormat.LWM2M_TLV} | _SENML,
-}
 _METHODS = frozenset({Code.GET, Code.POST, Code.PUT, Code.DELETE})
 #: Arguments of Execute (section 6.3.5): ``0,1='text'``.
 _ARGUMENTS = re.compile(r"[0-9](?:='[^'\"]*')?(?:,[0-9](?:='[^'\"]*')?)*", re.ASCII)
 
 
 class Operations:
-    """The requests of a server, answered from the tree. ``version`` decides which content formats there are."""
+    """The requests of a server, answered from the tree. ``profile`` decides which content formats and operations there are."""
 
-    def __init__(self, tree: Tree, attributes: AttributeTable, observations: Observations, version: str) -> None:
+    def __init__(self, tree: Tree, attributes: AttributeTable, observations: Observations, profile: Profile) -> None:
         self._tree = tree
         self._attributes = attributes
         self._observations = observations
-        self._version = version
-        self._formats = FORMATS[version]
+        self._profile = profile
+        self._formats = profile.formats
 
     def answer(self, message: Message, now: float) -> Message:
         """The response to a request: always one."""
@@ -46,6 +42,13 @@ class Operations:
         except CodecError as error:
             return Message(Code.BAD_REQUEST, payload=str(error).encode())
 
+    def state_of(self, observation: Observation) -> tuple[Values, Message]:
+        """What an observation is told now. Raises Refused when what it watches is gone."""
+        accept = observation.request.accept
+        if observation.composite:
+            return composite.read(self._tree, observation.paths, accept)
+        return self.representation(observation.path, accept)
+
     def representation(self, path: Path, accept: int | None) -> tuple[Values, Message]:
         """The values of a path, and the answer that carries them. Raises Refused: 4.04, 4.05, 4.06."""
         values = self._tree.read(path)
@@ -54,8 +57,10 @@ class Operations:
         return values, Message(Code.CONTENT, payload=payload).add(Option.CONTENT_FORMAT, content_format)
 
     def _answer(self, message: Message, now: float) -> Message:
+        if message.code in (Code.FETCH, Code.IPATCH):
+            return self._answer_composite(message, now)
         if message.code not in _METHODS:
-            raise Refused(Code.METHOD_NOT_ALLOWED, "composite operations are not for this device")
+            raise Refused(Code.METHOD_NOT_ALLOWED)
         path = _path(message)
         for instance in self._tree.instances(path):
             instance.advance(now)
@@ -81,17 +86,39 @@ class Operations:
                 return Message(Code.DELETED)
         raise Refused(Code.METHOD_NOT_ALLOWED)
 
+    def _answer_composite(self, message: Message, now: float) -> Message:
+        if self._profile is not Profile.LWM2M_1_1:
+            raise Refused(Code.METHOD_NOT_ALLOWED, "composite operations are not for this device")
+        if message.option(Option.URI_PATH) is not None:
+            raise Refused(Code.METHOD_NOT_ALLOWED, "a composite operation is on the root")
+        for instance in self._tree.everything():
+            instance.advance(now)
+        if message.code == Code.IPATCH:
+            return composite.write(self._tree, message, now)
+        paths = composite.paths_of(message)
+        values, response = composite.read(self._tree, paths, message.accept)
+        if message.observe == 0:
+            observation = Observation(paths, message.token, message, values, now, composite=True)
+            self._observations.add(observation)
+            response.add(Option.OBSERVE, observation.sequence)
+        elif message.observe == 1 and (known := self._observations.of_token(message.token)) is not None:
+            self._observations.remove(known)
+        return response
+
     # Reading
 
     def _read(self, path: Path, message: Message, now: float) -> Message:
         values, response = self.representation(path, message.accept)
+        known = self._observations.at(path)
         if message.observe == 0:
+            if known is not None and known.automatic:
+                raise Refused(Code.BAD_REQUEST, "this is told without being asked")
             # A token that observes twice begins anew, as RFC 7641 section 4.1 has it.
-            observation = Observation(path, message.token, message, values, now)
+            observation = Observation((path,), message.token, message, values, now)
             self._observations.add(observation)
             response.add(Option.OBSERVE, observation.sequence)
-        elif message.observe == 1:
-            self._observations.remove(path)
+        elif message.observe == 1 and known is not None and not known.automatic:
+            self._observations.remove(known)
         return response
 
     def _choose(self, path: Path, values: Values, accept: int | None) -> int:
@@ -122,7 +149,7 @@ class Operations:
         else:
             if path.instance is None:
                 version = instances[0].definition.version if instances else "1.0"
-                ver = (("ver", version),) if version != "1.0" and self._version != "1.0" else ()
+                ver = (("ver", version),) if version != "1.0" and self._profile.version != "1.0" else ()
                 links.append(Link(str(path), ver + self._attributes.written(path).pairs()))
             for instance in instances:
                 links.append(self._link(instance.path))
@@ -172,9 +199,10 @@ class Operations:
         if message.content_format not in (None, ContentFormat.TEXT):
             raise Refused(Code.UNSUPPORTED_CONTENT_FORMAT, "arguments are text")
         arguments = message.payload.decode("ascii", "replace")
-        if arguments and not _ARGUMENTS.fullmatch(arguments):
+        # The vendor's executions take any bytes: a manifest is one.
+        if arguments and not self._profile.is_vendor and not _ARGUMENTS.fullmatch(arguments):
             raise Refused(Code.BAD_REQUEST, "arguments look like 0,1='text'")
-        instance.execute(number, now)
+        instance.execute(number, message.payload, now)
         return Message(Code.CHANGED)
 
     def _decode(self, path: Path, message: Message) -> Values:

@@ -73,7 +73,7 @@ class Temperature(LiveInstance):
         self.put(LEAST, min(value, self._number(LEAST)))
         self.put(MOST, max(value, self._number(MOST)))
 
-    def execute(self, number: int, now: float) -> None:
+    def execute(self, number: int, arguments: bytes, now: float) -> None:
         self.advance(now)
         self.put(LEAST, self._number(VALUE))
         self.put(MOST, self._number(VALUE))
@@ -108,7 +108,7 @@ class DigitalInput(_Switch):
     def pause(self) -> float:
         return self.random.uniform(1.0, 4.0) if self.content[STATE] else self.random.expovariate(1 / 30)
 
-    def execute(self, number: int, now: float) -> None:
+    def execute(self, number: int, arguments: bytes, now: float) -> None:
         self.advance(now)
         self.put(COUNTER, 0)
 

@@ -53,6 +53,21 @@ class Tree:
             raise Refused(Code.NOT_FOUND)
         return values
 
+    def read_all(self) -> Values:
+        """Everything readable, for a composite operation on the root."""
+        return [pair for instance in self.everything() for pair in instance.readable()]
+
+    def write_many(self, values: Values, now: float) -> None:
+        """Resources of any instances, all or none. Raises Refused: 4.04, 4.05, 4.00."""
+        checked: list[tuple[Instance, int, Value]] = []
+        for path, value in values:
+            if path.resource is None:
+                raise Refused(Code.BAD_REQUEST, f"{path} is no resource")
+            (instance,) = self.instances(path)
+            checked += [(instance, number, each) for number, each in _checked(instance, [(path, value)]).items()]
+        for instance, number, each in checked:
+            instance.write(number, each, now)
+
     def write(self, path: Path, values: Values, now: float, *, replace: bool) -> None:
         """All of the values or none. Raises Refused: 4.04, 4.05 for what is not writable, 4.00 for wrong values."""
         if path.instance is None:

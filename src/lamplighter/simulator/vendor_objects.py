@@ -1,0 +1,162 @@
+"""The objects that only the vendor's client has: 14, 10252 and 10255 (wire facts sections 4.1 and 5)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from enum import IntEnum
+from random import Random
+
+from lamplighter.lwm2m.path import Path
+from lamplighter.simulator.instance import Effect, Instance
+from lamplighter.simulator.manifest import ManifestMalformed, read_manifest
+
+PACKAGE, STATE, RESULT = 1, 2, 3
+IDENTITY, VERSION = 0, 2
+COMPONENT = "MAIN"
+VENDOR_ID = hashlib.sha256(b"vendor: Lamplighter").digest()[:16]
+CLASS_ID = hashlib.sha256(b"class: simulated lamp").digest()[:16]
+NO_RESULT = -1
+
+#: Observed by the client itself, from its registration on.
+AUTOMATIC = frozenset(
+    {Path(3, 0, 0), Path(3, 0, 1), Path(3, 0, 2), Path(10252, 0, STATE), Path(10252, 0, RESULT)}
+    | {Path(10255, 0, number) for number in (0, 3, 4)}
+)
+#: With their values in the registration.
+VALUED = AUTOMATIC | {Path(14, 0, IDENTITY), Path(14, 0, VERSION)}
+
+
+class UpdateState(IntEnum):
+    """Resource 2 of 10252."""
+
+    IDLE = 1
+    PROCESSING = 2
+    AWAITING_DOWNLOAD = 3
+    DOWNLOADING = 4
+    AWAITING_INSTALL = 6
+    INSTALLING = 7
+    REBOOTING = 8
+
+
+class UpdateResult(IntEnum):
+    """Resource 3 of 10252, as far as this device knows them."""
+
+    MALFORMED = 22
+    DOWNLOAD_FAILED = 24
+    PAYLOAD_CORRUPTED = 26
+    VENDOR_MISMATCH = 30
+    CLASS_MISMATCH = 31
+    STORAGE = 33
+    UNKNOWN_COMPONENT = 39
+
+
+_NEXT = {
+    UpdateState.AWAITING_DOWNLOAD: UpdateState.DOWNLOADING,
+    UpdateState.DOWNLOADING: UpdateState.AWAITING_INSTALL,
+    UpdateState.AWAITING_INSTALL: UpdateState.INSTALLING,
+    UpdateState.INSTALLING: UpdateState.REBOOTING,
+}
+_FAILURES = (UpdateResult.DOWNLOAD_FAILED, UpdateResult.PAYLOAD_CORRUPTED, UpdateResult.STORAGE)
+#: Seconds that each state takes, drawn between these.
+_STATE_SECONDS = (1.0, 4.0)
+
+
+class Component(Instance):
+    """The firmware's component, MAIN, and its version."""
+
+    object_id = 14
+
+    def __init__(self) -> None:
+        super().__init__({IDENTITY: COMPONENT, VERSION: "0.0.0"})
+
+    def reset(self) -> None:
+        """A factory reset does not bring older firmware back."""
+
+
+class Metadata(Instance):
+    """What campaigns choose devices by."""
+
+    object_id = 10255
+
+    def __init__(self) -> None:
+        super().__init__({0: 4, 3: VENDOR_ID, 4: CLASS_ID})
+
+
+class ManifestUpdate(Instance):
+    """Takes a manifest and walks through the states of an update; the payload is not fetched, its time passes.
+
+    ``failing``: the part of the updates whose download or installation fails.
+    """
+
+    object_id = 10252
+    executable = frozenset({PACKAGE})
+    punctual = True
+
+    def __init__(self, random: Random, failing: float) -> None:
+        super().__init__({STATE: UpdateState.IDLE.value, RESULT: NO_RESULT})
+        self.told: Callable[[], bool] = lambda: True
+        """Whether the server has acknowledged the state: the client goes on only then."""
+        self.version = ""
+        """What runs after the restart."""
+        self._random = random
+        self._failing = failing
+        self._next: float | None = None
+
+    @property
+    def state(self) -> UpdateState:
+        return UpdateState(int(str(self.content[STATE])))
+
+    def execute(self, number: int, arguments: bytes, now: float) -> None:
+        if self.state is not UpdateState.IDLE:
+            return  # busy, or the same manifest again: taken and forgotten
+        try:
+            manifest = read_manifest(arguments)
+        except ManifestMalformed:
+            self._fail(UpdateResult.MALFORMED)
+            return
+        if manifest.vendor_id != VENDOR_ID:
+            self._fail(UpdateResult.VENDOR_MISMATCH)
+        elif manifest.class_id != CLASS_ID:
+            self._fail(UpdateResult.CLASS_MISMATCH)
+        elif manifest.component != COMPONENT:
+            self._fail(UpdateResult.UNKNOWN_COMPONENT)
+        else:
+            self.version = manifest.version
+            self.put(RESULT, NO_RESULT)
+            self._become(UpdateState.AWAITING_DOWNLOAD, now)
+
+    def due(self) -> float | None:
+        return self._next if self._next is None or self.told() else None
+
+    def advance(self, now: float) -> None:
+        due = self.due()
+        if due is None or now < due:
+            return
+        state = self.state
+        if state is UpdateState.REBOOTING:
+            self._next = None
+            self.effects.append(Effect.INSTALL)
+        elif state in (UpdateState.DOWNLOADING, UpdateState.INSTALLING) and self._random.random() < self._failing:
+            self._fail(self._random.choice(_FAILURES))
+        else:
+            self._become(_NEXT[state], now)
+
+    def install(self) -> None:
+        """The new firmware runs."""
+        self.put(STATE, UpdateState.IDLE.value)
+        self.put(RESULT, NO_RESULT)
+
+    def reset(self) -> None:
+        self._next = None
+        super().reset()
+
+    def _become(self, state: UpdateState, now: float) -> None:
+        self.put(STATE, state.value)
+        self._next = now + self._random.uniform(*_STATE_SECONDS)
+
+    def _fail(self, result: UpdateResult) -> None:
+        """The result first, then the state (wire facts section 5.1)."""
+        self._next = None
+        self.put(RESULT, result.value)
+        self.put(STATE, UpdateState.IDLE.value)
