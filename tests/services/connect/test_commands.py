@@ -150,7 +150,7 @@ async def test_a_device_in_queue_mode_gets_its_requests_at_its_next_contact(benc
     peer = FakePeer()
     registered = await bench.register(peer, queue_mode=True)
     await bench.idle()
-    bench.clock.advance(60)
+    bench.clock.advance(94)
     await bench.request(registered.device_id, "one")
     await bench.idle()
     assert peer.is_left_alone
@@ -163,6 +163,21 @@ async def test_a_device_in_queue_mode_gets_its_requests_at_its_next_contact(benc
     (await peer.asked()).answer(b"up")
     await bench.idle()
     assert await bench.ends() == {"one": (200, "up")}
+
+
+@pytest.mark.parametrize(("vendor", "seconds"), [(True, 4), (False, 93)])
+async def test_a_device_in_queue_mode_is_asked_while_it_is_awake(bench: Bench, vendor: bool, seconds: int) -> None:
+    peer = FakePeer()
+    registered = await bench.register(peer, queue_mode=True, client_version="4.13.2" if vendor else None)
+    await bench.idle()
+    bench.clock.advance(seconds - 1)
+    await bench.request(registered.device_id, "one")
+    (await peer.asked()).answer(b"up")
+    await bench.idle()
+    bench.clock.advance(seconds)
+    await bench.request(registered.device_id, "two")
+    await bench.idle()
+    assert peer.is_left_alone and await bench.ends() == {"one": (200, "up")}
 
 
 async def test_a_body_too_large_ends_the_request_at_once(bench: Bench) -> None:
