@@ -354,7 +354,7 @@ async def test_a_silent_device_and_one_whose_time_is_over_are_closed() -> None:
         await lamp.ask("3")
         await service.wait_for(StreamClosed)
         assert service.closed == ["the peer was silent for too long"]
-    async with serving(limits=StreamLimits(opening=0.2, session_age=0.0)) as service:
+    async with serving(limits=StreamLimits(opening=0.2), session_age=0.0) as service:
         lamp = StreamDevice(with_key(), Framing.RECORD)
         await lamp.connect(service)
         await lamp.ask("3")

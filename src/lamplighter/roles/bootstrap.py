@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -22,6 +23,7 @@ from lamplighter.dtls import (
     verify_chain,
 )
 from lamplighter.roles.bootstrap_port import WHOLE, BootstrapPort
+from lamplighter.roles.stream_port import EndSession, StreamPort
 from lamplighter.services.bootstrap.model import Kind, Presented, parse_presented
 from lamplighter.services.bootstrap.service import Bootstrap
 from lamplighter.services.certificates.service import Authority
@@ -53,6 +55,10 @@ class BootstrapRole:
         """Of coaps, as bound."""
         self.plain_port = 0
         """Of coap, as bound; 0: it is closed."""
+        self.tls_port = 0
+        """Of coaps over TCP, as bound; 0: it is closed."""
+        self.tcp_port = 0
+        """Of coap over TCP, as bound; 0: it is closed."""
         self._settings = settings
         self._clock = clock
         self._bus = bus
@@ -64,14 +70,17 @@ class BootstrapRole:
         self._revoked: Subscription | None = None
         self._transports: list[DtlsTransport | UdpTransport] = []
         self._ports: list[BootstrapPort] = []
+        self._streams: list[StreamPort] = []
 
     async def start(self) -> None:
         """Open the ports. Raises CannotBind."""
         self._revoked = await self._bus.subscribe(REVOKED, self._on_revoked)
         try:
-            self._open_secure()
+            config = self._open_secure()
             if self._settings.coap.insecure:
                 self._open_plain()
+            if self._settings.coap.tcp:
+                await self._open_streams(config)
         except BaseException:
             await self.close()
             raise
@@ -81,10 +90,12 @@ class BootstrapRole:
             transport.close()
         for port in self._ports:
             await port.close()
+        for stream in self._streams:
+            await stream.close()
         if self._revoked is not None:
             await self._revoked.cancel()
 
-    def _open_secure(self) -> None:
+    def _open_secure(self) -> ServerConfig:
         settings, own = self._settings, self._authority.bootstrap
         config = ServerConfig(
             wall_time=lambda: self._clock.now() / MICROSECONDS,
@@ -113,6 +124,7 @@ class BootstrapRole:
         self._dtls.open(settings.coap.host, settings.bootstrap.port)
         self._serve(port, self._dtls)
         self.port = self._dtls.socket.address[1]
+        return config
 
     def _open_plain(self) -> None:
         port = BootstrapPort(self._bootstrap, lambda address: self._insecure)
@@ -121,6 +133,23 @@ class BootstrapRole:
         self._serve(port, transport)
         self.plain_port = transport.socket.address[1]
         log.warning("coap without security is open", port=self.plain_port, account_id=self._insecure.account_id)
+
+    async def _open_streams(self, config: ServerConfig) -> None:
+        settings = self._settings
+        tls = StreamPort(settings, lambda end: self._stream_port(lambda peer: parse_presented(peer.credential), end))
+        self._streams.append(tls)
+        await tls.open_tls(
+            config, settings.bootstrap.port, psk_key=self._psk_key, check_certificate=self._check_certificate
+        )
+        self.tls_port = tls.number
+        if settings.coap.insecure:
+            tcp = StreamPort(settings, lambda end: self._stream_port(lambda peer: self._insecure, end))
+            self._streams.append(tcp)
+            await tcp.open_plain(settings.bootstrap.plain_port)
+            self.tcp_port = tcp.number
+
+    def _stream_port(self, presented_of: Callable[[Any], Presented], end_session: EndSession) -> BootstrapPort:
+        return BootstrapPort(self._bootstrap, presented_of, end_session=end_session, transport="tcp")
 
     def _serve(self, port: BootstrapPort, transport: DtlsTransport | UdpTransport) -> None:
         port.flush = transport.flush
@@ -165,6 +194,8 @@ class BootstrapRole:
         for session in list(self._by_key.get(identity, ())):
             self._dtls.server.close(session, self._secure.now())
         self._dtls.flush()
+        for stream in self._streams:
+            stream.revoke(identity)
 
     def _on_answer(self, session: Any) -> None:
         if session.fallback_address is not None:

@@ -27,6 +27,7 @@ from lamplighter.coap.events import (
 from lamplighter.coap.exchange import Exchange
 from lamplighter.coap.message import FormatError, Message
 from lamplighter.coap.numbers import Code, Option
+from lamplighter.coap.tcp import StreamEndpoint
 from lamplighter.errors import Error
 from lamplighter.errors.bootstrap import CertificationNotExpected
 from lamplighter.lwm2m.bootstrap import (
@@ -41,6 +42,7 @@ from lamplighter.lwm2m.bootstrap import (
     vendor_steps,
 )
 from lamplighter.lwm2m.est import EST_PATH, PKCS7_CERTS_ONLY
+from lamplighter.roles.device_port import STREAM_PARAMETERS
 from lamplighter.roles.pace import RegistrationPace
 from lamplighter.services.bootstrap.model import Grant, Presented
 from lamplighter.services.bootstrap.service import Bootstrap
@@ -91,7 +93,12 @@ class BootstrapPort:
         on_answer: Callable[[Any], None] = lambda peer: None,
         transport: str = "udp",
     ) -> None:
-        self.endpoint = Endpoint(Random(secrets.randbits(64)))
+        random = Random(secrets.randbits(64))
+        self.endpoint = (
+            StreamEndpoint(random, STREAM_PARAMETERS)
+            if transport == "tcp"
+            else Endpoint(random, verified=end_session is not None)
+        )
         self.flush: Callable[[], None] = lambda: None
         self._bootstrap = bootstrap
         self._presented_of = presented_of

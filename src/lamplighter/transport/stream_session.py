@@ -77,5 +77,3 @@ class StreamLimits:
     """Without a byte from the peer. The vendor's client says something every nine minutes."""
     unsent: int = 256 << 10
     """Bytes that may wait for a peer that does not read; with more it is closed."""
-    session_age: float = 30 * 86_400.0
-    """After which a session ends whatever happens."""

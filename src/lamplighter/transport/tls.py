@@ -199,7 +199,7 @@ class TlsConnection(Connection):
         session = self.session
         session.identity, session.credential = identity, credential
         session.cipher = self.tls.get_cipher_name() or ""
-        session.valid_until = min(session.valid_until, session.established_at + self.owner.limits.session_age)
+        session.valid_until = min(session.valid_until, session.established_at + self.owner.session_age)
         self.no_longer_half_open()
         self._drain()
         framing = Framing.RFC8323 if self.tls.get_alpn_proto_negotiated() == ALPN else None
@@ -278,6 +278,7 @@ class TlsTransport(StreamTransport):
         self.psk_key = psk_key
         self.check_certificate = check_certificate
         self.identity_secret = config.identity_secret
+        self.session_age = config.session_age
         self.requires_extended_master_secret = config.extended_master_secret == "required"
         self.psk = PskCallback()
         self.context = server_context(
