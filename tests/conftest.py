@@ -41,6 +41,10 @@ structlog.configure(
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "conforms(*ids, peer): proves cases of an interoperability suite")
+
+
 def pytest_report_header() -> str:
     """Said at the top and, with -q, at the end: whether answers are held against the public contract."""
     return _contract_line()
