@@ -139,6 +139,7 @@ class Coap(_Section, frozen=True):
 
 class Lwm2m(_Section, frozen=True):
     port: Annotated[int, About("UDP and TCP port of coaps:// for LwM2M.")] = 5684
+    workers: Annotated[int, About("Processes that `serve lwm2m` starts on its one port.")] = 1
     lifetime_max: Annotated[float, About("Longest registration lifetime granted.", "seconds")] = 72 * 3600.0
     expiry_grace: Annotated[float, About("How long after its lifetime a registration still counts.", "seconds")] = 10.0
     command_queue: Annotated[int, About("Commands that may wait for one device.")] = 20

@@ -16,6 +16,7 @@ from lamplighter.settings import Settings, SettingsError, load
 
 if TYPE_CHECKING:
     from lamplighter.roles.process import Role
+    from lamplighter.roles.workers import Worker
 
 
 def serve(role: Role, data: Path, config: Path | None) -> int:
@@ -27,10 +28,31 @@ def serve(role: Role, data: Path, config: Path | None) -> int:
     except SettingsError as error:
         raise Failure(str(error)) from None
     configure(settings)
-    return uvloop.run(_serve(role, data, settings))
+    from lamplighter.roles.workers import this_worker
+
+    worker = this_worker()
+    if role == "lwm2m" and settings.lwm2m.workers > 1 and worker is None:
+        return uvloop.run(_supervise(data, config, settings))
+    return uvloop.run(_serve(role, data, settings, worker))
 
 
-async def _serve(role: Role, data: Path, settings: Settings) -> int:
+async def _supervise(data: Path, config: Path | None, settings: Settings) -> int:
+    from lamplighter.roles.places import CannotStart
+    from lamplighter.roles.workers import Supervisor, worker_command
+
+    try:
+        supervisor = Supervisor(worker_command("lwm2m", data, config), settings)
+    except CannotStart as error:
+        raise Failure(f"Lamplighter cannot start: {error}") from None
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(each, supervisor.stop)
+    print(f"{settings.lwm2m.workers} workers on port {supervisor.port} for devices.", file=sys.stderr, flush=True)
+    await supervisor.run()
+    return 0
+
+
+async def _serve(role: Role, data: Path, settings: Settings, worker: Worker | None) -> int:
     from lamplighter.roles.places import CannotStart
     from lamplighter.roles.process import Process
 
@@ -38,16 +60,16 @@ async def _serve(role: Role, data: Path, settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, stop.set)
-    process = Process(data, settings, role)
+    process = Process(data, settings, role, worker)
     try:
         await process.start()
     except CannotStart as error:
         raise Failure(f"Lamplighter cannot start: {error}") from None
-    print(
-        _greeting(process.folder.path, process.port, process.settings, first=process.first_start),
-        file=sys.stderr,
-        flush=True,
-    )
+    if process.port:
+        greeting = _greeting(process.folder.path, process.port, process.settings, first=process.first_start)
+    else:
+        greeting = f"Lamplighter is running: {role}\nData: {process.folder.path.resolve()}"
+    print(greeting, file=sys.stderr, flush=True)
     await stop.wait()
     print("Lamplighter stops: open requests are being finished.", file=sys.stderr, flush=True)
     await process.close()

@@ -33,6 +33,7 @@ from lamplighter.errors import Error
 from lamplighter.ids import is_id
 from lamplighter.roles.device_port import DevicePeer, DevicePort
 from lamplighter.roles.stream_port import StreamPort
+from lamplighter.roles.workers import Worker
 from lamplighter.services.certificates.service import Authority
 from lamplighter.services.connect.service import Connect, Identity, Moved, Proof, parse_identity
 from lamplighter.services.connect.sessions.service import DeviceSessions, Stored, text_of
@@ -53,6 +54,7 @@ class Lwm2mRole:
     """The ports for devices of one process.
 
     :param insecure_account: whose devices without security are, where ``coap.insecure`` opens a port for them
+    :param worker: which process of several on one port this is
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Lwm2mRole:
         master_key: MasterKey,
         *,
         insecure_account: str = "",
+        worker: Worker | None = None,
     ) -> None:
         self.ready = False
         """Whether devices are served."""
@@ -86,6 +89,7 @@ class Lwm2mRole:
         self._authority = authority
         self._sessions = sessions
         self._master_key = master_key
+        self._worker = worker
         self._insecure = Identity(Proof.NOTHING, settings.coap.insecure_account or insecure_account)
         self._anchor = TrustAnchor.from_der(authority.device_ca.certificate_der)
         self._by_key: dict[bytes, set[Session]] = {}
@@ -147,6 +151,7 @@ class Lwm2mRole:
             identity_secret=self._master_key.derive("dtls unknown identities"),
             cid_secret=self._master_key.derive("dtls connection ids"),
             stored_sessions=True,
+            shard=self._worker.shard() if self._worker is not None else 0,
         )
         port = DevicePort(
             self._connect,
@@ -165,7 +170,10 @@ class Lwm2mRole:
             check_certificate=self._check_certificate,
             on_session=self._on_session,
         )
-        self._dtls.open(settings.coap.host, settings.lwm2m.port)
+        if self._worker is not None:
+            self._dtls.listen(self._worker.sock)
+        else:
+            self._dtls.open(settings.coap.host, settings.lwm2m.port)
         self._serve(port, self._dtls)
         self.port = self._dtls.socket.address[1]
         return config

@@ -27,6 +27,7 @@ from lamplighter.roles.countries import open_countries
 from lamplighter.roles.lwm2m import Lwm2mRole
 from lamplighter.roles.pages import PLAIN, public_pages
 from lamplighter.roles.places import CannotStart, Folder, keep_admin_key, with_addresses
+from lamplighter.roles.workers import Worker
 from lamplighter.services.access.permissions import PERMISSIONS, POLICIES
 from lamplighter.services.access.service import Access
 from lamplighter.services.bootstrap.service import Bootstrap
@@ -66,12 +67,14 @@ GROUPS = {"Administrators": POLICIES["administrators"], "Developers": POLICIES["
 class Process:
     """What one process does. ``start`` it on a running loop, and ``close`` it there.
 
-    :param role: ``all``; ``api``: REST without devices; ``lwm2m``: devices without REST; ``bootstrap``: devices that come for their
-        credentials; ``worker``: chores only
+    :param role: ``all``; ``api``: REST without devices; ``lwm2m``: devices without REST; ``bootstrap``: devices that come for
+        their credentials; ``worker``: chores only
+    :param worker: which of several processes on one port for devices this is
     """
 
-    def __init__(self, data: Path, settings: Settings, role: Role = "all") -> None:
+    def __init__(self, data: Path, settings: Settings, role: Role = "all", worker: Worker | None = None) -> None:
         self.role = role
+        self._worker = worker
         self.folder = Folder(data)
         self.settings = with_addresses(settings)
         self.port = 0
@@ -129,6 +132,8 @@ class Process:
         )
         support = Support(keeper, settings.api.errors_kept / 86400)
         name = f"{self.role}-{socket.gethostname()}-{settings.lwm2m.port}".replace(".", "-")
+        if self._worker is not None:
+            name += f"-{self._worker.slot}"
         connect = Connect(
             self.database,
             self.clock,
@@ -153,7 +158,16 @@ class Process:
             beside = None if settings.database.url else self.folder.path
             sessions = DeviceSessions(self.database, self.clock, bus, master_key, process=name, folder=beside)
             self.lwm2m = Lwm2mRole(
-                settings, self.clock, bus, connect, credentials, authority, sessions, master_key, insecure_account=root
+                settings,
+                self.clock,
+                bus,
+                connect,
+                credentials,
+                authority,
+                sessions,
+                master_key,
+                insecure_account=root,
+                worker=self._worker,
             )
             await _open(self.lwm2m.start(), "lwm2m.port", "coap.port", settings)
             parts.push_async_callback(self.lwm2m.close)

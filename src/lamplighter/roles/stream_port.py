@@ -62,6 +62,7 @@ class StreamPort:
             half_open_network=settings.dtls.half_open_network,
         )
         self._host = settings.coap.host
+        self._shared = settings.lwm2m.workers > 1
         self._transport: StreamTransport | None = None
         self._psk_key: PskKeyOf | None = None
         self._by_key: dict[bytes, set[StreamSession]] = {}
@@ -94,7 +95,7 @@ class StreamPort:
         await self._open(transport, number)
 
     async def _open(self, transport: StreamTransport, number: int) -> None:
-        await transport.open(self._host, number)
+        await transport.open(self._host, number, shared=self._shared)
         self._transport = transport
         self.port.flush = transport.flush
 

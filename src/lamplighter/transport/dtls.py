@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from socket import socket as UdpSocket
 from typing import Any, NamedTuple
 
 from lamplighter.dtls import (
@@ -92,7 +93,11 @@ class DtlsTransport:
 
     def open(self, host: str, port: int) -> None:
         """Listen. Raises CannotBind, naming the port."""
-        self._socket = DatagramSocket(bind(host, port), self._receive, self.flush, self._loop)
+        self.listen(bind(host, port))
+
+    def listen(self, sock: UdpSocket) -> None:
+        """Listen on a socket that is bound already."""
+        self._socket = DatagramSocket(sock, self._receive, self.flush, self._loop)
 
     @property
     def socket(self) -> DatagramSocket:

@@ -191,9 +191,9 @@ class StreamTransport:
         self._server: asyncio.Server | None = None
         self._closed = False
 
-    async def open(self, host: str, port: int) -> None:
-        """Listen. Raises CannotBind, naming the port."""
-        sock = bind(host, port)
+    async def open(self, host: str, port: int, *, shared: bool = False) -> None:
+        """Listen; ``shared``: with other processes on the same port. Raises CannotBind, naming the port."""
+        sock = bind(host, port, shared=shared)
         self._server = await self.loop.create_server(self.make_connection, sock=sock, backlog=BACKLOG)
 
     @property
@@ -274,7 +274,7 @@ class StreamTransport:
         self.flush()
 
 
-def bind(host: str, port: int) -> socket.socket:
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
     """A listening TCP socket. ``host`` empty: every address, IPv6 and IPv4 in one socket where the machine has both.
 
     Raises CannotBind, which names address and port.
@@ -282,7 +282,7 @@ def bind(host: str, port: int) -> socket.socket:
     error: OSError | None = None
     for family, address in _places(host, port):
         try:
-            return _open(family, address, dual=not host)
+            return _open(family, address, dual=not host, shared=shared)
         except OSError as failure:
             error = failure
             if failure.errno in (errno.EADDRINUSE, errno.EACCES):
@@ -301,11 +301,13 @@ def _places(host: str, port: int) -> Iterator[tuple[int, Any]]:
     yield family, address
 
 
-def _open(family: int, address: Any, *, dual: bool) -> socket.socket:
+def _open(family: int, address: Any, *, dual: bool, shared: bool) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setblocking(False)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if dual else 1)
         sock.bind(address)
