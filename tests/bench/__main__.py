@@ -20,6 +20,7 @@ AREAS = {
     "rest": "get, list, create through the whole server; peer bare ASGI",
     "errors": "the same calls ending in an error; peer their success",
     "restart_sessions": "a start with 100,000 stored sessions, to the first answered record",
+    "revocation": "from a revocation to its end in another process that hears nothing of it",
     "start": "the second start of serve, to the first answer",
     "directory": "ten lists of many devices on both databases (only when named)",
 }
