@@ -28,7 +28,7 @@ START = "0.0"
 """The position before everything."""
 APPENDED = "events.appended"
 """The subject on the bus that says: look at the log."""
-LOOK: Final = 0.4
+LOOK: Final = 0.5
 """Seconds between two looks of whoever waits for word of the bus: it may be lost, and what was revoked must end everywhere
 within a second."""
 PRUNED_TOGETHER = 1000

@@ -52,7 +52,7 @@ async def test_only_digests_of_credentials_are_in_the_database(app: App) -> None
                 assert secret[-32:] not in str(tuple(row))
 
 
-async def test_a_process_trusts_a_credential_for_a_second_and_then_asks_again(database: Database) -> None:
+async def test_a_process_trusts_a_credential_for_a_moment_and_then_asks_again(database: Database) -> None:
     async with make_app(database) as app:
         await app.get("/v3/users")
         asked = 0
@@ -70,7 +70,7 @@ async def test_a_process_trusts_a_credential_for_a_second_and_then_asks_again(da
         for _ in range(3):
             await app.access.authenticator.caller_of(CredentialKind.ACCESS_KEY, app.admin)
         assert asked == 0
-        app.clock.advance(1.0)
+        app.clock.advance(app.access.settings.access.credential_cache)
         await app.access.authenticator.caller_of(CredentialKind.ACCESS_KEY, app.admin)
         assert asked == 1
 
@@ -95,7 +95,7 @@ async def test_a_revocation_reaches_other_processes_over_the_bus(open_database: 
             await each.close()
 
 
-async def test_without_the_bus_a_revocation_reaches_other_processes_within_a_second(
+async def test_without_the_bus_a_revocation_reaches_other_processes_when_a_credential_is_asked_for_again(
     open_database: Callable[[], Database],
 ) -> None:
     databases = [open_database(), open_database()]
@@ -106,7 +106,7 @@ async def test_without_the_bus_a_revocation_reaches_other_processes_within_a_sec
             await two.access.authenticator.caller_of(CredentialKind.API_KEY, one.api_key)
             key_id = (await one.get("/v3/api-keys/me", one.api_key)).json()["id"]
             await one.delete(f"/v3/api-keys/{key_id}")
-            one.clock.advance(1.0)
+            one.clock.advance(two.access.settings.access.credential_cache)
             with pytest.raises(errors.ApiKeyUnknown):
                 await two.access.authenticator.caller_of(CredentialKind.API_KEY, one.api_key)
     finally:

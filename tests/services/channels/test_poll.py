@@ -7,6 +7,7 @@ import asyncio
 import httpx2
 import pytest
 
+from lamplighter.services.access.events import REVOKED, happened
 from lamplighter.services.channels.place import Place
 from lamplighter.services.channels.poll import Poll
 from lamplighter.services.channels.store import Channel, Store
@@ -194,3 +195,16 @@ async def test_a_revoked_key_does_not_keep_its_poll(database: Database) -> None:
 async def test_both_forms_of_the_path_are_served(database: Database, path: str) -> None:
     async with serving(database, long_poll=0.01) as served:
         assert (await served.call("GET", path)).status_code == 204
+
+
+async def test_the_log_tells_of_a_revocation_whose_word_was_lost(database: Database) -> None:
+    """A poll comes back with its key, and the kernel's authenticator forgets what it knows of the account."""
+    forgotten: list[bytes] = []
+    async with serving(database, look=0.02) as served:
+        await served.bus.subscribe(REVOKED, forgotten.append)
+        poll = start(served)
+        await held(served)
+        account_id = served.callers.known[ADMIN].account_id
+        await served.happen(happened("AccessKeyDeleted", account_id, "0" * 32, 1))
+        assert (await poll).status_code == 204
+    assert forgotten == [account_id.encode()]

@@ -8,7 +8,6 @@ import msgspec
 import structlog
 
 from lamplighter.bus.bus import Bus, Subscription
-from lamplighter.bus.log import LOOK
 from lamplighter.errors import Error, requests
 from lamplighter.services.support import store
 from lamplighter.storage.database import Database
@@ -17,6 +16,8 @@ log = structlog.get_logger("lamplighter.support")
 
 SWITCH = "maintenance"
 SUBJECT = "support.maintenance"
+POLL = 1.0
+"""Seconds after which a change is seen even if no message told of it."""
 RETRY_AFTER = 30.0
 
 
@@ -66,7 +67,7 @@ class Gate:
     async def _follow(self) -> None:
         while True:
             try:
-                await asyncio.wait_for(self._wake.wait(), LOOK)
+                await asyncio.wait_for(self._wake.wait(), POLL)
             except TimeoutError:
                 pass
             self._wake.clear()
