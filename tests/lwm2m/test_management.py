@@ -60,6 +60,26 @@ def test_composite_operations_use_fetch_and_ipatch() -> None:
         management.read_composite([Path(1)], 11542)
 
 
+@pytest.mark.parametrize(
+    ("path", "version", "named", "accept"),
+    [
+        ("/3/0", "1.1", (60, 110, 112, 11542, 11544), ContentFormat.SENML_CBOR),
+        ("/3", "1.1", (11542, 110), ContentFormat.SENML_JSON),
+        ("3/0/", "1.1", (11542,), ContentFormat.LWM2M_TLV),
+        ("/3/0", "1.0", (112, 11543, 11542), ContentFormat.LWM2M_TLV),
+        ("/3/0", "1.0", (1543, 1542), ContentFormat.LWM2M_TLV_OLD),
+        ("/3/0", "1.1", (), None),
+        ("/3/0", "1.1", (11544, 50), None),
+        ("/3/0/1", "1.1", (112,), None),
+        ("/3/0/11/0", "1.1", (112,), None),
+    ],
+)
+def test_the_best_format_that_a_client_names_is_asked_for(
+    path: str, version: str, named: tuple[int, ...], accept: int | None
+) -> None:
+    assert management.accept_for(path, version, named) == accept
+
+
 def test_a_rest_callers_request_goes_as_it_is() -> None:
     message = management.device_request("PUT", "/5/0/1?lt=10&gt=60&pmax=120")
     assert shape(message) == (Code.PUT, "5/0/1", ("lt=10", "gt=60", "pmax=120"), None, None, None, b"")

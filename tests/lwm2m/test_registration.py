@@ -71,6 +71,7 @@ def test_a_standard_registration_with_a_root_reads_as_written() -> None:
         parameters=(("pid", "7"),),
         links=(Link("/1", (("ver", "1.1"),)), Link("/3/0")),
         root="/lwm2m",
+        content_formats=(11543,),
     )
     message = register_request(registration)
     assert "Q" in message.uri_query()
@@ -81,6 +82,18 @@ def test_a_standard_registration_with_a_root_reads_as_written() -> None:
         register("lwm2m=1.1", "b=UT", "Q", "sms=123", "pid=7", f"lt={DEFAULT_LIFETIME}", payload=root)
     )
     assert parsed == registration
+
+
+def test_the_root_names_the_content_formats_that_the_client_takes() -> None:
+    for ct, expected in (('ct="60 110 112 11542"', (60, 110, 112, 11542)), ("ct=112", (112,)), ('ct="x 1234567"', ())):
+        payload = f'</>;rt="oma.lwm2m";{ct},</3/0>'.encode()
+        for read in (
+            parse_registration(register("ep=a", "lwm2m=1.1", payload=payload)),
+            parse_update(register(payload=payload), "1.1"),
+        ):
+            assert (read.content_formats, read.root, read.links) == (expected, "/", (Link("/3/0"),))
+    registration = Registration(endpoint_name="a", version="1.1", links=(Link("/3/0"),), content_formats=(112, 110))
+    assert parse_registration(register_request(registration)) == registration
 
 
 def test_what_is_not_said_has_the_specifications_default() -> None:

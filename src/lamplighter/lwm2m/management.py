@@ -14,7 +14,22 @@ from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.lwm2m.codecs import Values, encode, write_paths
 from lamplighter.lwm2m.path import ROOT, Path
 
-_METHODS = {"GET": Code.GET, "PUT": Code.PUT, "POST": Code.POST, "DELETE": Code.DELETE}
+_METHODS = {
+    "GET": Code.GET,
+    "PUT": Code.PUT,
+    "POST": Code.POST,
+    "DELETE": Code.DELETE,
+    "FETCH": Code.FETCH,
+    "IPATCH": Code.IPATCH,
+}
+#: What holds an object or an instance, the best first.
+_BEST_1_0 = (
+    ContentFormat.LWM2M_TLV,
+    ContentFormat.LWM2M_TLV_OLD,
+    ContentFormat.LWM2M_JSON,
+    ContentFormat.LWM2M_JSON_OLD,
+)
+_BEST_1_1 = (ContentFormat.SENML_CBOR, ContentFormat.SENML_JSON, *_BEST_1_0)
 
 
 class WriteMode(Enum):
@@ -94,7 +109,7 @@ def device_request(
 ) -> Message:
     """A REST caller's request as it is: method, path with an optional query, payload.
 
-    Raises ValueError for another method than GET, PUT, POST and DELETE.
+    FETCH and IPATCH are those of the composite operations. Raises ValueError for another method.
     """
     code = _METHODS.get(method)
     if code is None:
@@ -104,6 +119,19 @@ def device_request(
     for argument in filter(None, query.split("&")):
         message.add(Option.URI_QUERY, argument)
     return _accepting(_carrying(message, payload, content_format), accept)
+
+
+def accept_for(path: str, version: str, content_formats: Iterable[int]) -> int | None:
+    """The best content format for reading an object or instance, of those that the client names; None: its own choice.
+
+    A client that names none answers in the format that it prefers, and so does one that is asked for a resource (Core 1.1
+    section 7.4). LwM2M CBOR is of 1.2, and never chosen.
+    """
+    if path.strip("/").count("/") > 1:
+        return None
+    named = frozenset(content_formats)
+    best = _BEST_1_0 if version == "1.0" else _BEST_1_1
+    return next((content_format for content_format in best if content_format in named), None)
 
 
 def _message(code: int, path: Path | str) -> Message:

@@ -116,9 +116,9 @@ def definitions() -> dict[int, ObjectDefinition]:
 @cache
 def registered_definitions() -> dict[int, ObjectDefinition]:
     """The others of the OMA registry: what may be done with their resources is not known. Read at first need."""
-    from lamplighter.lwm2m import registry_objects
+    from lamplighter.lwm2m.registry_objects import TABLE
 
-    return parse_table(registry_objects.TABLE)
+    return parse_table(TABLE)
 
 
 def definition_of(object_id: int, own: Definitions | None = None) -> ObjectDefinition | None:

@@ -62,6 +62,8 @@ class Registration:
     """The objects, instances and resources, without the root's own link."""
     root: str = "/"
     """Where the objects begin: the target of the link with ``rt="oma.lwm2m"``."""
+    content_formats: tuple[int, ...] = ()
+    """Those that the root's link names: what the client takes for objects and instances."""
 
     @property
     def is_vendor(self) -> bool:
@@ -81,6 +83,9 @@ class RegistrationUpdate:
     parameters: tuple[tuple[str, str], ...] = ()
     links: tuple[Link, ...] = ()
     """Standard clients send all their links, the vendor's only what is new or, with ``;d``, gone."""
+    root: str = "/"
+    content_formats: tuple[int, ...] = ()
+    """Both as in a registration; only with links."""
 
     @property
     def changes_nothing(self) -> bool:
@@ -91,7 +96,7 @@ def parse_registration(message: Message) -> Registration:
     """Raises RegistrationFaults with all that is wrong; its code is 4.12 when only the version is (Transport 6.4.2)."""
     faults: list[str] = []
     query = _query(message, faults)
-    links, root = _links(message, faults)
+    links, root, content_formats = _links(message, faults)
     version = query.pop("lwm2m", "1.0")
     understood = version in VERSIONS
     if not _VERSION.fullmatch(version):
@@ -118,6 +123,7 @@ def parse_registration(message: Message) -> Registration:
         parameters=tuple(query.items()),
         links=links,
         root=root,
+        content_formats=content_formats,
     )
     if faults:
         raise RegistrationFaults(faults)
@@ -130,7 +136,7 @@ def parse_update(message: Message, version: str = "1.0") -> RegistrationUpdate:
     """``version`` is that of the registration, which decides what a binding may be. Raises RegistrationFaults."""
     faults: list[str] = []
     query = _query(message, faults)
-    links, _ = _links(message, faults)
+    links, root, content_formats = _links(message, faults)
     binding = query.pop("b", None)
     queue = True if "Q" in query else None
     query.pop("Q", None)
@@ -145,6 +151,8 @@ def parse_update(message: Message, version: str = "1.0") -> RegistrationUpdate:
         endpoint_type=query.pop("et", None),
         parameters=tuple(query.items()),
         links=links,
+        root=root,
+        content_formats=content_formats,
     )
     if faults:
         raise RegistrationFaults(faults)
@@ -154,8 +162,9 @@ def parse_update(message: Message, version: str = "1.0") -> RegistrationUpdate:
 def register_request(registration: Registration) -> Message:
     """The Register of that registration: ``POST /rd``, parameters in the vendor's order."""
     links = registration.links
-    if registration.root != "/":
-        links = (Link(registration.root, (("rt", ROOT_TYPE), ("ct", str(int(ContentFormat.LWM2M_JSON))))), *links)
+    if registration.root != "/" or registration.content_formats:
+        formats = " ".join(map(str, map(int, registration.content_formats or (ContentFormat.LWM2M_JSON,))))
+        links = (Link(registration.root, (("rt", ROOT_TYPE), ("ct", formats))), *links)
     message = Message(Code.POST, payload=format_links(links).encode()).add(Option.URI_PATH, "rd")
     message.add(Option.CONTENT_FORMAT, ContentFormat.LINK_FORMAT)
     pairs: list[tuple[str, str | None]] = [
@@ -295,22 +304,26 @@ def _query(message: Message, faults: list[str]) -> dict[str, str]:
     return query
 
 
-def _links(message: Message, faults: list[str]) -> tuple[tuple[Link, ...], str]:
-    """The links without the root's own, and with targets relative to it; and the root."""
+def _links(message: Message, faults: list[str]) -> tuple[tuple[Link, ...], str, tuple[int, ...]]:
+    """The links without the root's own, and with targets relative to it; the root; and its content formats."""
     if message.content_format not in (None, ContentFormat.LINK_FORMAT, ContentFormat.TEXT):
         faults.append(f"content format {message.content_format} is not link format (40)")
-        return (), "/"
+        return (), "/", ()
     try:
         links = parse_links(message.payload)
     except LinkFormatError as error:
         faults.append(f"the list of objects: {error}")
-        return (), "/"
-    root = next((link.target for link in links if ROOT_TYPE in link.resource_types), "/")
-    prefix = root.rstrip("/")
-    kept = [link for link in links if ROOT_TYPE not in link.resource_types]
-    if not prefix:
-        return tuple(kept), "/"
-    return tuple([replace(link, target=_below(prefix, link.target)) for link in kept]), root
+        return (), "/", ()
+    root = next((link for link in links if ROOT_TYPE in link.resource_types), None)
+    if root is None:
+        return tuple(links), "/", ()
+    prefix = root.target.rstrip("/")
+    kept = [replace(link, target=_below(prefix, link.target)) if prefix else link for link in links if link is not root]
+    return tuple(kept), prefix or "/", _content_formats(root.get("ct") or "")
+
+
+def _content_formats(text: str) -> tuple[int, ...]:
+    return tuple([int(word) for word in text.split()[:20] if word.isascii() and word.isdigit() and len(word) <= 5])
 
 
 def _below(prefix: str, target: str) -> str:

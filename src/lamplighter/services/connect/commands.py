@@ -17,7 +17,7 @@ from lamplighter.errors.directory import DeviceNotFound
 from lamplighter.ids import Ids, is_id
 from lamplighter.services.connect import events, store
 from lamplighter.services.connect.formats import content_format_of
-from lamplighter.services.connect.model import OBSERVE, Command, DeviceRequest
+from lamplighter.services.connect.model import COMPOSITE, OBSERVE, Command, DeviceRequest
 from lamplighter.services.connect.registering import Registered, registered_of
 from lamplighter.services.connect.resources import has, is_path, path_of
 from lamplighter.services.connect.results import Undelivered, failed
@@ -71,7 +71,7 @@ class Commands:
             if await store.is_waiting(tx, account_id, device_id, subject_id, async_id):
                 return registered
             path = path_of(body.uri.partition("?")[0])
-            if not has(registered.links, path):
+            if body.method not in COMPOSITE and not has(registered.links, path):
                 if not is_path(path):
                     raise connect.UriPathNotExisting(uri=body.uri[:100], device_id=device_id)
                 raise connect.ResourceNotFound(device_id=device_id, path=path)

@@ -105,7 +105,7 @@ class AttachedDevice:
         """The device goes on in a session that was stored, with the observations that it has in it (tokens by path)."""
         self.attach(registered, peer, anew=False)
         for path, token in observed.items():
-            peer.adopt(token, path)
+            peer.adopt(token, registered.links.root + path)
             self._tokens[token] = path
             self._observed[path] = token
 
@@ -301,10 +301,16 @@ class AttachedDevice:
 
     async def _ask(self, command: Command) -> Message:
         assert self.peer is not None
-        message = management.device_request(
-            command.method, command.uri, command.payload, command.content_format, command.accept
-        )
-        return await self.peer.ask(message)
+        links, version = self.registered.links, self.registered.version
+        path = command.uri.partition("?")[0]
+        accept, chosen = command.accept, None
+        if accept is None and command.method == "GET":
+            accept = chosen = management.accept_for(path, version, links.content_formats)
+        request = (command.method, f"{links.root}/{command.uri}", command.payload, command.content_format)
+        answer = await self.peer.ask(management.device_request(*request, accept))
+        if chosen is not None and answer.code == Code.NOT_ACCEPTABLE and self.peer is not None:
+            answer = await self.peer.ask(management.device_request(*request))  # it named what it does not take
+        return answer
 
     async def _subscribe(self, command: Command) -> None:
         registered, path = self.registered, command.uri
@@ -339,7 +345,7 @@ class AttachedDevice:
             token = peer.take_token()
         self._tokens[token] = path  # first: a notification may be there before we run again
         try:
-            answer = await peer.ask(management.observe(path), token)
+            answer = await peer.ask(management.observe(self.registered.links.root + path), token)
         except NoAnswer:
             self._tokens.pop(token, None)
             self._observed.pop(path, None)

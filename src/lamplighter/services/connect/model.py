@@ -9,13 +9,17 @@ from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 
+from lamplighter.coap.numbers import ContentFormat
 from lamplighter.errors import FieldFault
 from lamplighter.services.connect.formats import content_format_of
 
 MAX_PAYLOAD = 1024 * 1024
 """Bytes."""
 
-Method = Literal["GET", "PUT", "POST", "DELETE"]
+Method = Literal["GET", "PUT", "POST", "DELETE", "FETCH", "IPATCH"]
+COMPOSITE = frozenset({"FETCH", "IPATCH"})
+"""Read-Composite and Write-Composite of LwM2M 1.1: an extension of ours. They go to the root, and name paths in SenML."""
+_SENML = frozenset({ContentFormat.SENML_JSON, ContentFormat.SENML_CBOR})
 OBSERVE = "OBSERVE"
 """A command of the server's own: observe the resource for a subscription."""
 
@@ -30,11 +34,17 @@ class DeviceRequest(msgspec.Struct, rename={"content_type": "content-type", "pay
     payload_b64: str | None = None
 
     def faults(self) -> Iterator[FieldFault]:
+        formats: dict[str, int | None] = {}
         for name, media_type in (("accept", self.accept), ("content-type", self.content_type)):
             try:
-                content_format_of(media_type or "")
+                formats[name] = content_format_of(media_type or "")
             except ValueError as fault:
                 yield FieldFault(name, str(fault))
+        if self.method in COMPOSITE:
+            if self.uri != "/":
+                yield FieldFault("uri", f"must be / with {self.method}: the payload names the paths")
+            if formats.get("content-type", ContentFormat.SENML_JSON) not in _SENML:
+                yield FieldFault("content-type", "must be application/senml+json or application/senml+cbor")
         try:
             if len(self.payload) > MAX_PAYLOAD:
                 yield FieldFault("payload-b64", f"must have at most {MAX_PAYLOAD} bytes once decoded")

@@ -17,7 +17,7 @@ from lamplighter.ids import Ids, is_id
 from lamplighter.lwm2m.registration import Registration, RegistrationUpdate, merge_links
 from lamplighter.services.connect import events, store
 from lamplighter.services.connect.identity import Identity, Proof
-from lamplighter.services.connect.resources import Links, dump_links, facts_of, load_links, registered_item
+from lamplighter.services.connect.resources import Links, dump_links, facts_of, load_links, registered_item, with_root
 from lamplighter.services.connect.results import Undelivered, failed
 from lamplighter.services.connect.sessions.store import revoke
 from lamplighter.services.directory.service import Directory
@@ -328,7 +328,7 @@ class Registering:
     def _changed(self, known: Registered, changes: RegistrationUpdate) -> Registered:
         links = known.links
         if changes.links:
-            links = Links(merge_links(links, changes.links) if known.vendor else changes.links)
+            links = Links(merge_links(links, changes.links) if known.vendor else with_root(changes.links, links))
         return known._replace(
             lifetime=known.lifetime if changes.lifetime is None else self._granted(changes.lifetime),
             binding=known.binding if changes.binding is None else changes.binding,

@@ -48,8 +48,20 @@ class Links(tuple[Link, ...]):
                 "obs": link.observable,
             }
             for link in self
+            if link.target != "/"
         ]
         return msgspec.Raw(msgspec.json.encode(shown))
+
+    @cached_property
+    def root(self) -> str:
+        """What stands before every path: empty, or an alternate path such as ``/lwm2m``."""
+        return next((link.get("href") or "" for link in self if link.target == "/"), "")
+
+    @cached_property
+    def content_formats(self) -> tuple[int, ...]:
+        """Those that the device names for objects and instances."""
+        text = next((link.get("ct") or "" for link in self if link.target == "/"), "")
+        return tuple(map(int, text.split()))
 
     @cached_property
     def auto(self) -> frozenset[str]:
@@ -60,6 +72,20 @@ class Links(tuple[Link, ...]):
     def has_devices_behind(self) -> bool:
         """Whether this is an edge gateway with devices behind it."""
         return any([link.target.startswith("/d/") for link in self])
+
+
+def root_link(root: str, content_formats: Iterable[int]) -> tuple[Link, ...]:
+    """How the root of a device's objects is kept among its links, which are relative to it; none where it says nothing."""
+    formats = " ".join(map(str, content_formats))
+    prefix = root.rstrip("/")
+    return (Link("/", (("href", prefix), ("ct", formats))),) if prefix or formats else ()
+
+
+def with_root(links: Sequence[Link], before: Iterable[Link]) -> Sequence[Link]:
+    """All links of an update; one that does not name the root leaves it where it was."""
+    if any([link.target == "/" for link in links]):
+        return links
+    return (*(link for link in before if link.target == "/"), *links)
 
 
 def dump_links(links: Iterable[Link]) -> str:
@@ -124,7 +150,9 @@ def has(links: Sequence[Link], path: str) -> bool:
 def shown(links: Iterable[Link]) -> list[Resource]:
     """As GET /v2/endpoints/{device-id} answers."""
     return [
-        Resource(path_of(link.target), link.get("rt") or "", link.get("ct") or "", link.observable) for link in links
+        Resource(path_of(link.target), link.get("rt") or "", link.get("ct") or "", link.observable)
+        for link in links
+        if link.target != "/"
     ]
 
 

@@ -36,7 +36,7 @@ from lamplighter.services.connect.mediated_peer import MediatedPeer
 from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
 from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, PeerGone, SessionLost
 from lamplighter.services.connect.registering import Change, Ending, Registered, Registering, TierOf, registered_of
-from lamplighter.services.connect.resources import payload_of, shown, value_in
+from lamplighter.services.connect.resources import payload_of, root_link, shown, value_in
 from lamplighter.services.connect.subscriptions import Subscriptions
 from lamplighter.services.directory.service import Directory
 from lamplighter.settings import Settings
@@ -142,8 +142,9 @@ class Connect:
         Raises EndpointNotOfCredential, DeviceBlocked, RegistrationOfAnother, DeviceLimitReached, DatabaseUnavailable.
         """
         own, behind = split_links(asked.links)
-        if behind:
-            asked = replace(asked, links=own)
+        root = root_link(asked.root, asked.content_formats)
+        if behind or root:
+            asked = replace(asked, links=(*root, *own))
         change = await self.registering.register(identity, asked, peer.address, peer.note, exchange=exchange)
         self._moved(change)
         for device in self._mediated.pop(peer, {}).values():
@@ -160,8 +161,9 @@ class Connect:
         device = self._devices.get((identity.account_id, location[-1]))
         known = device.registered if device is not None else None
         own, behind = split_links(changes.links)
-        if behind:
-            changes = replace(changes, links=own)
+        root = root_link(changes.root, changes.content_formats)
+        if behind or root:
+            changes = replace(changes, links=(*root, *own))
         change = await self.registering.update(identity, location, changes, peer.address, peer.note, known)
         self._moved(change)
         here = device is not None and device.peer is peer
