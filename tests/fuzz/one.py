@@ -18,9 +18,11 @@ def main() -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, seed in enumerate(target.seeds):
         (folder / f"seed-{number}").write_bytes(seed)
-    words = folder.with_suffix(".words")
-    words.write_text("".join('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in target.words))
-    atheris.Setup([sys.argv[0], f"-dict={words}", *options], target.make())
+    if target.words:  # libFuzzer refuses an empty dictionary
+        words = folder.with_suffix(".words")
+        words.write_text("".join('"' + "".join(f"\\x{byte:02x}" for byte in word) + '"\n' for word in target.words))
+        options.insert(0, f"-dict={words}")
+    atheris.Setup([sys.argv[0], *options], target.make())
     atheris.Fuzz()
 
 
