@@ -19,7 +19,7 @@ class PeerGone(NoAnswer):
     """The session ended, or the device does not know us any more."""
 
     status = 503
-    error = "NOT_CONNECTED"
+    error: str | None = "NOT_CONNECTED"
 
 
 class ConnectionBroken(PeerGone):
