@@ -94,6 +94,16 @@ class Endpoint:
             max_body=max_body,
         )
 
+    @property
+    def withheld(self) -> int:
+        """Datagrams not sent to peers that had not proved to be where they say."""
+        return self._sender.withheld
+
+    @property
+    def peers(self) -> int:
+        """Peers of which something is remembered."""
+        return len(self._peers)
+
     def _introduce(self, record: Peer) -> None:
         """Note what is known of a peer that has just been heard of."""
         record.limit(self._max_message(record.address), self._szx)

@@ -10,6 +10,7 @@ import structlog
 
 from lamplighter.bus.bus import Bus, Subscription
 from lamplighter.clock import MICROSECONDS, Clock
+from lamplighter.coap.endpoint import Endpoint
 from lamplighter.dtls import (
     AlertDescription,
     CertificateError,
@@ -94,6 +95,13 @@ class BootstrapRole:
             await stream.close()
         if self._revoked is not None:
             await self._revoked.cancel()
+
+    def endpoints(self) -> dict[str, Endpoint]:
+        """The open CoAP endpoints by transport, for metrics."""
+        names = ("coaps+udp", "coap+udp"), ("coaps+tcp", "coap+tcp")
+        udp = zip(names[0], self._ports, strict=False)
+        tcp = zip(names[1], self._streams, strict=False)
+        return {name: port.endpoint for name, port in udp} | {name: stream.port.endpoint for name, stream in tcp}
 
     def _open_secure(self) -> ServerConfig:
         settings, own = self._settings, self._authority.bootstrap

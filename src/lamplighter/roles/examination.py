@@ -88,6 +88,8 @@ async def _ports(settings: Settings) -> AsyncIterator[Finding]:
     if settings.coap.insecure:
         wanted.append(("udp", settings.coap.port, "coap.port", socket.SOCK_DGRAM))
         wanted.append(("udp", settings.bootstrap.plain_port, "bootstrap.plain_port", socket.SOCK_DGRAM))
+    if settings.coap.tcp:
+        wanted += [("tcp", port, setting, socket.SOCK_STREAM) for name, port, setting, _ in wanted if name == "udp"]
     for name, port, setting, kind in wanted:
         if not port:
             continue
@@ -98,9 +100,10 @@ async def _ports(settings: Settings) -> AsyncIterator[Finding]:
             try:
                 probe.bind(("", port))
             except OSError as error:
-                if kind == socket.SOCK_STREAM and await _is_ours(port, setting == "http.port"):
+                ours = setting.startswith("http.")
+                if ours and await _is_ours(port, setting == "http.port"):
                     yield Finding(subject, "ok", "a Lamplighter server answers on it.")
-                elif kind == socket.SOCK_DGRAM and await _is_ours(settings.http.port, True):
+                elif not ours and await _is_ours(settings.http.port, True):
                     yield Finding(subject, "ok", "in use while a Lamplighter server runs here.")
                 else:
                     mend = f"Stop what uses it, or choose another port with the setting {setting}."

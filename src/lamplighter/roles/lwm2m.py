@@ -13,6 +13,7 @@ from cryptography.x509.oid import NameOID
 
 from lamplighter.bus.bus import Bus, Subscription
 from lamplighter.clock import MICROSECONDS, Clock
+from lamplighter.coap.endpoint import Endpoint
 from lamplighter.dtls import (
     AlertDescription,
     CertificateError,
@@ -136,6 +137,13 @@ class Lwm2mRole:
         await self._connect.close()
         await self._sessions.close()
 
+    def endpoints(self) -> dict[str, Endpoint]:
+        """The open CoAP endpoints by transport, for metrics."""
+        names = ("coaps+udp", "coap+udp"), ("coaps+tcp", "coap+tcp")
+        udp = zip(names[0], self._ports, strict=False)
+        tcp = zip(names[1], self._streams, strict=False)
+        return {name: port.endpoint for name, port in udp} | {name: stream.port.endpoint for name, stream in tcp}
+
     # The ports
 
     def _open_secure(self) -> ServerConfig:
@@ -258,17 +266,19 @@ class Lwm2mRole:
         """A session by key must end with it."""
         if isinstance(session.identity, PskIdentity):
             self._by_key.setdefault(session.identity.identity, set()).add(session)
-            self._spawn(self._check_key(session, session.identity.identity))
+            self._spawn(self._check_key(session))
 
-    async def _check_key(self, session: Session, identity: bytes) -> None:
-        """A key that was deleted while the handshake went on was not found in any session then."""
+    async def _check_key(self, session: Session) -> None:
+        """A key that was deleted while the handshake went on was not found in any session then, nor was it looked up for
+        a session that was resumed."""
         try:
-            if await self._credentials.owner_of_identity(identity) is None:
+            if not await self._still_good(session):
                 self._secure.close_session(session)
         except Error as error:
             log.warning("a key could not be looked up again", why=str(error))
 
     def _on_revoked(self, identity: bytes) -> None:
+        self._dtls.server.forget_resumable(PskIdentity(identity))
         for session in list(self._by_key.get(identity, ())):
             self._secure.close_session(session)
         for stream in self._streams:

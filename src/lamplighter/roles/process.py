@@ -24,6 +24,7 @@ from lamplighter.errors import Error
 from lamplighter.ids import Ids
 from lamplighter.roles.bootstrap import BootstrapRole
 from lamplighter.roles.countries import open_countries
+from lamplighter.roles.device_metrics import DeviceMetrics
 from lamplighter.roles.lwm2m import Lwm2mRole
 from lamplighter.roles.pages import PLAIN, public_pages
 from lamplighter.roles.places import CannotStart, Folder, keep_admin_key, with_addresses
@@ -174,6 +175,10 @@ class Process:
         else:
             await connect.start(devices=False)
             parts.push_async_callback(connect.close)
+        roles = {"lwm2m": self.lwm2m, "bootstrap": self.bootstrap}
+        self.metrics.registry.register(
+            DeviceMetrics({name: role.endpoints for name, role in roles.items() if role is not None})
+        )
         bound: list[Bound] = [
             *self.access.operations(),
             *chain.from_iterable(table.bind(self.directory) for table in directory_operations.TABLES),
