@@ -12,7 +12,7 @@ from lamplighter.dtls.client_configuration import ClientConfig
 from tests.dtls.pair import WALL, Pair, psk_client
 
 SOURCE = Path(lamplighter.__file__).parent
-MAY_IMPORT = {"dtls/client.py", "dtls/client_handshake.py", "transport/dtls_client.py"}
+MAY_IMPORT = {"dtls/client.py", "dtls/client_handshake.py", "transport/dtls_client.py", "transport/tls_client.py"}
 
 
 def test_only_simulated_devices_import_the_client_half() -> None:
@@ -63,7 +63,7 @@ def test_a_client_may_connect_again() -> None:
 def test_a_server_that_changes_the_offer_is_refused() -> None:
     """A suite that was not offered, put into ServerHello on the way."""
     pair = Pair(psk_client(cipher_suites=(0xC0A8,)))
-    pair.down = lambda datagram: [datagram.replace(b"\x00\xc0\xa8\x00", b"\x00\xc0\xa4\x00")]
+    pair.down = lambda datagram: [datagram.replace(b"\xc0\xa8\x00\x00", b"\xc0\xa4\x00\x00")]
     pair.connect()
     assert pair.of_client(HandshakeFailed)[0].reason is FailureReason.MALFORMED
     assert not pair.of_server(SessionEstablished)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from lamplighter.dtls import CertificateIdentity, FailureReason, PskIdentity
+from lamplighter.transport.dtls import PskKey
 from tests.dtls.pair import KEYS
 from tests.dtls.pki import authority, device
 from tests.dtls.service import run, serving
@@ -78,6 +79,24 @@ async def test_openssl_is_refused_without_a_certificate() -> None:
         assert "handshake failure" in printed
         (failed,) = service.failed
         assert failed.reason is FailureReason.CERTIFICATE_MISSING
+
+
+async def test_openssl_resumes_a_session_without_its_key(tmp_path: Path) -> None:
+    async with serving() as service:
+        asked: list[bytes] = []
+        answer = service.transport._psk_key
+
+        async def counted(identity: bytes) -> PskKey | bytes | None:
+            asked.append(identity)
+            return await answer(identity)
+
+        service.transport._psk_key = counted
+        file = str(tmp_path / "session")
+        for option in ("-sess_out", "-sess_in"):
+            command = client(service.port, "PSK-AES128-CCM8", *PSK, option, file)
+            assert "HELLO" in await run(*command, say="hello", until="HELLO")
+        first, second = service.established
+        assert first.identity == second.identity and asked == [b"lamp-1"]
 
 
 async def test_openssl_may_begin_again_from_the_same_port() -> None:

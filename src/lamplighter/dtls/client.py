@@ -16,6 +16,7 @@ from .failures import FailureReason, HandshakeError
 from .handshake import alert_name, parse_alert
 from .numbers import AlertDescription, AlertLevel, ContentType
 from .records import CID_HEADER, HEADER, HEADER_LENGTH, SequenceExhausted
+from .resumption import Resumable
 from .sessions import Session, export_session, import_session
 from .states import State
 
@@ -29,13 +30,20 @@ class DtlsClient:
         self.config = config
         self.address = address
         self.session: Session | None = None
+        self.resumable: Resumable | None = None
+        """What the session leaves for the next one, where the server allows that."""
         self._handshake: ClientHandshake | None = None
+        self._last: ClientHandshake | None = None
         self._events: deque[Event] = deque()
         self._outgoing: list[bytes] = []
 
-    def connect(self, now: float) -> None:
-        """Begin a handshake. A session that exists stays in use until the new one is there."""
-        self._handshake = ClientHandshake(self.config, self.address, now)
+    def connect(self, now: float, resumable: Resumable | None = None) -> None:
+        """Begin a handshake. A session that exists stays in use until the new one is there.
+
+        ``resumable``: of an earlier session, to go on with if the server agrees.
+        """
+        self._handshake = ClientHandshake(self.config, self.address, now, resumable)
+        self._last = None
         self._take()
 
     # The five calls
@@ -150,6 +158,10 @@ class DtlsClient:
         kind, payload, _ = opened
         if kind == ContentType.APPLICATION_DATA:
             self._events.append(DataReceived(session, payload))
+        elif kind == ContentType.HANDSHAKE and self._last is not None:
+            self._last.repeat()
+            self._outgoing += self._last.outgoing
+            self._last.outgoing = []
         elif kind == ContentType.ALERT:
             alert = parse_alert(payload)
             if alert is not None and alert[1] == AlertDescription.CLOSE_NOTIFY:
@@ -165,6 +177,8 @@ class DtlsClient:
         session = handshake.session
         assert session is not None
         self._handshake = None
+        self.resumable = handshake.resumable
+        self._last = handshake if handshake.resumed else None
         if self.session is not None:
             self._end(self.session, CloseReason.REPLACED)
         wall = self.config.wall_time()

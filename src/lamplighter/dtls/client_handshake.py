@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import os
 from collections.abc import Hashable
 
@@ -23,6 +24,7 @@ from .handshake import (
     certificate,
     client_hello,
     fragment_header,
+    message,
     parse_certificate,
     parse_ecdh_server_key_exchange,
     parse_fragments,
@@ -32,7 +34,7 @@ from .handshake import (
     signature,
 )
 from .identities import CertificateIdentity, Identity, PskIdentity
-from .keys import TrafficKeys, derive_keys
+from .keys import TrafficKeys, derive_keys, expand_keys
 from .numbers import (
     DTLS_1_2,
     ECDSA_SECP256R1_SHA256,
@@ -49,6 +51,7 @@ from .numbers import (
 from .prf import client_verify_data, psk_premaster_secret, server_verify_data
 from .reader import Reader, vector
 from .records import PLAINTEXT_LIMIT, plaintext_record
+from .resumption import Resumable
 from .sessions import Session
 from .states import Role, State, Trigger, advance
 
@@ -65,8 +68,12 @@ _TRIGGERS = {
 class ClientHandshake:
     """Begins with its first flight in ``outgoing``. Raises HandshakeError when it must end."""
 
-    def __init__(self, config: ClientConfig, address: Hashable, now: float) -> None:
+    def __init__(self, config: ClientConfig, address: Hashable, now: float, resumable: Resumable | None = None) -> None:
+        """``resumable``: an earlier session that the server may go on with."""
         self.config = config
+        self._resumable = resumable
+        self.resumed = False
+        self._session_id = b""
         self.address = address
         self.state = State.EXPECT_SERVER_HELLO
         self.started = now
@@ -104,6 +111,17 @@ class ClientHandshake:
             self._wait = min(self._wait * 2, self.config.retransmission_limit)
             self._send_flight(now)
 
+    @property
+    def resumable(self) -> Resumable | None:
+        """What the established session leaves for the next one."""
+        if not self._session_id or not self._extended:
+            return None
+        return Resumable(self._session_id, self._keys.secret, self._cipher, self._identity, "", math.inf)
+
+    def repeat(self) -> None:
+        """Send the last flight again: in a resumed session it is ours, and the server may have lost it."""
+        self.outgoing += self._flight.datagrams(self._write, self.config.mtu, self._fragment_limit)
+
     def alert(self, description: AlertDescription) -> bytes:
         return self._write(ContentType.ALERT, 0, bytes((AlertLevel.FATAL, description)))
 
@@ -132,6 +150,13 @@ class ClientHandshake:
         expected = server_verify_data(self._cipher.digest, self._keys.master, self._transcript)
         if not hmac.compare_digest(following[2], expected):
             raise HandshakeError(AlertDescription.DECRYPT_ERROR, FailureReason.WRONG_KEY, "Finished does not match")
+        if self.resumed:
+            self._transcript += message(HandshakeType.FINISHED, following[1], following[2])
+            self._flight = Flight()
+            self._flight.add_change_cipher_spec()
+            verify_data = client_verify_data(self._cipher.digest, self._keys.master, self._transcript)
+            self._say(HandshakeType.FINISHED, verify_data, epoch=1)
+            self.repeat()
         self.state = advance(Role.CLIENT, self.state, Trigger.FINISHED)
 
     def _receive_message(self, kind: int, sequence: int, body: bytes, now: float) -> None:
@@ -183,6 +208,15 @@ class ClientHandshake:
             )
         elif ExtensionType.MAX_FRAGMENT_LENGTH in hello.extensions and self.config.max_fragment_length:
             self._fragment_limit = MAX_FRAGMENT_LENGTHS[self.config.max_fragment_length]
+        self._session_id = hello.session_id
+        resumable = self._resumable
+        if resumable is not None and hello.session_id == resumable.session_id:
+            self.resumed = True
+            self._identity = resumable.identity
+            self._keys = expand_keys(self._cipher, resumable.secret, self._random, self._server_random)
+            self.session = self._session()
+            self.state = advance(Role.CLIENT, self.state, Trigger.HELLO_RESUMED)
+            return
         trigger = Trigger.HELLO_WITH_PSK if self._cipher.psk else Trigger.HELLO_WITH_CERTIFICATE
         self.state = advance(Role.CLIENT, self.state, trigger)
 
@@ -260,7 +294,8 @@ class ClientHandshake:
 
     def _say_hello(self, cookie: bytes, now: float) -> None:
         suites = (*self.config.cipher_suites, EMPTY_RENEGOTIATION_INFO_SCSV)
-        hello = ClientHello(DTLS_1_2, self._random, b"", cookie, suites, b"\0", self._extensions())
+        session_id = self._resumable.session_id if self._resumable is not None else b""
+        hello = ClientHello(DTLS_1_2, self._random, session_id, cookie, suites, b"\0", self._extensions())
         self._flight = Flight()
         self._say(HandshakeType.CLIENT_HELLO, client_hello(hello))
         self._wait = self.config.retransmission
@@ -289,7 +324,7 @@ class ClientHandshake:
         self._sequence += 1
 
     def _send_flight(self, now: float) -> None:
-        self.outgoing += self._flight.datagrams(self._write, self.config.mtu, self._fragment_limit)
+        self.repeat()
         self.timer = now + self._wait
 
     def _write(self, content_type: ContentType, epoch: int, payload: bytes) -> bytes:

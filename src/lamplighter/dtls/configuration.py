@@ -65,6 +65,9 @@ class ServerConfig:
     stored_sessions: bool = False
     """Whether sessions are stored: then a record of one that is not in memory becomes the question SessionWanted."""
 
+    resumable_sessions: int = 10_000
+    """Sessions that a client may make anew by their ID, in memory; 0: none."""
+
     mtu: int = 1200
     """Bytes of the largest datagram sent."""
 

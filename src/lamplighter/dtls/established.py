@@ -28,10 +28,11 @@ class Established:
         self._events = events
         self._outgoing = outgoing
 
-    def add(self, session: Session, final_flight: FinalFlight, until: float) -> None:
-        """A new session. Its last flight is sent again on demand until that time."""
+    def add(self, session: Session, final_flight: FinalFlight | None, until: float) -> None:
+        """A new session. Its last flight, where it was ours, is sent again on demand until that time."""
         self.sessions.add(session)
-        self._final_flights[session] = (until, final_flight)
+        if final_flight is not None:
+            self._final_flights[session] = (until, final_flight)
 
     def timer(self) -> float | None:
         """When to call ``handle_timer``."""

@@ -14,8 +14,10 @@ from .prf import extended_master_secret, key_block, keyed, master_secret
 class TrafficKeys:
     """Keys and salts of both directions, and the master secret, needed until both Finished have passed."""
 
+    secret: bytes
+    """The master secret."""
     master: HMAC
-    """The master secret as the key that everything after it is made with."""
+    """The same as the key that everything after it is made with."""
     client_key: bytes
     server_key: bytes
     client_salt: bytes
@@ -43,11 +45,17 @@ def derive_keys(
         secret = master_secret(cipher.digest, premaster, client_random, server_random)
     else:
         secret = extended_master_secret(cipher.digest, premaster, transcript)
+    return expand_keys(cipher, secret, client_random, server_random)
+
+
+def expand_keys(cipher: CipherSuite, secret: bytes, client_random: bytes, server_random: bytes) -> TrafficKeys:
+    """The keys of a master secret, which may be that of an earlier session."""
     master = keyed(cipher.digest, secret)
     block = key_block(master, client_random, server_random, cipher.key_block_length)
     size = cipher.key_length
     salts = 2 * size
     return TrafficKeys(
+        secret,
         master,
         block[:size],
         block[size:salts],

@@ -32,9 +32,11 @@ from .handshake import (
     parse_alert,
     parse_fragments,
 )
+from .identities import Identity
 from .numbers import DTLS_1_0, AlertDescription, AlertLevel, ContentType, HandshakeType
 from .records import CID_HEADER, HEADER, HEADER_LENGTH, plaintext_record
 from .registry import Sessions
+from .resumption import Resumables
 from .server_handshake import ServerHandshake
 from .sessions import Session, export_session, import_session, proven_session
 from .states import State
@@ -70,6 +72,7 @@ class DtlsServer:
         self._outgoing: list[tuple[bytes, Hashable]] = []
         self._established = Established(self._events, self._outgoing)
         self._wanted = Wanted()
+        self._resumables = Resumables(config.resumable_sessions)
 
     # The five calls
 
@@ -184,7 +187,8 @@ class DtlsServer:
         return self._established.send(session, ContentType.APPLICATION_DATA, data)
 
     def close(self, session: Session, now: float) -> None:
-        """End a session with close_notify."""
+        """End a session with close_notify. Its peer has to prove itself again."""
+        self.forget_resumable(session.identity)
         if not session.closed:
             self._established.send_alert(session, AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
             self._established.end(session, CloseReason.CLOSED)
@@ -212,6 +216,10 @@ class DtlsServer:
     def refuse_session(self, wanted: SessionWanted) -> None:
         """Answer SessionWanted: it is not stored, or not to be used. What was kept is dropped, without a word."""
         self._wanted.take(wanted.key)
+
+    def forget_resumable(self, identity: Identity) -> None:
+        """That peer has to prove itself again before it gets another session."""
+        self._resumables.forget(identity)
 
     def confirm_address(self, session: Session) -> None:
         """The device acknowledged something that was sent to its new address: the address is its own."""
@@ -308,7 +316,9 @@ class DtlsServer:
         if not self._may_start(address, now):
             self.refused += 1
             return None
-        handshake = ServerHandshake(self.config, address, random, first.sequence, number & _SEQUENCE_MASK, now)
+        handshake = ServerHandshake(
+            self.config, self._resumables, address, random, first.sequence, number & _SEQUENCE_MASK, now
+        )
         self._handshakes[address] = handshake
         self._half_open.add(address)
         return handshake
@@ -346,11 +356,15 @@ class DtlsServer:
 
     def _establish(self, handshake: ServerHandshake, now: float) -> None:
         session, final_flight = handshake.session, handshake.final_flight
-        assert session is not None and final_flight is not None
+        assert session is not None
         self._drop(handshake)
         wall = self.config.wall_time()
         session.established_at = wall
         session.valid_until = min(wall + self.config.session_age, session.identity.not_after)
+        if handshake.resumed is not None:
+            session.valid_until = min(session.valid_until, handshake.resumed.valid_until)
+        elif (resumable := handshake.resumable(session.valid_until)) is not None:
+            self._resumables.add(resumable)
         session.expires = now + session.valid_until - wall
         old = self._established.sessions.by_address(handshake.address)
         if old is not None and (not old.cid or old.identity == session.identity):

@@ -33,12 +33,13 @@ from .handshake import (
     signature,
 )
 from .identities import CertificateIdentity, Identity, PskIdentity
-from .keys import TrafficKeys, derive_keys
+from .keys import TrafficKeys, derive_keys, expand_keys
 from .negotiation import Agreement, negotiate
 from .numbers import DTLS_1_2, AlertDescription, AlertLevel, ContentType, HandshakeType
 from .prf import client_verify_data, psk_premaster_secret, server_verify_data
 from .reader import Reader
 from .records import plaintext_record
+from .resumption import SESSION_ID_LENGTH, Resumable, Resumables
 from .sessions import Session
 from .states import Role, State, Trigger, advance
 
@@ -58,11 +59,22 @@ class ServerHandshake:
     """
 
     def __init__(
-        self, config: ServerConfig, address: Hashable, client_random: bytes, sequence: int, record: int, now: float
+        self,
+        config: ServerConfig,
+        resumables: Resumables,
+        address: Hashable,
+        client_random: bytes,
+        sequence: int,
+        record: int,
+        now: float,
     ) -> None:
         """``sequence`` and ``record``: message_seq and record sequence number of the ClientHello. Ours go on from there,
         because the HelloVerifyRequest that used them left no trace (RFC 6347 sections 4.2.1 and 4.2.2)."""
         self.config = config
+        self.resumed: Resumable | None = None
+        """The session that this one goes back to."""
+        self._resumables = resumables
+        self._session_id = b""
         self.address = address
         self.client_random = client_random
         self.state = State.EXPECT_CLIENT_HELLO
@@ -74,7 +86,7 @@ class ServerHandshake:
         self.questions: list[PskRequested | CertificateReceived] = []
         self.outgoing: list[bytes] = []
         self.final_flight: FinalFlight | None = None
-        """The last flight, once the client's Finished was good."""
+        """The last flight, once the client's Finished was good; in a resumed session the last is the client's."""
         self.wrong_key = FailureReason.WRONG_KEY
         """What a Finished that cannot be read is to be reported as."""
         self._incoming = Reassembler(sequence)
@@ -101,6 +113,14 @@ class ServerHandshake:
         end = self.started + self.config.handshake_age
         return end if self.timer is None else min(self.timer, end)
 
+    def resumable(self, valid_until: float) -> Resumable | None:
+        """What the established session leaves for the next one; None where none may follow."""
+        if not self._session_id:
+            return None
+        return Resumable(
+            self._session_id, self._keys.secret, self._agreement.cipher, self._identity, self._credential, valid_until
+        )
+
     @property
     def cid(self) -> bytes:
         """The connection ID given out in this handshake; empty before ServerHello and where there is none."""
@@ -111,6 +131,8 @@ class ServerHandshake:
     def receive_plaintext(self, fragments: Sequence[Fragment], now: float) -> None:
         """What was in a handshake record of epoch 0."""
         if self.state in _PLAINTEXT_IS_OVER:
+            if self.resumed is not None and any(each.type == HandshakeType.CLIENT_HELLO for each in fragments):
+                self._resend(now)
             return  # the same messages again, or someone else's
         for fragment in fragments:
             if fragment.type == HandshakeType.FINISHED:
@@ -173,20 +195,50 @@ class ServerHandshake:
     def _receive_client_hello(self, body: bytes, now: float) -> None:
         hello = parse_client_hello(body)
         self._agreement = agreement = negotiate(hello, self.config)
+        wall_time = self.config.wall_time()
+        self._server_random = (int(wall_time) & 0xFFFF_FFFF).to_bytes(4, "big") + os.urandom(28)
+        resumable = self._resumables.find(hello.session_id, wall_time)
+        if resumable is not None and resumable.cipher.number in hello.cipher_suites:
+            self._resume(resumable, now)
+            return
+        if agreement.extended_master_secret and self.config.resumable_sessions:
+            self._session_id = os.urandom(SESSION_ID_LENGTH)
         trigger = Trigger.HELLO_WITH_PSK if agreement.cipher.psk else Trigger.HELLO_WITH_CERTIFICATE
         self.state = advance(Role.SERVER, self.state, trigger)
-        self._server_random = (int(self.config.wall_time()) & 0xFFFF_FFFF).to_bytes(4, "big") + os.urandom(28)
-        self._say(
-            HandshakeType.SERVER_HELLO,
-            server_hello(
-                ServerHello(DTLS_1_2, self._server_random, b"", agreement.cipher.number, agreement.extensions)
-            ),
-        )
+        self._say_hello()
         if not agreement.cipher.psk:
             self._say(HandshakeType.CERTIFICATE, certificate(self.config.certificate_chain))
             self._say(HandshakeType.SERVER_KEY_EXCHANGE, self._server_key_exchange())
             self._say(HandshakeType.CERTIFICATE_REQUEST, CERTIFICATE_REQUEST)
         self._say(HandshakeType.SERVER_HELLO_DONE, b"")
+        self._send_flight(now)
+
+    def _say_hello(self) -> None:
+        agreement = self._agreement
+        hello = ServerHello(
+            DTLS_1_2, self._server_random, self._session_id, agreement.cipher.number, agreement.extensions
+        )
+        self._say(HandshakeType.SERVER_HELLO, server_hello(hello))
+
+    def _resume(self, resumable: Resumable, now: float) -> None:
+        """The abbreviated handshake: our Finished comes first (RFC 5246 section 7.3)."""
+        agreement = self._agreement
+        if not agreement.extended_master_secret:  # RFC 7627 section 5.3: abort
+            raise HandshakeError(
+                AlertDescription.HANDSHAKE_FAILURE,
+                FailureReason.EXTENDED_MASTER_SECRET_MISSING,
+                "the session that is to be resumed has it, and this ClientHello does not",
+            )
+        self.state = advance(Role.SERVER, self.state, Trigger.HELLO_RESUMED)
+        self.resumed = resumable
+        self._session_id = resumable.session_id
+        self._identity, self._credential = resumable.identity, resumable.credential
+        agreement.cipher = resumable.cipher
+        self._say_hello()
+        self._make_session(expand_keys(resumable.cipher, resumable.secret, self.client_random, self._server_random))
+        self._flight.add_change_cipher_spec()
+        verify_data = server_verify_data(resumable.cipher.digest, self._keys.master, self._transcript)
+        self._say(HandshakeType.FINISHED, verify_data, epoch=1)
         self._send_flight(now)
 
     def _server_key_exchange(self) -> bytes:
@@ -255,6 +307,8 @@ class ServerHandshake:
         assert self.session is not None
         self.session.identity = self._identity
         self.session.credential = self._credential
+        if self.resumed is not None:
+            return
         verify_data = server_verify_data(digest, master, self._transcript)
         self.final_flight = FinalFlight(
             self.session, message(HandshakeType.FINISHED, self._sequence, verify_data), self._record
@@ -305,8 +359,8 @@ class ServerHandshake:
         """A fatal alert in epoch 0."""
         return self._write(ContentType.ALERT, 0, bytes((AlertLevel.FATAL, description)))
 
-    def _say(self, kind: HandshakeType, body: bytes) -> None:
-        self._transcript += self._flight.add_message(kind, self._sequence, body)
+    def _say(self, kind: HandshakeType, body: bytes, epoch: int = 0) -> None:
+        self._transcript += self._flight.add_message(kind, self._sequence, body, epoch)
         self._sequence += 1
 
     def _send_flight(self, now: float) -> None:
@@ -314,29 +368,34 @@ class ServerHandshake:
         self.timer = now + self._wait
 
     def _resend(self, now: float) -> None:
-        if self.state not in _FLIGHT_4_STATES or self._resends >= _RESENDS:
+        waits = self.state in _FLIGHT_4_STATES or self.resumed is not None and self.state is State.EXPECT_FINISHED
+        if not waits or self._resends >= _RESENDS:
             self.timer = None
             return
         self._resends += 1
         self._send_flight(now)
 
     def _write(self, content_type: ContentType, epoch: int, payload: bytes) -> bytes:
+        if epoch:
+            assert self.session is not None
+            return self.session.writer.protect(content_type, payload)
         record = plaintext_record(content_type, DTLS_1_2, self._record, payload)
         self._record += 1
         return record
 
     def _derive(self, premaster: bytes) -> None:
         agreement = self._agreement
-        self._keys = derive_keys(
-            agreement.cipher,
-            premaster,
-            self.client_random,
-            self._server_random,
-            self._transcript if agreement.extended_master_secret else None,
+        transcript = self._transcript if agreement.extended_master_secret else None
+        self._make_session(
+            derive_keys(agreement.cipher, premaster, self.client_random, self._server_random, transcript)
         )
+
+    def _make_session(self, keys: TrafficKeys) -> None:
+        agreement = self._agreement
+        self._keys = keys
         self.session = Session(
             agreement.cipher,
-            self._keys.of_server,
+            keys.of_server,
             address=self.address,
             cid=agreement.cid,
             peer_cid=agreement.peer_cid,

@@ -61,6 +61,7 @@ class Trigger(Enum):
     HELLO_VERIFY_REQUEST = auto()
     HELLO_WITH_PSK = auto()
     HELLO_WITH_CERTIFICATE = auto()
+    HELLO_RESUMED = auto()
     CERTIFICATE = auto()
     SERVER_KEY_EXCHANGE = auto()
     CERTIFICATE_REQUEST = auto()
@@ -77,6 +78,7 @@ TRANSITIONS: dict[Role, dict[State, dict[Trigger, State]]] = {
         State.EXPECT_CLIENT_HELLO: {
             Trigger.HELLO_WITH_PSK: State.EXPECT_PSK_IDENTITY,
             Trigger.HELLO_WITH_CERTIFICATE: State.EXPECT_CLIENT_CERTIFICATE,
+            Trigger.HELLO_RESUMED: State.EXPECT_FINISHED,
         },
         State.EXPECT_PSK_IDENTITY: {Trigger.CLIENT_KEY_EXCHANGE: State.AWAIT_KEY},
         State.AWAIT_KEY: {Trigger.KEY_PROVIDED: State.EXPECT_FINISHED},
@@ -93,6 +95,7 @@ TRANSITIONS: dict[Role, dict[State, dict[Trigger, State]]] = {
             Trigger.HELLO_VERIFY_REQUEST: State.EXPECT_SERVER_HELLO,
             Trigger.HELLO_WITH_PSK: State.EXPECT_HINT_OR_DONE,
             Trigger.HELLO_WITH_CERTIFICATE: State.EXPECT_SERVER_CERTIFICATE,
+            Trigger.HELLO_RESUMED: State.EXPECT_FINISHED,
         },
         State.EXPECT_HINT_OR_DONE: {
             Trigger.SERVER_KEY_EXCHANGE: State.EXPECT_DONE,

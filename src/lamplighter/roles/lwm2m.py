@@ -278,7 +278,8 @@ class Lwm2mRole:
             log.warning("a key could not be looked up again", why=str(error))
 
     def _on_revoked(self, identity: bytes) -> None:
-        self._dtls.server.forget_resumable(PskIdentity(identity))
+        if self.ready:
+            self._dtls.server.forget_resumable(PskIdentity(identity))
         for session in list(self._by_key.get(identity, ())):
             self._secure.close_session(session)
         for stream in self._streams:
@@ -317,6 +318,8 @@ class Lwm2mRole:
 
     async def _reach(self, account_id: str, device_id: str) -> None:
         """Something waits for a device that listens, and that has not spoken since its session was stored."""
+        if not self.ready:
+            return
         server = self._dtls.server
         try:
             credential = await self._connect.credential_of_listening(account_id, device_id)
