@@ -65,7 +65,9 @@ async def told(app: App) -> list[tuple[str, dict[str, Any]]]:
 async def test_a_device_gets_one_record_however_often_it_comes(app: App) -> None:
     first = await ensured(app)
     assert (first.created, first.suspended) == (True, False)
-    assert await ensured(app) == (first.device_id, False, False)
+    again = await ensured(app)
+    assert (again.device_id, again.created, again.suspended) == (first.device_id, False, False)
+    assert (first.seen, again.seen["endpoint_name"]) == (None, "lamp")
     device = await app.get(f"/v3/devices/{first.device_id}")
     assert (device["endpoint_name"], device["vendor_id"], device["device_execution_mode"]) == ("lamp", "v", 1)
     assert device["component_attributes"] == {"MAIN": "1.0.0"}

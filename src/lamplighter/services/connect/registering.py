@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from enum import Enum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from lamplighter.bus.outbox import append
@@ -27,6 +28,10 @@ from lamplighter.storage.database import Database, Row, Transaction
 LONGEST_NAME = 64
 """Characters of an endpoint name that the directory keeps."""
 EXPIRED_TOGETHER = 200
+_NOTHING = RegistrationUpdate()
+
+links_of = lru_cache(maxsize=512)(load_links)
+"""Links from how they are kept. Devices of one model register the same: they share them, and what is made from them."""
 
 
 class Ending(Enum):
@@ -92,7 +97,7 @@ def registered_of(row: Row) -> Registered:
         bool(row["queue_mode"]),
         row["version"],
         bool(row["vendor"]),
-        load_links(row["links"]),
+        links_of(row["links"]),
         tuple(row["location"].split("/")),
         row["credential"],
         row["process"],
@@ -142,16 +147,17 @@ class Registering:
         endpoint_type = _clean(asked.endpoint_type)
         now = self._clock.now()
         lifetime = self._granted(asked.lifetime)
-        facts = facts_of(endpoint_type, asked.links)
+        links = links_of(dump_links(asked.links))
+        facts = facts_of(endpoint_type, links)
         account_id = identity.account_id
         tier = await self._tier_of(account_id) if self._limited else None
 
         async def work(tx: Transaction) -> Change:
             await note(tx)
             if identity.device_id:
-                device_id = await self._known_device(tx, identity, endpoint_name)
+                device_id, seen = await self._known_device(tx, identity, endpoint_name), None
             else:
-                device_id, _, suspended = await self._directory.ensure_device(
+                device_id, _, suspended, seen = await self._directory.ensure_device(
                     tx, account_id, endpoint_name, facts, tier=tier
                 )
                 if suspended:
@@ -174,7 +180,7 @@ class Registering:
                 asked.queue_mode,
                 asked.version,
                 asked.is_vendor,
-                Links(asked.links),
+                links,
                 ("rd", account_id, device_id) if asked.is_vendor else ("rd", device_id),
                 identity.text,
                 self._process,
@@ -182,7 +188,7 @@ class Registering:
             await store.put_registration(tx, self.row_of(registered, address, now, exchange))
             if previous is not None:
                 await store.clear_subscriptions(tx, account_id, device_id, pending=False)
-            await self._directory.registered(tx, account_id, device_id, facts)
+            await self._directory.registered(tx, account_id, device_id, facts, seen)
             await append(tx, events.registered(account_id, device_id, now, registered.item, endpoint_name))
             return Change(registered, registered_of(previous) if previous is not None else None)
 
@@ -219,7 +225,7 @@ class Registering:
             if current.credential != identity.text:
                 raise connect.RegistrationOfAnother(device_id=device_id)
             changed = self._changed(current, changes)
-            if changed == current._replace(process=self._process):
+            if changed is current or changed == current._replace(process=self._process):
                 touched = await store.touch_registration(
                     tx,
                     current.account_id,
@@ -326,6 +332,8 @@ class Registering:
         await append(tx, *happened)
 
     def _changed(self, known: Registered, changes: RegistrationUpdate) -> Registered:
+        if changes == _NOTHING and known.process == self._process:
+            return known
         links = known.links
         if changes.links:
             links = Links(merge_links(links, changes.links) if known.vendor else with_root(changes.links, links))

@@ -66,6 +66,8 @@ class Ensured(NamedTuple):
     device_id: str
     created: bool
     suspended: bool
+    seen: Row | None = None
+    """Its row as it was read; None when it was made now."""
 
 
 class Directory:
@@ -118,7 +120,7 @@ class Directory:
                     await self.records.delete(tx, found)
                 found = None  # deleted by us, or by another process that was told the same
             if found is not None:
-                return Ensured(found["id"], created=False, suspended=_is_suspended(found))
+                return Ensured(found["id"], created=False, suspended=_is_suspended(found), seen=found)
             values = {**facts.values(), "state": state}
             device_id = await self.records.add(tx, account_id, endpoint_name, values)
             if device_id is not None:
@@ -144,13 +146,17 @@ class Directory:
         if row is not None and row["device_execution_mode"] == DEVELOPER_MODE:
             await self.records.delete(tx, row)
 
-    async def registered(self, tx: Transaction, account_id: str, device_id: str, facts: Facts) -> None:
+    async def registered(
+        self, tx: Transaction, account_id: str, device_id: str, facts: Facts, seen: Row | None = None
+    ) -> None:
         """The device registered, or updated its registration. What changes nothing writes nothing.
 
         Raises DeviceNotFound.
+
+        :param seen: its row as it was read before in this transaction, if it was
         """
         values = {**facts.values(), "state": "registered"}
-        row = await store.get(tx, account_id, device_id)
+        row = seen if seen is not None else await store.get(tx, account_id, device_id)
         if row is not None:
             changed = differing(row, values)
             if not changed:
