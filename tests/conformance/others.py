@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
@@ -48,6 +49,44 @@ async def aiocoap_client() -> AsyncIterator[Any]:
         await context.shutdown()
 
 
+class AiocoapObserver:
+    """Observes a resource of ours; ``first`` is the first answer."""
+
+    def __init__(self, context: Any, port: int, path: str, tuning: Any) -> None:
+        uri = f"coap://127.0.0.1:{port}/{path}"
+        message = aiocoap.Message(code=aiocoap.GET, uri=uri, observe=0, transport_tuning=tuning)
+        self.request = context.request(message)
+        self.first: Any = None
+        self._notifications: Any = None
+
+    async def start(self) -> None:
+        self.first = await self.request.response
+        self._notifications = aiter(self.request.observation)
+
+    async def next(self) -> Any:
+        """The next notification."""
+        async with asyncio.timeout(20):
+            return await anext(self._notifications)
+
+    def forget(self) -> None:
+        """Let go without a word: aiocoap takes one more notification, and resets what comes then."""
+        self.request.observation.cancel()
+
+    async def end(self) -> None:
+        """Until the server has ended the observation."""
+        with contextlib.suppress(aiocoap.error.NotObservable, StopAsyncIteration):
+            while True:
+                await self.next()
+
+
+@asynccontextmanager
+async def observing_with_aiocoap(port: int, path: str, tuning: Any = None) -> AsyncIterator[AiocoapObserver]:
+    async with aiocoap_client() as context:
+        observer = AiocoapObserver(context, port, path, tuning or Fast())
+        await observer.start()
+        yield observer
+
+
 async def ask_with_aiocoap(
     port: int,
     method: str,
@@ -77,13 +116,15 @@ async def ask_with_libcoap(
     options: Iterable[tuple[int, bytes]] = (),
     confirmable: bool = True,
     more: Iterable[str] = (),
+    until: str = "",
 ) -> str:
+    """``more``: further options of the program, which is ended once it has shown ``until``."""
     command = ["coap-client-notls", "-m", method, "-B", "10", *more]
     command += [] if confirmable else ["-N"]
     command += ["-e", payload.decode(), "-t", "0"] if payload else []
     for number, value in options:
         command += ["-O", f"{number},0x{value.hex()}"]
-    return (await run(*command, f"coap://127.0.0.1:{port}/{path}")).strip()
+    return (await run(*command, f"coap://127.0.0.1:{port}/{path}", until=until)).strip()
 
 
 CLIENTS: dict[str, Ask] = {"aiocoap": ask_with_aiocoap, "libcoap": ask_with_libcoap}

@@ -254,6 +254,7 @@ class Downloads:
 def cut(answer: Message, block: Block, room: int = 0) -> Message:
     """One block of a long answer, with Block2 and Size2. ``room``: bytes that the message may carry, for BERT.
 
+    Size2 goes with each block: the vendor's client may begin a firmware download in the middle, and must know its size.
     Past the end it is 4.02 (section 2.2 has no word; Californium's).
     """
     payload = answer.payload
@@ -261,7 +262,8 @@ def cut(answer: Message, block: Block, room: int = 0) -> Message:
     if offset and offset >= len(payload):
         return Message(Code.BAD_OPTION)
     end = offset + step_of(block.szx, room)
-    options = answer.without(Option.BLOCK2, Option.SIZE2)
+    # Observe is the notification's, which has the first block; the others answer requests without it (section 2.6).
+    only_first = (Option.SIZE2,) if offset == 0 else (Option.SIZE2, Option.OBSERVE)
+    options = answer.without(Option.BLOCK2, *only_first)
     options.append((Option.BLOCK2, Block(block.num, end < len(payload), block.szx).encode()))
-    part = Message(answer.code, options, payload[offset:end])
-    return part.add(Option.SIZE2, len(payload)) if offset == 0 else part
+    return Message(answer.code, options, payload[offset:end]).add(Option.SIZE2, len(payload))
