@@ -168,13 +168,39 @@ def doctor(*, data: Data = DATA, config: Config = None, json: Json = False) -> i
 
 
 @app.command
-def simulate(*, devices: int = 1, data: Data = DATA, server: str | None = None, seed: int = 0) -> int:
+def simulate(
+    *,
+    devices: int = 1,
+    profile: Literal["lwm2m-1.0", "lwm2m-1.1", "vendor", "gateway"] | None = None,
+    behaviour: tuple[str, ...] = (),
+    script: Path | None = None,
+    first: int = 1,
+    lifetime: int | None = None,
+    rate: float | None = None,
+    data: Data = DATA,
+    server: str | None = None,
+    seed: int = 0,
+) -> int:
     """Run simulated devices against a server until stopped.
 
     Parameters
     ----------
     devices
         How many.
+    profile
+        What kind of client they are: plain LwM2M 1.0 or 1.1 with a pre-shared key (both in turn where not given), the vendor's
+        client with a developer certificate, or its edge gateway with devices behind it.
+    behaviour
+        What they do, such as `sleep,loss=0.1`: sleep, rebind, slow, reboot, misbehave (seconds), loss, reorder, duplicate,
+        firmware (a part of all). Give it once or several times.
+    script
+        A TOML file with `profile`, `lifetime`, `rate` and a table `behaviours`; options beat it.
+    first
+        Number of the first device: processes with the same seed and other numbers run other devices.
+    lifetime
+        Seconds of a registration.
+    rate
+        Devices switched on in a second; 200 where not given.
     server
         Host of the server; this machine where not given.
     seed
@@ -182,7 +208,18 @@ def simulate(*, devices: int = 1, data: Data = DATA, server: str | None = None, 
     """
     from lamplighter.cli.simulate import simulate as run
 
-    return run(devices, data, server, seed)
+    return run(
+        devices,
+        data,
+        server,
+        seed,
+        first=first,
+        profile=profile,
+        behaviour=behaviour,
+        script=script,
+        lifetime=lifetime,
+        rate=rate,
+    )
 
 
 @certificate.command

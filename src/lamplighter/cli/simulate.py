@@ -5,18 +5,35 @@ from __future__ import annotations
 import shutil
 import sys
 import time
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Any, Protocol, TextIO
 from urllib.parse import urlsplit
 
 from lamplighter.cli.channel import Api
+from lamplighter.cli.developer import DEVICES_OF_CERTIFICATE, developer_accounts
 from lamplighter.cli.fail import Failure
 from lamplighter.cli.rest import Rest
-from lamplighter.roles.fleet import Credential, Summary, credentials, run_until_stopped
+from lamplighter.roles.fleet import (
+    Account,
+    Behaviour,
+    BehaviourUnknown,
+    Conduct,
+    Credential,
+    Profile,
+    Summary,
+    behaviours_of,
+    credentials,
+    parse_behaviours,
+    run_name,
+    run_until_stopped,
+)
 
-#: Devices whose number still fits the endpoint names.
+#: Devices of one process; several processes share a seed by ``--first``.
 MOST_DEVICES = 99_999
+#: The highest number that a device may have.
+LAST_DEVICE = 9_999_999
 #: Seconds between attempts when the server says that there were too many requests.
 _PATIENCE = 1.0
 _TAKEN = "KEY_ALREADY_EXISTS_FOR_ENDPOINT"
@@ -28,17 +45,39 @@ class Server(Api, Protocol):
     host: str
 
 
-def simulate(devices: int, data: Path, server: str | None, seed: int) -> int:
+def simulate(
+    devices: int,
+    data: Path,
+    server: str | None,
+    seed: int,
+    *,
+    first: int = 1,
+    profile: str | None = None,
+    behaviour: Sequence[str] = (),
+    script: Path | None = None,
+    lifetime: int | None = None,
+    rate: float | None = None,
+) -> int:
     if not 1 <= devices <= MOST_DEVICES:
         raise Failure(f"--devices is a number from 1 to {MOST_DEVICES}.")
+    if not 1 <= first <= LAST_DEVICE:
+        raise Failure(f"--first is a number from 1 to {LAST_DEVICE}.")
+    conduct = _conduct(first, profile, behaviour, script, lifetime, rate)
     rest = Rest(data, server)
-    known = credentials((data / "admin-key").read_text().strip(), seed, devices)
-    store_keys(rest, known)
-    host, port = device_address(rest, server)
+    key = (data / "admin-key").read_text().strip()
     show = Progress(sys.stdout)
+    known: Sequence[Credential | Account]
+    if conduct.profile is not None and conduct.profile.is_vendor:
+        known = _vendor_devices(rest, data, f"simulated {run_name(key, seed)}", devices, first)
+        host, port = device_address(rest, server, "bootstrap")
+    else:
+        keyed = credentials(key, seed, devices, first)
+        store_keys(rest, keyed)
+        known = keyed
+        host, port = device_address(rest, server)
     show.line(f"{devices} simulated devices connect to coaps://{host}:{port}. Ctrl-C stops them.")
     try:
-        last = run_until_stopped(known, host, port, seed=seed, report=show.summary)
+        last = run_until_stopped(known, host, port, seed=seed, report=show.summary, conduct=conduct)
     except OSError as error:
         raise Failure(f"The devices cannot connect to {host}:{port}: {error.strerror or error}") from None
     show.line(f"Stopped. Before: {last}")
@@ -62,13 +101,13 @@ def store_keys(rest: Server, devices: Sequence[Credential]) -> None:
             raise Failure(f"The server did not take the key of {device.endpoint_name}: {said(status, answer)}")
 
 
-def device_address(rest: Server, server: str | None) -> tuple[str, int]:
+def device_address(rest: Server, server: str | None, service: str = "lwm2m") -> tuple[str, int]:
     """Where devices connect to: the port that the server tells them, on this machine or the host given."""
     status, answer = rest.call("GET", "/v3/server-credentials")
     try:
         if status != 200:
             raise ValueError
-        port = urlsplit(answer["lwm2m"]["url"]).port or 5684
+        port = urlsplit(answer[service]["url"]).port or (5684 if service == "lwm2m" else 5784)
     except (ValueError, KeyError, TypeError):
         raise Failure(f"The server did not say where devices connect to: {said(status, answer)}") from None
     return rest.host if server else "127.0.0.1", port
@@ -105,6 +144,51 @@ class Progress:
         """A line of its own."""
         print(("\n" if self._open else "") + text, file=self._out, flush=True)
         self._open = False
+
+
+def _conduct(
+    first: int,
+    profile: str | None,
+    behaviour: Sequence[str],
+    script: Path | None,
+    lifetime: int | None,
+    rate: float | None,
+) -> Conduct:
+    """What the options and the script say; an option beats the script. Raises Failure."""
+    table: dict[str, Any] = {} if script is None else _script(script)
+    try:
+        behaviours = {**behaviours_of(table.get("behaviours", {})), **parse_behaviours(behaviour)}
+        named = profile or table.get("profile")
+        chosen = None if named is None else Profile(named)
+    except BehaviourUnknown as error:
+        raise Failure(f"{error} What devices can be told: {', '.join(Behaviour)}.") from None
+    except (ValueError, AttributeError):
+        raise Failure(f"--profile is one of {', '.join(Profile)}.") from None
+    lifetime = lifetime if lifetime is not None else table.get("lifetime")
+    rate = rate if rate is not None else table.get("rate", Conduct().starts_per_second)
+    if (lifetime is not None and not 1 <= lifetime <= 0xFFFFFFFF) or not 0 < rate <= 100_000:
+        raise Failure("--lifetime is a number of seconds, and --rate the devices switched on in a second.")
+    return Conduct(chosen, behaviours, first, lifetime, rate)
+
+
+def _script(path: Path) -> dict[str, Any]:
+    try:
+        table = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise Failure(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        raise Failure(f"{path} is not TOML: {error}") from None
+    unknown = table.keys() - {"profile", "behaviours", "lifetime", "rate"}
+    if unknown:
+        raise Failure(f"{path}: {min(unknown)} is not one of profile, behaviours, lifetime, rate.")
+    return table
+
+
+def _vendor_devices(rest: Rest, data: Path, name: str, devices: int, first: int) -> list[Account]:
+    """An account for each device. A certificate is shared by so many devices, counted from the first of all."""
+    places = [(first - 1 + number) // DEVICES_OF_CERTIFICATE for number in range(devices)]
+    accounts = developer_accounts(rest, data, {place: f"{name} {place + 1}" for place in places})
+    return [accounts[place] for place in places]
 
 
 def _names(rest: Server) -> set[str]:

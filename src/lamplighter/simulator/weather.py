@@ -22,6 +22,7 @@ class Weather:
         self._reorder = behaviours.get(Behaviour.REORDER, 0.0)
         self._duplicate = behaviours.get(Behaviour.DUPLICATE, 0.0)
         self._random = random
+        self._lateness = Random(random.getrandbits(64))
         self._late: list[tuple[float, int, bytes]] = []
         self._count = 0
         self.lost = 0
@@ -58,7 +59,7 @@ class Weather:
 
     def _delay(self, data: bytes, now: float) -> None:
         self._count += 1
-        heapq.heappush(self._late, (now + self._random.uniform(*LATENESS), self._count, data))
+        heapq.heappush(self._late, (now + self._lateness.uniform(*LATENESS), self._count, data))
 
 
 class WeatheredClient(DtlsClient):
