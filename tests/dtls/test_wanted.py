@@ -9,7 +9,7 @@ import pytest
 from lamplighter.dtls import DataReceived, DtlsServer, SessionWanted
 from lamplighter.dtls.records import CID_HEADER
 from lamplighter.dtls.sessions import Session
-from lamplighter.dtls.wanted import LENGTH_LIMIT, RECORDS_LIMIT, SESSIONS_LIMIT, Record, Wanted
+from lamplighter.dtls.wanted import LENGTH_LIMIT, RECORDS_LIMIT, SESSIONS_LIMIT, STRANGERS_LIMIT, Record, Wanted
 from tests.dtls.pair import CLIENT_ADDRESS, Pair, psk_client, server_config
 from tests.dtls.test_sessions import ELSEWHERE, connected, record_of_client, said
 
@@ -114,6 +114,20 @@ def test_an_invented_connection_id_is_not_asked_for() -> None:
         pair.server.receive_datagram(bytes(record), CLIENT_ADDRESS, pair.now)
     pair.pump()
     assert not pair.of_server(SessionWanted)
+
+
+def test_records_that_anyone_can_send_are_looked_for_so_many_times_a_second() -> None:
+    server = DtlsServer(server_config(**STORING))
+    record = b"\x17\xfe\xfd" + (1 << 48).to_bytes(8, "big") + b"\x00\x20" + bytes(32)
+    for now in (5.0, 6.0):
+        asked = 0
+        for port in range(STRANGERS_LIMIT + 50):
+            server.receive_datagram(record, ("192.0.2.1", port), now)
+            while (event := server.next_event()) is not None:
+                assert isinstance(event, SessionWanted)
+                server.refuse_session(event)
+                asked += 1
+        assert asked == STRANGERS_LIMIT
 
 
 def test_nothing_is_asked_where_sessions_are_not_stored() -> None:

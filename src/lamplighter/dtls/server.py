@@ -407,7 +407,8 @@ class DtlsServer:
         session = self._established.sessions.by_address(record.address)
         if session is None:
             if record.content_type == ContentType.APPLICATION_DATA:
-                self._want(b"", record)
+                if self._wanted.may_ask_for_stranger(now):
+                    self._want(b"", record)
         elif not session.cid:
             self._established.receive(session, *record, now)
 

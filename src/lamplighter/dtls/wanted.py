@@ -16,6 +16,10 @@ LENGTH_LIMIT = 1500
 """Bytes of a record that is kept."""
 
 
+STRANGERS_LIMIT = 200
+"""Sessions without connection ID that are looked for in one second: their records carry nothing of ours, anyone can send them."""
+
+
 class Record(NamedTuple):
     """A record of epoch 1 as it arrived."""
 
@@ -33,6 +37,8 @@ class Wanted:
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, list[Record]] = {}
+        self._second = 0
+        self._strangers = 0
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -50,6 +56,14 @@ class Wanted:
             return False
         self._kept[key] = [record]
         return True
+
+    def may_ask_for_stranger(self, now: float) -> bool:
+        """Whether this second has room for one more session without connection ID."""
+        second = int(now)
+        if second != self._second:
+            self._second, self._strangers = second, 0
+        self._strangers += 1
+        return self._strangers <= STRANGERS_LIMIT
 
     def of(self, key: Hashable) -> list[Record]:
         """What is kept of that session."""
