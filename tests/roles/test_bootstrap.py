@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
@@ -14,8 +15,11 @@ from lamplighter.bus.log import START
 from lamplighter.coap.numbers import Code, ContentFormat
 from lamplighter.lwm2m.est import PKCS7_CERTS_ONLY
 from lamplighter.services.bootstrap import service
+from lamplighter.services.credentials.store import certificates, pre_shared_keys
 from lamplighter.services.directory.model import Block
+from lamplighter.simulator.enrolment import certificates_of
 from lamplighter.storage.database import Database
+from lamplighter.storage.query import Query
 from lamplighter.transport.dtls_client import HandshakeRefused
 from tests.api.toy import ACCOUNT, FOREIGN
 from tests.roles.bootstrap_client import StandardClient
@@ -71,7 +75,7 @@ async def test_a_device_that_can_makes_its_own_key_and_enrols_it(serving: Bootst
     key = ec.generate_private_key(ec.SECP256R1())
     answer = await client.enrol(key)
     assert answer.code == Code.CHANGED
-    leaf, authority = _chain(answer.payload)
+    leaf, authority = certificates_of(answer.payload)
     subject = x509.load_der_x509_certificate(leaf).subject
     assert [attribute.value for attribute in subject] == [name, ACCOUNT, client.device_id]
     assert authority == client.security[4]
@@ -318,6 +322,19 @@ async def test_a_suspended_device_is_not_bootstrapped(serving: BootstrapServing)
     assert answer.code == Code.FORBIDDEN and device_id.encode() in answer.payload
 
 
+async def test_a_session_gets_nothing_after_its_credential_has_gone(serving: BootstrapServing) -> None:
+    client = await serving.standard_client(StandardClient, KEY_NAME)
+    developers = await serving.vendor_client(developer := await serving.developer())
+    async with serving.database.transaction() as tx:
+        await tx.execute(Query(sa.delete(pre_shared_keys)))
+        await tx.execute(Query(sa.update(certificates).values(status="INACTIVE")))
+    assert (await client.bootstrap(endpoint_name=KEY_NAME)).code == Code.FORBIDDEN
+    name = _name(developer.developer_certificate)
+    answer = await developers.bootstrap(endpoint_name=name, **VENDOR)
+    assert answer.code == Code.FORBIDDEN and b"not valid any more" in answer.payload
+    assert await serving.directory.device_of_endpoint(serving.database, ACCOUNT, name) is None
+
+
 async def test_a_certificate_for_lwm2m_does_not_open_bootstrap(serving: BootstrapServing) -> None:
     credential = serving.authority.issue_device("some-lamp", ACCOUNT, await serving.ensured("some-lamp"))
     device = serving.new_device()
@@ -340,14 +357,3 @@ def _name(pem: str) -> str:
 
 def _name_of(certificate: x509.Certificate) -> str:
     return str(certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)[0].value)
-
-
-def _chain(payload: bytes) -> list[bytes]:
-    assert payload[0] == 1
-    certificates, position = [], 2
-    for _ in range(payload[1]):
-        length = int.from_bytes(payload[position : position + 2], "big")
-        certificates.append(payload[position + 2 : position + 2 + length])
-        position += 2 + length
-    assert position == len(payload)
-    return certificates

@@ -16,6 +16,15 @@ class BootstrapOfAnother(family.AccessDenied):
     coap = "4.03"
 
 
+class BootstrapCredentialGone(family.AccessDenied):
+    """The credential that a device's session rests on was deleted or made inactive meanwhile."""
+
+    message = "The credential of the device {endpoint_name} is not valid any more."
+    cause = "Its pre-shared key or certificate was deleted or made inactive while the device was connected."
+    remedy = "Give the device another credential, or make this one active again."
+    coap = "4.03"
+
+
 class DeveloperDevicesReached(family.AccountLimitExceeded):
     """One developer certificate is used by as many devices as it may be."""
 

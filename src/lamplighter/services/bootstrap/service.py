@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import pkcs7
 
 from lamplighter.clock import Clock
 from lamplighter.errors import bootstrap as errors
-from lamplighter.errors import connect, credentials
+from lamplighter.errors import connect
 from lamplighter.ids import is_id
 from lamplighter.lwm2m.bootstrap import BootstrapRequest, SecurityMode, ServerAccount
 from lamplighter.lwm2m.est import LONGEST_REQUEST, strict_request, vendor_chain
@@ -92,11 +92,12 @@ class Bootstrap:
     async def begin(self, presented: Presented, asked: BootstrapRequest, *, transport: str = "udp") -> Grant:
         """The device that asks, and its server account; both are written down when this returns.
 
-        Raises BootstrapOfAnother, DeveloperDevicesReached, DeviceBlocked, DeviceLimitReached.
+        Raises BootstrapCredentialGone, BootstrapOfAnother, DeveloperDevicesReached, DeviceBlocked, DeviceLimitReached.
 
         :param transport: ``udp`` or ``tcp``, over which it shall come to LwM2M too
         """
         name = _endpoint_name(presented, asked)
+        await self._require_credential(presented)
         tier = await self._tier_of(presented.account_id)
         mode = self._mode(presented, asked)
         async with self._database.transaction() as tx:
@@ -144,6 +145,19 @@ class Bootstrap:
         return pkcs7.serialize_certificates(loaded, serialization.Encoding.DER)
 
     # Steps
+
+    async def _require_credential(self, presented: Presented) -> None:
+        """A session may outlive what it rests on for a moment, and must get nothing then. Raises BootstrapCredentialGone."""
+        match presented.kind:
+            case Kind.PSK:
+                owner = await self._credentials.owner_of_identity(presented.endpoint_name.encode())
+                good = owner is not None and owner.account_id == presented.account_id
+            case Kind.DEVELOPER:
+                good = await self._credentials.is_active(presented.account_id, presented.certificate_id)
+            case Kind.NOTHING:
+                good = True
+        if not good:
+            raise errors.BootstrapCredentialGone(endpoint_name=presented.endpoint_name)
 
     def _mode(self, presented: Presented, asked: BootstrapRequest) -> SecurityMode:
         if presented.kind is Kind.PSK:
@@ -222,8 +236,8 @@ class Bootstrap:
         identity = secret = anchor = server = certificate = b""
         if mode is SecurityMode.PSK:
             owner = await self._credentials.owner_of_identity(presented.endpoint_name.encode())
-            if owner is None or owner.account_id != presented.account_id:
-                raise credentials.PreSharedKeyNotFound(endpoint_name=presented.endpoint_name)
+            if owner is None:
+                raise errors.BootstrapCredentialGone(endpoint_name=presented.endpoint_name)
             identity, secret = owner.endpoint_name.encode(), owner.key
         elif mode is not SecurityMode.NO_SEC:
             anchor, server = authority.device_ca.certificate_der, authority.lwm2m.certificate_der

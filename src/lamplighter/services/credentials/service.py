@@ -169,6 +169,11 @@ class Credentials:
         row = await developer_certificate_of(self.database, hashlib.sha256(leaf).hexdigest())
         return None if row is None else CertificateOwner(row["account_id"], row["endpoint_name"], row["id"])
 
+    async def is_active(self, account_id: str, certificate_id: str) -> bool:
+        """Whether the account has that certificate, and it is active."""
+        row = await Store(self.database, account_id).certificate(certificate_id)
+        return row is not None and row["status"] == "ACTIVE"
+
     def _developer_certificate(self, row: Row) -> DeveloperCertificate:
         key = serialization.load_der_private_key(
             self._master_key.open(row["sealed_key"], _DEVELOPER_KEY, row["id"]), None
