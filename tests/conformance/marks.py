@@ -17,6 +17,10 @@ PEERS = {
     "aiocoap server": "we ask, and aiocoap answers",
     "libcoap client": "libcoap's `coap-client` asks, and we answer",
     "libcoap server": "we ask, and libcoap's `coap-server` answers",
+    "libcoap client on OpenSSL": "`coap-client` over OpenSSL's DTLS asks, and we answer",
+    "libcoap client on GnuTLS": "`coap-client` over GnuTLS's DTLS asks, and we answer",
+    "libcoap server on OpenSSL": "we ask, and `coap-server` over OpenSSL's DTLS answers",
+    "libcoap server on GnuTLS": "we ask, and `coap-server` over GnuTLS's DTLS answers",
 }
 """Who may stand at the other end of a case."""
 

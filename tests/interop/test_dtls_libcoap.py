@@ -16,6 +16,7 @@ from lamplighter.coap.events import RequestReceived
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code
 from lamplighter.dtls import CertificateIdentity, PskIdentity, Session
+from tests.conformance.marks import conforms
 from tests.dtls.pair import KEYS
 from tests.dtls.pki import device
 from tests.dtls.service import Service, run, serving
@@ -70,6 +71,7 @@ async def test_libcoap_gets_a_resource_by_certificate(program: str, tmp_path: Pa
         assert isinstance(service.established[0].identity, CertificateIdentity)
 
 
+@conforms("TD_COAP_DTLS_02", peer="libcoap client on OpenSSL, libcoap client on GnuTLS")
 @pytest.mark.parametrize("program", PROGRAMS)
 async def test_libcoap_gets_nothing_with_a_wrong_key(program: str) -> None:
     async with lamp_service() as service:
