@@ -83,13 +83,13 @@ def test_each_block_is_answered_2_31_under_one_token_and_the_first_says_the_size
     assert [block1(message) for message in back] == [(0, True, 5), (1, True, 5), (2, False, 5)]
 
 
-def test_a_long_answer_is_fetched_with_size2_in_its_first_block() -> None:
+def test_a_long_answer_is_fetched_with_size2_in_every_block() -> None:
     pair = Pair(handler=lambda event: Message(Code.CONTENT, [(Option.CONTENT_FORMAT, b"")], BODY[:1100]))
     pair.client.request("server", get("x"), 0.0)
     pair.exchange()
     assert [block2(message) for message in pair.sent("client")] == [None, (1, False, 5), (2, False, 5)]
     assert [block2(message) for message in pair.sent("server")] == [(0, True, 5), (1, True, 5), (2, False, 5)]
-    assert [message.uint(Option.SIZE2) for message in pair.sent("server")] == [1100, None, None]
+    assert [message.uint(Option.SIZE2) for message in pair.sent("server")] == [1100, 1100, 1100]
     (response,) = pair.of("client", ResponseReceived)
     assert isinstance(response, ResponseReceived) and response.message.content_format == 0
 

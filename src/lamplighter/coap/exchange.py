@@ -124,7 +124,9 @@ class Exchange:
             block = Block(len(self._body) // block_size(self._szx), False, self._szx)
             options = request.without(Option.BLOCK1, Option.BLOCK2, Option.SIZE1, Option.OBSERVE)
             options.append((Option.BLOCK2, block.encode()))
-            return Message(request.code, options, b"", self.wire_token)
+            # What a FETCH asks for is in its body (RFC 8132 section 2.1): a device that keeps no state needs it again.
+            body = request.payload if request.code == Code.FETCH and len(request.payload) <= self._step else b""
+            return Message(request.code, options, body, self.wire_token)
         options = list(request.options)
         if self._passes or (self._offset == 0 and not self.uploads):
             if self._wants_block2 and not self._passes and request.option(Option.BLOCK2) is None:

@@ -87,10 +87,13 @@ class Message:
         """Every value of a repeatable option, in order."""
         return [value for candidate, value in self.options if candidate == number]
 
-    def uint(self, number: int) -> int | None:
-        """The first value of that option as an unsigned integer (RFC 7252 section 3.2), or None."""
+    def uint(self, number: int, most: int = 4) -> int | None:
+        """The first value of that option as an unsigned integer (RFC 7252 section 3.2), or None.
+
+        One longer than ``most`` bytes counts as absent, as section 5.4.3 wants it of elective options.
+        """
         value = self.option(number)
-        return None if value is None else int.from_bytes(value, "big")
+        return None if value is None or len(value) > most else int.from_bytes(value, "big")
 
     def uri_path(self) -> tuple[str, ...]:
         """The segments of the path. Raises FormatError when one is not UTF-8."""
@@ -107,15 +110,15 @@ class Message:
     @property
     def observe(self) -> int | None:
         """0 registers and 1 cancels in a request; the sequence number in a notification (RFC 7641 section 2)."""
-        return self.uint(Option.OBSERVE)
+        return self.uint(Option.OBSERVE, 3)
 
     @property
     def content_format(self) -> int | None:
-        return self.uint(Option.CONTENT_FORMAT)
+        return self.uint(Option.CONTENT_FORMAT, 2)
 
     @property
     def accept(self) -> int | None:
-        return self.uint(Option.ACCEPT)
+        return self.uint(Option.ACCEPT, 2)
 
     @property
     def max_age(self) -> int:
@@ -125,7 +128,9 @@ class Message:
 
     @property
     def etag(self) -> bytes | None:
-        return self.option(Option.ETAG)
+        """1 to 8 bytes (RFC 7252 section 5.10.6), or None."""
+        value = self.option(Option.ETAG)
+        return value if value is not None and 1 <= len(value) <= 8 else None
 
     # Options, written
 

@@ -36,6 +36,8 @@ _LENGTHS: dict[int, tuple[int, int]] = {int(number): lengths for number, lengths
 _NEVER = (1, 0)
 #: Bytes that Block1, Block2, Size2 and the payload marker take in an answer.
 _BLOCKS = 16
+#: The same of an error, which has no Block2.
+_BLOCK1 = 6
 
 
 class Responder:
@@ -199,8 +201,10 @@ class Responder:
         self, record: Peer, request: RequestReceived, response: Message, credit: int, now: float
     ) -> Message:
         """An answer as short as the peer's credit: smaller blocks, which it must ask for one by one, or no diagnostic text."""
-        spare = credit - len(Message(response.code, response.options, b"", request.incoming.token).encode()) - _BLOCKS
-        if len(response.payload) > spare and not is_success(response.code):
+        good = is_success(response.code)
+        bare = Message(response.code, response.options, b"", request.incoming.token).encode()
+        spare = credit - len(bare) - (_BLOCKS if good else _BLOCK1)
+        if len(response.payload) > spare and not good:
             response.payload = b""
         return self._cut_answer(record, request, response, now, most=szx_for(max(spare, 0)))
 
