@@ -9,6 +9,7 @@ from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.lwm2m.bootstrap import BootstrapFaults, parse_bootstrap_request
 from lamplighter.lwm2m.codecs import CodecError, decode, decode_records, encode
 from lamplighter.lwm2m.link import LinkFormatError, parse_links
+from lamplighter.lwm2m.object_xml import ObjectXmlFaults, parse_object
 from lamplighter.lwm2m.path import ROOT, Path
 from lamplighter.lwm2m.registration import RegistrationFaults, parse_registration, parse_update, resource_values
 from tests.fuzz.target import Target, parser
@@ -27,6 +28,12 @@ _FORMATS = {
     "senml json": ContentFormat.SENML_JSON,
     "senml cbor": ContentFormat.SENML_CBOR,
 }
+
+_XML = b"""<?xml version="1.0" encoding="UTF-8"?>
+<LWM2M><Object ObjectType="MODefinition"><Name>Lamp</Name><Description1>A lamp</Description1><ObjectID>33000</ObjectID>
+<ObjectVersion>1.0</ObjectVersion><MultipleInstances>Multiple</MultipleInstances><Mandatory>Optional</Mandatory><Resources>
+<Item ID="0"><Name>Light</Name><Operations>RW</Operations><MultipleInstances>Single</MultipleInstances>
+<Mandatory>Mandatory</Mandatory><Type>Float</Type><Units>lm</Units></Item></Resources></Object></LWM2M>"""
 
 
 def _codec(content_format: int) -> Callable[[], Callable[[bytes], None]]:
@@ -106,6 +113,12 @@ TARGETS = [
             b'</d/thing/3303/0/5700>;obs,</d/thing>;name="thing",</3/0/0>;v="a,"b",</3/0/0>;d',
         ),
         (b'";', b">;v=", b"</d/", b";aobs=", b";d", b'="'),
+    ),
+    Target(
+        "object xml",
+        parser(parse_object, ObjectXmlFaults),
+        (_XML, _XML.replace(b"UTF-8", b"UTF-16")),
+        (b"<Item ID=", b"</Item>", b"<!DOCTYPE a [", b"<!ENTITY a ", b"<![CDATA[", b"&#x0;", b"<Object>"),
     ),
     Target(
         "registration",
