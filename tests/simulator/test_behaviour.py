@@ -10,6 +10,7 @@ from lamplighter.lwm2m import management
 from lamplighter.lwm2m.server import RequestRefused, UpdateRequested
 from lamplighter.simulator.behaviour import Behaviour, BehaviourUnknown, Plan, behaviours_of, parse_behaviours
 from lamplighter.simulator.device import Device
+from lamplighter.simulator.draws import Draws
 from lamplighter.simulator.events import AddressLost, Restarted
 from lamplighter.simulator.mischief import Mischief
 from lamplighter.simulator.profile import Profile
@@ -110,7 +111,7 @@ def test_a_device_that_misbehaves_is_answered_and_stays_registered() -> None:
 
 
 def test_no_mischief_brings_an_endpoint_down() -> None:
-    endpoint, mischief = Endpoint(Random(1)), Mischief(Random(2))
+    endpoint, mischief = Endpoint(Random(1)), Mischief(Draws("2"))
     for number in range(3000):
         endpoint.receive_datagram(mischief.draw(), "device", float(number))
         endpoint.handle_timer(float(number))

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from random import Random
-
 from lamplighter.simulator.behaviour import Behaviour, Behaviours
 from lamplighter.simulator.weather import LATENESS, Weather
 
@@ -10,7 +8,7 @@ COUNT = 2000
 
 def arrivals(behaviours: Behaviours, seed: int = 1) -> list[int]:
     """The numbers of datagrams sent ten a second, in the order in which they arrive."""
-    weather = Weather(behaviours, Random(seed))
+    weather = Weather(behaviours, str(seed))
     found: list[bytes] = []
     for number in range(COUNT):
         found += weather.take_due(number / 10) + weather.pass_on(number.to_bytes(2, "big"), number / 10)
@@ -45,7 +43,7 @@ def test_the_seed_repeats_the_weather_and_one_kind_does_not_change_another() -> 
 
 
 def test_what_is_late_has_a_moment_at_which_it_comes() -> None:
-    weather = Weather({Behaviour.REORDER: 1.0}, Random(1))
+    weather = Weather({Behaviour.REORDER: 1.0}, "1")
     assert weather.next_due() is None and weather.pass_on(b"late", 5.0) == []
     due = weather.next_due()
     assert due is not None and 5.0 + LATENESS[0] <= due <= 5.0 + LATENESS[1]

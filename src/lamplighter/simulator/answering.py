@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from random import Random
 
 from lamplighter.coap.endpoint import Endpoint
 from lamplighter.coap.events import RequestReceived
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, Option
+from lamplighter.simulator.draws import Draws
 
 LONGEST = 60.0
 """Seconds that even a slow device takes at most."""
@@ -22,7 +22,7 @@ class Answering:
     def __init__(
         self,
         endpoint: Endpoint,
-        random: Random,
+        random: Draws,
         answer: Callable[[RequestReceived, float], None],
         *,
         slow: float | None,

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from random import Random
+
+from lamplighter.simulator.draws import Draws
 
 
 class Behaviour(StrEnum):
@@ -84,7 +85,7 @@ class Plan:
 
     def __init__(self, behaviours: Behaviours, seed: str, now: float) -> None:
         self._means = {each: behaviours[each] for each in _BY_ITSELF if each in behaviours}
-        self._randoms = {each: Random(f"{seed}/{each}") for each in self._means}
+        self._randoms = {each: Draws(f"{seed}/{each}") for each in self._means}
         self._next = {each: now + self._draw(each) for each in self._means}
 
     def due(self) -> float | None:

@@ -40,6 +40,8 @@ class VendorRecords:
         self.device_id = ""
         """``iep`` of the finish."""
         self.finished = False
+        self.has_key = False
+        """Whether the client kept a key of its own from an enrolment that came to nothing: it then refuses to make another."""
 
     def answer(self, message: Message) -> Message:
         """The response: what the client does not take is 4.00, as it does it."""
@@ -103,6 +105,8 @@ class VendorRecords:
         for each, value in decode(message.content_format, message.payload, _OBJECTS[path[0]]):
             if each.instance == _INSTANCE and each.resource is not None:
                 kept[each.resource] = value
+        if kept is self.security and self.has_key and self.mode is SecurityMode.EST:
+            return Message(Code.BAD_REQUEST, payload=b"there is a key already")
         return Message(Code.CHANGED)
 
     def _finish(self, message: Message) -> Message:

@@ -52,9 +52,9 @@ class Bootstrapping:
 
     def begin(self, now: float) -> None:
         """Ask for a bootstrap."""
-        known = self.records.device_id
-        self.records = VendorRecords()
-        self.records.device_id = known
+        former, self.records = self.records, VendorRecords()
+        self.records.device_id = known = former.device_id
+        self.records.has_key = former.has_key
         self._accepted = False
         made = self.made_with
         asked = BootstrapRequest(
@@ -74,11 +74,13 @@ class Bootstrapping:
         try:
             if self.records.mode is not SecurityMode.EST:
                 self.account = self.records.written_account()
+                self.records.has_key = False
                 return self.account
         except (BootstrapUnusable, ValueError) as error:
             raise BootstrapFailed(str(error)) from None
         made = self.made_with
         self._key = ec.generate_private_key(ec.SECP256R1())
+        self.records.has_key = True
         request = certification_request(self._key, made.endpoint_name, made.account_id, self.records.device_id)
         self._exchange = self._endpoint.request(self._server, enrolment_message(request), now)
         return None
@@ -100,6 +102,7 @@ class Bootstrapping:
             self.account = self.records.account(certificates_of(message.payload)[0], key)
         except (BootstrapUnusable, ChainUnreadable, ValueError) as error:
             raise BootstrapFailed(str(error)) from None
+        self.records.has_key = False
         return self.account
 
     def lost(self) -> None:

@@ -26,6 +26,7 @@ from lamplighter.simulator.answering import Answering
 from lamplighter.simulator.behaviour import Behaviour, Behaviours, Plan
 from lamplighter.simulator.bootstrapping import Bootstrapping
 from lamplighter.simulator.dialect import Dialect, StandardDialect, VendorDialect
+from lamplighter.simulator.draws import Draws
 from lamplighter.simulator.events import AddressLost, Event
 from lamplighter.simulator.instance import Effect, Refused
 from lamplighter.simulator.lamp import Lamp
@@ -77,7 +78,7 @@ class Device:
         self.unheard = 0
         """Datagrams that came while the device slept."""
         life = f"{seed}/{index}"
-        random = Random(f"{life}/protocol")
+        random = Draws(f"{life}/protocol")
         self._profile = profile
         self._sleeps = Behaviour.SLEEP in behaviours
         self.lamp = lamp = Lamp(
@@ -95,7 +96,7 @@ class Device:
         self.attributes = self._own.attributes
         self.observations = self._own.observations
         parameters = parameters or (VENDOR_PARAMETERS if profile.is_vendor else None)
-        self._endpoint = Endpoint(random, parameters, block_size=profile.block_size)
+        self._endpoint = Endpoint(Random(f"{life}/messages"), parameters, block_size=profile.block_size)
         self._household = Household(lamp, profile, life, now) if profile.is_vendor else None
         bootstrapping = None if made_with is None else Bootstrapping(made_with, self._endpoint, SERVER)
         self._registration = RegistrationClient(
@@ -110,7 +111,7 @@ class Device:
             lamp.manifest_update.told = self._is_told
         self._answering = Answering(
             self._endpoint,
-            Random(f"{life}/{Behaviour.SLOW}"),
+            Draws(f"{life}/{Behaviour.SLOW}"),
             self._answer,
             slow=behaviours.get(Behaviour.SLOW),
             separate_posts=profile.is_vendor,
@@ -118,9 +119,9 @@ class Device:
         self._quirks: Quirks | None = None
         if profile.is_vendor or Behaviour.MISBEHAVE in behaviours:
             self._quirks = Quirks(block_size=None if profile is Profile.GATEWAY else BLOCK_SIZE)
-        self._sending = Sending(lamp, Random(f"{life}/send"), now) if profile is Profile.LWM2M_1_1 else None
+        self._sending = Sending(lamp, Draws(f"{life}/send"), now) if profile is Profile.LWM2M_1_1 else None
         self._plan = Plan(behaviours, life, now)
-        self._mischief = Mischief(Random(f"{life}/mischief"))
+        self._mischief = Mischief(Draws(f"{life}/mischief"))
         self._outgoing: list[bytes] = []
         self._awake_until = now
         self._effects: list[Effect] = []

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from enum import IntEnum
-from random import Random
 
 from lamplighter.coap.numbers import Code
 from lamplighter.lwm2m.codecs import Value
+from lamplighter.simulator.draws import Draws
 from lamplighter.simulator.instance import Effect, Instance, Refused
 
 PACKAGE, PACKAGE_URI, UPDATE, STATE, RESULT = 0, 1, 2, 3, 5
@@ -49,7 +49,7 @@ class FirmwareUpdate(Instance):
     executable = frozenset({UPDATE})
     punctual = True
 
-    def __init__(self, random: Random, failing: float = 0.0) -> None:
+    def __init__(self, random: Draws, failing: float = 0.0) -> None:
         super().__init__(
             {PACKAGE_URI: "", STATE: State.IDLE.value, RESULT: Result.INITIAL.value, 8: {0: 0, 1: 2}, 9: 2}
         )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from random import Random
-
+from lamplighter.simulator.draws import Draws
 from lamplighter.simulator.firmware import FirmwareUpdate
 from lamplighter.simulator.instance import Instance
 from lamplighter.simulator.management_objects import FIRMWARE_VERSION, Device, Server
@@ -36,9 +35,9 @@ class Lamp:
         ``vendor``: updates by manifest in the place of object 5. ``failing``: the part of firmware updates that fail.
         """
 
-        def random(part: str) -> Random:
+        def random(part: str) -> Draws:
             # One for each object, so that what happens to one does not depend on when another is looked at.
-            return Random(f"{seed}/{part}")
+            return Draws(f"{seed}/{part}")
 
         least = VENDOR_LEAST_LIFETIME if vendor else 1
         self.server = Server(lifetime, version, binding=binding, least_lifetime=least)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from random import Random
-
 from lamplighter.coap.numbers import Code
 from lamplighter.lwm2m.codecs import Value
 from lamplighter.lwm2m.registration import BINDINGS_1_0, MAX_LIFETIME, TRANSPORTS_1_1
+from lamplighter.simulator.draws import Draws
 from lamplighter.simulator.instance import Content, Effect, Instance, Refused
 
 LIFETIME, MINIMUM_PERIOD, MAXIMUM_PERIOD, DISABLE, DISABLE_TIMEOUT, BINDING, UPDATE_TRIGGER = 1, 2, 3, 4, 5, 7, 8
@@ -88,7 +87,7 @@ class Device(Instance):
     object_id = 3
     executable = frozenset({REBOOT, FACTORY_RESET, RESET_ERRORS})
 
-    def __init__(self, serial_number: str, random: Random, now: float, epoch: float) -> None:
+    def __init__(self, serial_number: str, random: Draws, now: float, epoch: float) -> None:
         """``epoch``: what to add to ``now`` for seconds since 1970."""
         super().__init__(
             {

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from random import Random
-
 from lamplighter.lwm2m.link import Link
+from lamplighter.simulator.draws import Draws
 from lamplighter.simulator.instance import Instance
 from lamplighter.simulator.profile import Profile
 from lamplighter.simulator.sensors import DigitalInput, Light, Temperature
@@ -25,7 +24,7 @@ class Mediated:
     def __init__(self, seed: str, now: float) -> None:
         self.units: dict[str, Unit] = {}
         self._seed = seed
-        self._random = Random(f"{seed}/mediated")
+        self._random = Draws(f"{seed}/mediated")
         self._made = 0
         for _ in range(FIRST):
             self._come(now)
@@ -58,8 +57,8 @@ class Mediated:
         self._made += 1
         name = f"sensor-{self._made}"
 
-        def random(part: str) -> Random:
-            return Random(f"{self._seed}/{name}/{part}")
+        def random(part: str) -> Draws:
+            return Draws(f"{self._seed}/{name}/{part}")
 
         instances: list[Instance] = [
             Temperature(random("temperature"), now),

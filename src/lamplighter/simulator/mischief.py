@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from random import Random
-
 from lamplighter.coap.message import Message, path_options
 from lamplighter.coap.numbers import Code, ContentFormat, Option, Type
+from lamplighter.simulator.draws import Draws
 
 
 class Mischief:
     """``draw`` gives the next datagram, from the seed."""
 
-    def __init__(self, random: Random) -> None:
+    def __init__(self, random: Draws) -> None:
         self._random = random
 
     def draw(self) -> bytes:

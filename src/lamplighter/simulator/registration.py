@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
-from random import Random
 
 from lamplighter.coap.endpoint import Endpoint
 from lamplighter.coap.exchange import Exchange
@@ -19,6 +18,7 @@ from lamplighter.lwm2m.registration import Registration, deregister_request, reg
 from lamplighter.simulator.account import Account
 from lamplighter.simulator.bootstrapping import GUARD, BootstrapFailed, Bootstrapping
 from lamplighter.simulator.dialect import Dialect, Waits
+from lamplighter.simulator.draws import Draws
 from lamplighter.simulator.events import (
     Bootstrapped,
     ConnectionLost,
@@ -62,7 +62,7 @@ class RegistrationClient:
         dialect: Dialect,
         server: Server,
         endpoint: Endpoint,
-        random: Random,
+        random: Draws,
         *,
         bootstrapping: Bootstrapping | None = None,
         on_new: Callable[[float], None],

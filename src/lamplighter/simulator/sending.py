@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from random import Random
-
 from lamplighter.coap.message import Message, path_options
 from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.lwm2m.codecs import encode
 from lamplighter.lwm2m.path import ROOT, Path
 from lamplighter.lwm2m.server import SEND_PATH
+from lamplighter.simulator.draws import Draws
 from lamplighter.simulator.lamp import Lamp
 from lamplighter.simulator.management_objects import MUTE_SEND
 
@@ -21,7 +20,7 @@ _TOLD = (Path(3303, 0, 5700), Path(3303, 0, 5601), Path(3303, 0, 5602))
 class Sending:
     """``due`` is when the sensor tells its values next; the server mutes it by resource 23 of its account."""
 
-    def __init__(self, lamp: Lamp, random: Random, now: float) -> None:
+    def __init__(self, lamp: Lamp, random: Draws, now: float) -> None:
         self._lamp = lamp
         self._random = random
         self.due = now + random.expovariate(1 / SEND_SECONDS)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from random import Random
 
 from lamplighter.coap.numbers import Code
 from lamplighter.lwm2m.codecs import Value
+from lamplighter.simulator.draws import Draws
 from lamplighter.simulator.instance import Content, Instance, Refused
 
 STATE, COUNTER, RESET_COUNTER = 5500, 5501, 5505
@@ -24,7 +24,7 @@ _MOST_STEPS = 50_000
 class LiveInstance(Instance, ABC):
     """Changes by itself, one step after another."""
 
-    def __init__(self, initial: Mapping[int, Content], random: Random, now: float, instance_id: int = 0) -> None:
+    def __init__(self, initial: Mapping[int, Content], random: Draws, now: float, instance_id: int = 0) -> None:
         super().__init__(initial, instance_id)
         self.random = random
         self._next = now + self.pause()
@@ -55,7 +55,7 @@ class Temperature(LiveInstance):
     object_id = 3303
     executable = frozenset({RESET_EXTREMES})
 
-    def __init__(self, random: Random, now: float) -> None:
+    def __init__(self, random: Draws, now: float) -> None:
         first = round(random.uniform(19.0, 23.0), 2)
         super().__init__(
             {VALUE: first, 5701: "Cel", LEAST: first, MOST: first, 5603: -20.0, 5604: 60.0},
@@ -102,7 +102,7 @@ class DigitalInput(_Switch):
     object_id = 3200
     executable = frozenset({RESET_COUNTER})
 
-    def __init__(self, random: Random, now: float) -> None:
+    def __init__(self, random: Draws, now: float) -> None:
         super().__init__({STATE: False, COUNTER: 0, APPLICATION: "motion"}, random, now)
 
     def pause(self) -> float:
@@ -118,7 +118,7 @@ class PushButton(_Switch):
 
     object_id = 3347
 
-    def __init__(self, random: Random, now: float) -> None:
+    def __init__(self, random: Draws, now: float) -> None:
         super().__init__({STATE: False, COUNTER: 0, APPLICATION: "button"}, random, now)
 
     def pause(self) -> float:

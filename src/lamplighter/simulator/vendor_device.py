@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from random import Random
 
 from lamplighter.coap.message import FormatError, Message, path_options
 from lamplighter.coap.numbers import Code, Option
 from lamplighter.lwm2m.link import Link
 from lamplighter.lwm2m.path import Path
+from lamplighter.simulator.draws import Draws
 from lamplighter.simulator.lamp import Lamp
 from lamplighter.simulator.mediated import Mediated
 from lamplighter.simulator.observation import Observation
@@ -26,7 +26,7 @@ class Household:
     """``tokens``: the number of each automatic observation, given at the start of the client, in a row."""
 
     def __init__(self, lamp: Lamp, profile: Profile, seed: str, now: float) -> None:
-        first = Random(f"{seed}/tokens").randint(1, HIGHEST_TOKEN)
+        first = Draws(f"{seed}/tokens").randint(1, HIGHEST_TOKEN)
         self.tokens = {path: first + number for number, path in enumerate(sorted(AUTOMATIC))}
         self.endpoint_type = "MBED_GW" if profile is Profile.GATEWAY else "default"
         self._lamp = lamp

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from enum import IntEnum
-from random import Random
 
 from lamplighter.lwm2m.path import Path
+from lamplighter.simulator.draws import Draws
 from lamplighter.simulator.instance import Effect, Instance
 from lamplighter.simulator.manifest import ManifestMalformed, read_manifest
 
@@ -93,7 +93,7 @@ class ManifestUpdate(Instance):
     executable = frozenset({PACKAGE})
     punctual = True
 
-    def __init__(self, random: Random, failing: float) -> None:
+    def __init__(self, random: Draws, failing: float) -> None:
         super().__init__({STATE: UpdateState.IDLE.value, RESULT: NO_RESULT})
         self.told: Callable[[], bool] = lambda: True
         """Whether the server has acknowledged the state: the client goes on only then."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Hashable
-from random import Random
 
 from lamplighter.dtls.client import DtlsClient
 from lamplighter.dtls.client_configuration import ClientConfig
 from lamplighter.simulator.behaviour import Behaviour, Behaviours
+from lamplighter.simulator.draws import Draws
 
 LATENESS = (0.05, 2.0)
 """Seconds by which a datagram is late, drawn between these: others overtake it meanwhile."""
@@ -17,12 +17,12 @@ LATENESS = (0.05, 2.0)
 class Weather:
     """One direction. ``pass_on`` takes a datagram, and says what arrives now; what is late comes out of ``take_due``."""
 
-    def __init__(self, behaviours: Behaviours, random: Random) -> None:
+    def __init__(self, behaviours: Behaviours, seed: str) -> None:
         self._loss = behaviours.get(Behaviour.LOSS, 0.0)
         self._reorder = behaviours.get(Behaviour.REORDER, 0.0)
         self._duplicate = behaviours.get(Behaviour.DUPLICATE, 0.0)
-        self._random = random
-        self._lateness = Random(random.getrandbits(64))
+        self._random = Draws(seed)
+        self._lateness = Draws(f"{seed}/late")
         self._late: list[tuple[float, int, bytes]] = []
         self._count = 0
         self.lost = 0
@@ -67,8 +67,8 @@ class WeatheredClient(DtlsClient):
 
     def __init__(self, config: ClientConfig, behaviours: Behaviours, seed: str) -> None:
         super().__init__(config)
-        self._out = Weather(behaviours, Random(f"{seed}/out"))
-        self._in = Weather(behaviours, Random(f"{seed}/in"))
+        self._out = Weather(behaviours, f"{seed}/out")
+        self._in = Weather(behaviours, f"{seed}/in")
 
     def receive_datagram(self, data: bytes, address: Hashable, now: float) -> None:
         for each in self._in.pass_on(data, now):
