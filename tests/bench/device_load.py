@@ -62,8 +62,11 @@ class Crowd(Generic[AnyDevice]):
                 break
             while (left := due - time.monotonic()) > 0:
                 self._take(min(left, 0.001))
+            end = time.monotonic() + PATIENCE
             while not self._idle:  # the server is behind: what waits here counts as its time
                 self._take(1.0)
+                if time.monotonic() > end:
+                    raise Refused(f"nobody was answered in {PATIENCE:g} s")
             self._start(due)
             self._take(0.0)
         self._drain()
