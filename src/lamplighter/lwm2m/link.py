@@ -15,8 +15,9 @@ from dataclasses import dataclass
 MAX_LINKS = 50_000
 
 _NAME = re.compile(r"[A-Za-z0-9!#$&+.^_`|~-]{1,64}\*?")
-# Nearly every attribute is this: without a value, or quoted without a quote or backslash inside.
-_PLAIN = re.compile(r';([A-Za-z0-9!#$&+.^_`|~-]{1,64})(?:="([^"\\]*)")?(?=;[A-Za-z]|,<|\Z)')
+# Nearly every link is this: attributes without a value, or quoted without a quote or backslash inside.
+_PLAIN = re.compile(r'<([^>]{0,2048}+)>((?:;[A-Za-z][A-Za-z0-9!#$&+.^_`|~-]{0,63}+(?:="[^"\\]*+")?+)*+)(?=,<|\Z)')
+_ATTRIBUTE = re.compile(r';([^;="]+)(="([^"]*)")?')
 _BARE = re.compile(r"[^\s\",;<]*")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _CLOSING = re.compile(r'"(?=\s*(?:$|,\s*<|;\s*[A-Za-z]))')
@@ -79,8 +80,15 @@ def parse_links(payload: bytes | str) -> list[Link]:
     while position < len(text):
         if len(links) >= MAX_LINKS:
             raise LinkFormatError(f"more than {MAX_LINKS} links")
-        link, position = _link(text, position)
-        links.append(link)
+        plain = _PLAIN.match(text, position)
+        if plain is not None:
+            target, attributes = plain.groups()
+            pairs = [(name, value if given else None) for name, given, value in _ATTRIBUTE.findall(attributes)]
+            links.append(Link(target, tuple(pairs)))
+            position = plain.end()
+        else:
+            link, position = _link(text, position)
+            links.append(link)
         if position == len(text):
             break
         if text[position] != ",":
@@ -97,6 +105,7 @@ def format_links(links: Iterable[Link]) -> str:
 
 
 def _link(text: str, position: int) -> tuple[Link, int]:
+    """A link that is not plain, and where it ends."""
     if text[position] != "<":
         raise LinkFormatError(f"a link begins with '<', at {position}")
     end = text.find(">", position)
@@ -106,11 +115,6 @@ def _link(text: str, position: int) -> tuple[Link, int]:
     attributes: list[tuple[str, str | None]] = []
     position = _skip(text, end + 1)
     while position < len(text) and text[position] == ";":
-        plain = _PLAIN.match(text, position)
-        if plain is not None:
-            attributes.append((plain[1], plain[2]))
-            position = plain.end()
-            continue
         match = _NAME.match(text, _skip(text, position + 1))
         if match is None:
             raise LinkFormatError(f"no attribute's name after ';', at {position}")
