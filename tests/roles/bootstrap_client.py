@@ -14,9 +14,9 @@ from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.lwm2m.bootstrap import BootstrapRequest, bootstrap_request
 from lamplighter.lwm2m.codecs import Value, decode
 from lamplighter.lwm2m.path import Path
+from lamplighter.simulator.bootstrap import VendorRecords
+from lamplighter.simulator.enrolment import enrolment_message
 from tests.roles.lwm2m_device import Device
-
-_TLV = (ContentFormat.LWM2M_TLV, ContentFormat.LWM2M_TLV_VENDOR)
 
 
 class BootstrapClient(Device):
@@ -54,34 +54,30 @@ class BootstrapClient(Device):
 
 
 class VendorClient(BootstrapClient):
-    """Wire facts 2.2 and 2.3: whole objects in TLV at object paths, and every resource that its mode needs."""
+    """Wire facts 2.2 and 2.3: as the simulated client of the vendor takes it."""
 
-    has_key = False
-    """Whether it kept one of its own from an enrolment that came to nothing: then it takes no mode that says to make one."""
+    def __init__(self, changed: asyncio.Event) -> None:
+        super().__init__(changed)
+        self._records = VendorRecords()
+        self.security = self._records.security
+        self.server = self._records.server
+        self.asked = self._records.asked
 
-    def _written(self, message: Message, path: str) -> Message:
-        if message.code == Code.DELETE:
-            return Message(Code.DELETED if path in ("/0", "/1") else Code.BAD_REQUEST)
-        if message.code != Code.PUT or message.content_format not in _TLV:
-            return Message(Code.BAD_REQUEST)
-        if path not in ("/0", "/1", "/3"):
-            return Message(Code.BAD_REQUEST)  # the real one takes it and loses resources that it needs
-        kept = self.security if path == "/0" else self.server
-        for each, value in decode(message.content_format, message.payload, Path(int(path[1:]))):
-            assert each.instance == 0 and each.resource is not None
-            kept[each.resource] = value
-        if path == "/0" and self.has_key and self.security.get(2) == 4:
-            return Message(Code.BAD_REQUEST)
-        return Message(Code.CHANGED)
+    @property
+    def has_key(self) -> bool:
+        """Whether it kept one of its own from an enrolment that came to nothing: then it takes no mode that says to make one."""
+        return self._records.has_key
 
-    def _finish(self, message: Message) -> Message:
-        self.device_id = next((text[4:] for text in message.uri_query() if text.startswith("iep=")), "")
-        mode, certificate, key = (self.security.get(number) for number in (2, 3, 5))
-        complete = {2: bool(certificate and key), 3: True, 4: not certificate and not key and bool(self.device_id)}
-        authority = bool(self.security.get(4))
-        assert isinstance(mode, int)
-        usable = complete.get(mode, False) and authority and "?aid=" in str(self.security.get(0))
-        return Message(Code.CHANGED if usable else Code.NOT_ACCEPTABLE)
+    @has_key.setter
+    def has_key(self, value: bool) -> None:
+        self._records.has_key = value
+
+    def _answer(self, message: Message) -> Message:
+        answer = self._records.answer(message)
+        self.device_id = self._records.device_id
+        if message.code == Code.POST and answer.code == Code.CHANGED:
+            self.finished.set()
+        return answer
 
     async def enrol(self, key: ec.EllipticCurvePrivateKey, accept: int | None = None) -> Message:
         """Ask for a certificate for that key, calling itself what it likes."""
@@ -90,8 +86,7 @@ class VendorClient(BootstrapClient):
         return await self.send_request(request.public_bytes(serialization.Encoding.DER), accept)
 
     async def send_request(self, payload: bytes, accept: int | None = None) -> Message:
-        message = Message(Code.POST, payload=payload)
-        message.add(Option.URI_PATH, "est").add(Option.URI_PATH, "sen").add(Option.CONTENT_FORMAT, 0)
+        message = enrolment_message(payload)
         return await self.ask(message if accept is None else message.add(Option.ACCEPT, accept))
 
 
