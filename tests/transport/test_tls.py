@@ -298,20 +298,53 @@ async def test_renegotiation_is_refused() -> None:
         raw.writer.close()
 
 
-async def test_a_client_without_the_extended_master_secret_gets_in_but_no_ticket_unless_it_is_required() -> None:
-    hello = bytes.fromhex("0303") + bytes(32) + bytes.fromhex("00 0004 c0a8 00ff 01 00")
+def client_hello(*extensions: int) -> bytes:
+    """One record: PSK-AES128-CCM8, and these extensions, empty."""
+    listed = b"".join(number.to_bytes(2, "big") + b"\0\0" for number in extensions)
+    hello = b"\x03\x03" + bytes(32) + bytes.fromhex("00 0004 c0a8 00ff 01 00") + len(listed).to_bytes(2, "big") + listed
     message = b"\x01" + len(hello).to_bytes(3, "big") + hello
-    record = bytes.fromhex("160303") + len(message).to_bytes(2, "big") + message
-    for setting, kind in (("preferred", 22), ("required", 21)):
-        async with serving(extended_master_secret=setting) as service:
-            reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
-            writer.write(record)
-            async with asyncio.timeout(PATIENCE):
-                answer = await reader.readexactly(7)
-            assert answer[0] == kind
-            if kind == 21:
-                assert answer == bytes.fromhex("15030300020228")
-            writer.close()
+    return bytes.fromhex("160303") + len(message).to_bytes(2, "big") + message
+
+
+EXTENDED_MASTER_SECRET, SESSION_TICKET = 23, 35
+
+
+@pytest.mark.parametrize(
+    ("setting", "extensions", "ticket"),
+    [
+        ("preferred", (SESSION_TICKET,), False),  # RFC 7627 section 5.3: nothing to resume
+        ("preferred", (SESSION_TICKET, EXTENDED_MASTER_SECRET), True),
+        ("required", (SESSION_TICKET, EXTENDED_MASTER_SECRET), True),
+        ("required", (SESSION_TICKET,), None),
+    ],
+)
+async def test_without_the_extended_master_secret_there_is_no_ticket_or_no_session(
+    setting: str, extensions: tuple[int, ...], ticket: bool | None
+) -> None:
+    async with serving(extended_master_secret=setting) as service:
+        reader, writer = await asyncio.open_connection("127.0.0.1", service.port)
+        writer.write(client_hello(*extensions))
+        async with asyncio.timeout(PATIENCE):
+            head = await reader.readexactly(5)
+            body = await reader.readexactly(int.from_bytes(head[3:], "big"))
+        if ticket is None:
+            assert head + body == bytes.fromhex("15030300020228")  # handshake_failure
+        else:
+            assert (b"\x00\x23\x00\x00" in body) is ticket
+            assert (b"\x00\x17\x00\x00" in body) is (EXTENDED_MASTER_SECRET in extensions)
+        writer.close()
+
+
+async def test_what_is_written_after_the_peer_has_gone_is_dropped() -> None:
+    async with serving() as service:
+        lamp = StreamDevice(with_key(), Framing.RECORD)
+        await lamp.connect(service)
+        await lamp.ask("3")
+        connection = service.transport.connections[service.established[0]]
+        service.transport.end_session(service.established[0])
+        connection.write(b"too late")
+        await service.wait_for(StreamClosed)
+        assert service.closed == ["closed from this side"]
 
 
 async def test_too_much_handshake_and_garbage_end_the_connection() -> None:

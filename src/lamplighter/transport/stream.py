@@ -107,26 +107,31 @@ class Connection(asyncio.Protocol):
     def hand_up(self, data: bytes) -> None:
         self.owner.core.receive_datagram(data, self.session, self.owner.now())
 
+    @property
+    def closing(self) -> bool:
+        """Nothing can be said any more."""
+        return self._transport is None or self._transport.is_closing()
+
     def send(self, data: bytes) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self.closing:
             self._transport.write(data)
 
     def close(self, reason: str) -> None:
         """End it once what was written has left."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self.closing:
             self._reason = reason
             self.finish()
             self._transport.close()
 
     def abort(self, reason: str) -> None:
         """End it now; what was not sent is lost."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self.closing:
             self._reason = reason
             self._transport.abort()
 
     def pause(self, paused: bool) -> None:
         """Read no more for now, or again."""
-        if self._transport is not None and not self._transport.is_closing():
+        if self._transport is not None and not self.closing:
             if paused:
                 self._transport.pause_reading()
             else:

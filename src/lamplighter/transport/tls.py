@@ -81,8 +81,14 @@ class TlsConnection(Connection):
 
     def write(self, data: bytes) -> None:
         """One record for each piece, if it fits: nobody else's message shares it."""
-        for start in range(0, len(data), RECORD):
-            self.tls.send(data[start : start + RECORD])
+        if self.closing:
+            return
+        try:
+            for start in range(0, len(data), RECORD):
+                self.tls.send(data[start : start + RECORD])
+        except SSL.Error as error:
+            self.abort(f"TLS: {_words(error)}")
+            return
         self._drain()
 
     def finish(self) -> None:
