@@ -184,9 +184,10 @@ class Peers:
             del received[incoming.mid]  # of another request long ago: the new one is the youngest
         elif len(received) >= self._limits.messages_per_peer:
             del received[next(iter(received))]
-        else:
-            if self._quota.is_full:
-                self._make_room(peer)
+        elif not self._quota.take(peer.network):
+            if not self._quota.is_full:
+                return False
+            self._make_room(peer)
             if not self._quota.take(peer.network):
                 return False
         received[incoming.mid] = incoming

@@ -31,9 +31,12 @@ from lamplighter.coap.sender import Sender
 KEPT_ANSWER = 256
 
 _CON, _NON, _ACK = int(Type.CON), int(Type.NON), int(Type.ACK)
+_LAST_METHOD = int(Code.IPATCH)
 _PATH, _QUERY = int(Option.URI_PATH), int(Option.URI_QUERY)
 _LENGTHS: dict[int, tuple[int, int]] = {int(number): lengths for number, lengths in UNDERSTOOD_CRITICAL.items()}
 _NEVER = (1, 0)
+#: Whatever the peer's block is, a body of these bytes fits it: asked first, as it is quicker.
+_SMALLEST_BLOCK = 16
 #: Bytes that Block1, Block2, Size2 and the payload marker take in an answer.
 _BLOCKS = 16
 #: The same of an error, which has no Block2.
@@ -71,7 +74,11 @@ class Responder:
             return
         if record.credit is not None and response.payload:
             response = self._cut_to_credit(record, request, response, record.credit, now)
-        elif incoming.block1 is not None or incoming.block2 is not None or len(response.payload) > record.whole:
+        elif (
+            incoming.block1 is not None
+            or incoming.block2 is not None
+            or (len(response.payload) > _SMALLEST_BLOCK and len(response.payload) > record.whole)
+        ):
             response = self._cut_answer(record, request, response, now)
         response.token = incoming.token
         if incoming.acknowledged and incoming.type == _CON:
@@ -82,7 +89,10 @@ class Responder:
             else:
                 response.type, response.mid = _NON, record.take_mid()
             data = response.encode()
-            self._sender.send(record, data)
+            if record.credit is None:  # said here too: this is the way of almost every answer
+                self._sender.outgoing.append((data, record.address))
+            else:
+                self._sender.send(record, data)
             if len(data) > KEPT_ANSWER and request.message.code in (Code.GET, Code.FETCH):
                 self._peers.unremember(record, incoming.mid)
             else:
@@ -128,7 +138,7 @@ class Responder:
 
     def receive(self, record: Peer, message: Message, incoming: Incoming, now: float) -> None:
         request = RequestReceived(record.address, message, incoming)
-        if message.code > Code.IPATCH:
+        if message.code > _LAST_METHOD:
             self._refuse(record, request, Code.METHOD_NOT_ALLOWED, Refusal.RESERVED, format_code(message.code), now)
             return
         previous = 0
