@@ -20,10 +20,13 @@ class Rest:
 
     :param data: the folder with ``admin-key`` and ``pki/ca.pem``
     :param server: its URL or host; by default this machine and the port of the settings
+    :param keep: one connection for all calls, which then must come from one thread: for whoever has thousands
     """
 
-    def __init__(self, data: Path, server: str | None) -> None:
+    def __init__(self, data: Path, server: str | None, *, keep: bool = False) -> None:
         self._data = data
+        self._keep = keep
+        self._kept: http.client.HTTPSConnection | None = None
         try:
             port = load().http.port
         except SettingsError as error:
@@ -41,23 +44,37 @@ class Rest:
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         """Status and decoded body. Raises Failure when the server cannot be reached."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            try:
+                return self._call(kept, method, path, body)
+            except (ConnectionError, http.client.HTTPException):
+                kept.close()  # the server ended it meanwhile
         connection = http.client.HTTPSConnection(self.host, self.port, context=self._context, timeout=TIMEOUT)
-        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
         try:
-            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-            answer = connection.getresponse()
-            text = answer.read()
+            return self._call(connection, method, path, body)
         except ssl.SSLCertVerificationError as error:
             raise Failure(
                 f"The certificate of {self.host}:{self.port} is not trusted ({error.verify_message}). "
                 f"Use the --data folder of that server: its pki/ca.pem signs it."
             ) from None
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             raise Failure(
                 f"https://{self.host}:{self.port} does not answer ({error}). Is the server running? `lamplighter doctor` looks."
             ) from None
+
+    def _call(self, connection: http.client.HTTPSConnection, method: str, path: str, body: Any) -> tuple[int, Any]:
+        """Raises OSError, HTTPException."""
+        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
+        try:
+            connection.request(method, path, json.dumps(body) if body is not None else None, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+            if self._keep:
+                self._kept = connection
         finally:
-            connection.close()
+            if self._kept is not connection:
+                connection.close()
         try:
             return answer.status, json.loads(text) if text else None
         except ValueError:

@@ -63,7 +63,7 @@ def simulate(
     if not 1 <= first <= LAST_DEVICE:
         raise Failure(f"--first is a number from 1 to {LAST_DEVICE}.")
     conduct = _conduct(first, profile, behaviour, script, lifetime, rate)
-    rest = Rest(data, server)
+    rest = Rest(data, server, keep=True)
     key = (data / "admin-key").read_text().strip()
     show = Progress(sys.stdout)
     known: Sequence[Credential | Account]
