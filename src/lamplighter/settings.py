@@ -157,6 +157,10 @@ class Bootstrap(_Section, frozen=True):
 
 
 class Dtls(_Section, frozen=True):
+    engine: Annotated[
+        Literal["native", "openssl"],
+        About("openssl: without Connection ID, and without sessions that outlive a restart, at 70 KB a session."),
+    ] = "native"
     extended_master_secret: Annotated[
         Literal["preferred", "required"], About("Whether a client without RFC 7627 gets in.")
     ] = "preferred"

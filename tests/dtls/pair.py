@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from lamplighter.dtls import CertificateReceived, DtlsServer, Event, PskRequested, ServerConfig
 from lamplighter.dtls.client import DtlsClient
 from lamplighter.dtls.client_configuration import ClientConfig
+from lamplighter.transport.dtls_openssl import OpensslServer
 
 WALL = 1_700_000_000.0
 KEYS = {b"lamp-1": b"0123456789abcdef", b"lamp-2": b"fedcba9876543210"}
@@ -38,10 +39,12 @@ class Pair:
     def __init__(
         self,
         client: ClientConfig | None = None,
-        server: DtlsServer | ServerConfig | None = None,
+        server: DtlsServer | OpensslServer | ServerConfig | None = None,
         address: Any = CLIENT_ADDRESS,
     ) -> None:
-        self.server = server if isinstance(server, DtlsServer) else DtlsServer(server or server_config())
+        if server is None or isinstance(server, ServerConfig):
+            server = DtlsServer(server or server_config())
+        self.server: Any = server  # either engine: they have one face
         self.client = DtlsClient(client or psk_client(), SERVER_ADDRESS)
         self.address = address
         self.now = 1000.0

@@ -22,7 +22,7 @@ from lamplighter.services.connect.sessions import starts, store
 from lamplighter.services.connect.sessions.tables import session_generation
 from lamplighter.services.credentials.model import PreSharedKey
 from lamplighter.services.directory.model import Block
-from lamplighter.settings import Lwm2m
+from lamplighter.settings import Dtls, Lwm2m
 from lamplighter.storage import backup
 from lamplighter.storage.database import Database
 from lamplighter.storage.query import Query
@@ -484,7 +484,7 @@ async def test_a_device_that_speaks_to_another_process_is_taken_over_and_the_fir
     await first.until(lambda: _true(sessions_in(first) == 0))
     assert (await second.request(device.location[-1], "GET", "/3/0/0"))["status"] == 200
     assert (await stored(second, device))["process"] == "lwm2m-2"
-    assert not first.connect._devices and not device.closed.done()
+    assert not first.connect.attached.devices and not device.closed.done()
     assert house.handshakes == 1
 
 
@@ -503,3 +503,22 @@ async def test_a_process_that_was_not_told_finds_at_the_next_effect_that_it_lost
 
 async def _true(value: bool) -> bool:
     return value
+
+
+# Another engine
+
+
+async def test_with_openssl_devices_come_and_go_and_nothing_is_stored(database: Database, tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(SETTINGS, dtls=Dtls(engine="openssl"))
+    serving = Serving(database, tmp_path, settings)
+    await serving.start()
+    device = await registered(serving)
+    await subscribe(serving, device)
+    device.notify(PATH, b"22.0")
+    await notifications(serving, 1)
+    assert (await serving.request(device.location[-1], "GET", "/3/0/0"))["status"] == 200
+    assert device.dtls.session is not None and device.dtls.session.peer_cid == b""
+    assert await store.sessions_of(database, f"psk {ACCOUNT} - {NAME}", 10) == []
+    await serving.credentials.delete_key(ACCOUNT, NAME)
+    await device.closed
+    await serving.close()

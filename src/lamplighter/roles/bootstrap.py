@@ -128,6 +128,7 @@ class BootstrapRole:
             psk_key=self._psk_key,
             check_certificate=self._check_certificate,
             on_session=self._on_session,
+            engine=settings.dtls.engine,
         )
         self._dtls.open(settings.coap.host, settings.bootstrap.port)
         self._serve(port, self._dtls)

@@ -18,6 +18,7 @@ from lamplighter.dtls import (
     AlertDescription,
     CertificateError,
     CertificateIdentity,
+    DtlsServer,
     HandshakeFailed,
     PskIdentity,
     ServerConfig,
@@ -158,7 +159,7 @@ class Lwm2mRole:
             cookie_secret=self._master_key.derive("dtls cookies"),
             identity_secret=self._master_key.derive("dtls unknown identities"),
             cid_secret=self._master_key.derive("dtls connection ids"),
-            stored_sessions=True,
+            stored_sessions=settings.dtls.engine == "native",
             shard=self._worker.shard() if self._worker is not None else 0,
         )
         port = DevicePort(
@@ -177,6 +178,7 @@ class Lwm2mRole:
             psk_key=self._psk_key,
             check_certificate=self._check_certificate,
             on_session=self._on_session,
+            engine=settings.dtls.engine,
         )
         if self._worker is not None:
             self._dtls.listen(self._worker.sock)
@@ -244,7 +246,8 @@ class Lwm2mRole:
     def _on_session(self, event: SessionEvent) -> None:
         match event:
             case SessionEstablished(session):
-                self._sessions.hold(session, _identity_in(session).text)
+                if self._settings.dtls.engine == "native":
+                    self._sessions.hold(session, _identity_in(session).text)
                 self._watch(session)
             case SessionWanted():
                 self._spawn(self._resume(event))
@@ -287,6 +290,13 @@ class Lwm2mRole:
 
     # Sessions that are stored
 
+    @property
+    def _native(self) -> DtlsServer:
+        """Our own engine: there are no stored sessions with another."""
+        server = self._dtls.server
+        assert isinstance(server, DtlsServer)
+        return server
+
     async def _resume(self, wanted: SessionWanted) -> None:
         """A device speaks in a session that is not in memory: load it, or drop what came."""
         resumed = False
@@ -298,7 +308,7 @@ class Lwm2mRole:
             log.warning("a stored session was not loaded", why=str(error))
         finally:
             if not resumed:
-                self._dtls.server.refuse_session(wanted)
+                self._native.refuse_session(wanted)
         self._dtls.flush()
 
     async def _load(self, wanted: SessionWanted, stored: Stored) -> bool:
@@ -306,7 +316,7 @@ class Lwm2mRole:
 
         Raises DatabaseUnavailable, and ValueError for one that cannot be used.
         """
-        server, mark = self._dtls.server, stored.receive_mark
+        server, mark = self._native, stored.receive_mark
         seen = server.proven_session(wanted, stored.blob, receive_mark=mark)
         if seen is None or (taken := await self._take(stored, seen, wanted.address)) is None:
             return False
@@ -318,9 +328,9 @@ class Lwm2mRole:
 
     async def _reach(self, account_id: str, device_id: str) -> None:
         """Something waits for a device that listens, and that has not spoken since its session was stored."""
-        if not self.ready:
+        if not self.ready or self._settings.dtls.engine != "native":
             return
-        server = self._dtls.server
+        server = self._native
         try:
             credential = await self._connect.credential_of_listening(account_id, device_id)
             found = await self._sessions.of_credential(credential) if credential else []

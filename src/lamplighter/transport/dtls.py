@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from socket import socket as UdpSocket
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from lamplighter.dtls import (
     AddressChanged,
@@ -28,6 +28,9 @@ from lamplighter.dtls import (
 from .core import DatagramCore, earliest, hand_on
 from .datagram_socket import DatagramSocket, bind
 from .timer import Timer
+
+if TYPE_CHECKING:
+    from .dtls_openssl import OpensslServer
 
 LAG_LIMIT = 2.0
 """Seconds the loop may run behind its timers before new handshakes are shed, silently."""
@@ -61,6 +64,14 @@ class Rejected:
 Verdict = Accepted | Rejected
 
 
+def _engine(name: Literal["native", "openssl"], config: ServerConfig) -> DtlsServer | OpensslServer:
+    if name == "native":
+        return DtlsServer(config)
+    from .dtls_openssl import OpensslServer  # only here: to import OpenSSL takes a while
+
+    return OpensslServer(config)
+
+
 class DtlsTransport:
     """Sockets below, a core above, the DTLS server between.
 
@@ -77,9 +88,10 @@ class DtlsTransport:
         psk_key: Callable[[bytes], Awaitable[PskKey | bytes | None]],
         check_certificate: Callable[[tuple[bytes, ...]], Awaitable[Verdict]],
         on_session: Callable[[SessionEvent], None] = lambda event: None,
+        engine: Literal["native", "openssl"] = "native",
     ) -> None:
         """``on_event`` gets the core's events, ``on_session`` what happens to sessions and handshakes."""
-        self.server = DtlsServer(config)
+        self.server = _engine(engine, config)
         self.core = core
         self._on_event = on_event
         self._on_session = on_session

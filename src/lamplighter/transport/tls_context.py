@@ -30,6 +30,8 @@ _NAMES = {
     "TLS_PSK_WITH_AES_128_GCM_SHA256": "PSK-AES128-GCM-SHA256",
     "TLS_PSK_WITH_AES_256_CCM_8": "PSK-AES256-CCM8",
 }
+_NUMBERS = {_NAMES[suite.name]: number for number, suite in CIPHER_SUITES.items()}
+_DTLS_1_2 = 0xFEFD
 # pyOpenSSL has no face for pre-shared keys; cryptography keeps these bindings for such use.
 _ffi: Any = SSL._ffi  # type: ignore[attr-defined]
 _lib: Any = SSL._lib  # type: ignore[attr-defined]
@@ -117,10 +119,33 @@ def is_resumed(connection: SSL.Connection) -> bool:
     return bool(_lib.SSL_session_reused(connection._ssl))
 
 
-def _context(method: int, suites: Sequence[int]) -> SSL.Context:
+def datagram_context(
+    chain: Sequence[bytes], key: ec.EllipticCurvePrivateKey | None, suites: Sequence[int], psk: PskCallback
+) -> SSL.Context:
+    """The same for DTLS, with cookies that were checked before OpenSSL sees them, and without resumption."""
+    context = _context(SSL.DTLS_METHOD, suites, _DTLS_1_2)
+    context.set_mode(_SEND_SERVERHELLO_TIME | _RELEASE_BUFFERS)
+    context.set_options(SSL.OP_NO_QUERY_MTU | _lib.SSL_OP_COOKIE_EXCHANGE | SSL.OP_NO_TICKET)
+    context.set_options(_lib.SSL_OP_NO_RENEGOTIATION)
+    context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
+    context.set_session_id(b"lamplighter")
+    context.set_cookie_generate_callback(lambda connection: b"not ours to make")
+    context.set_cookie_verify_callback(lambda connection, cookie: True)
+    context.set_verify(SSL.VERIFY_PEER | SSL.VERIFY_FAIL_IF_NO_PEER_CERT, _leave_to_us)
+    _present(context, chain, key)
+    psk.install(context)
+    return context
+
+
+def suite_number(openssl: str) -> int:
+    """The number of a suite that OpenSSL names."""
+    return _NUMBERS[openssl]
+
+
+def _context(method: int, suites: Sequence[int], version: int = SSL.TLS1_2_VERSION) -> SSL.Context:
     context = SSL.Context(method)
-    context.set_min_proto_version(SSL.TLS1_2_VERSION)
-    context.set_max_proto_version(SSL.TLS1_2_VERSION)
+    context.set_min_proto_version(version)
+    context.set_max_proto_version(version)
     names = [_NAMES[CIPHER_SUITES[number].name] for number in suites]
     # OpenSSL counts CCM-8 as 64 bits, which no level above 0 takes; the lists below say what level 0 would leave open.
     context.set_cipher_list(":".join([*names, "@SECLEVEL=0"]).encode())

@@ -1,0 +1,511 @@
+"""OpenSSL behind the face of our DTLS engine: for those who must have it, and as its oracle in tests (``dtls.engine``).
+
+The same cookies, limits, questions and events; no Connection ID, nothing stored, no resumption, and some 70 KB a session.
+OpenSSL counts time by its own clock, so flights are repeated here: the same records again, which a peer who has them drops.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Hashable
+from typing import Any
+
+from OpenSSL import SSL
+
+from lamplighter.dtls import (
+    AlertDescription,
+    CertificateIdentity,
+    CertificateReceived,
+    CloseReason,
+    DataReceived,
+    Event,
+    FailureReason,
+    HandshakeFailed,
+    Identity,
+    PskIdentity,
+    PskRequested,
+    ServerConfig,
+    Session,
+    SessionClosed,
+    SessionEstablished,
+    VerifiedPath,
+)
+from lamplighter.dtls.certificates import not_after
+from lamplighter.dtls.ciphers import CIPHER_SUITES
+from lamplighter.dtls.cookies import Cookies
+from lamplighter.dtls.failures import HandshakeError
+from lamplighter.dtls.halfopen import HalfOpen
+from lamplighter.dtls.handshake import (
+    alert_name,
+    hello_parameters,
+    hello_verify_request,
+    message,
+    parse_alert,
+    parse_client_hello,
+    parse_fragments,
+)
+from lamplighter.dtls.negotiation import negotiate
+from lamplighter.dtls.numbers import DTLS_1_0, DTLS_1_2, AlertLevel, ContentType, HandshakeType
+from lamplighter.dtls.records import HEADER, HEADER_LENGTH, plaintext_record
+from lamplighter.dtls.registry import Sessions
+
+from .tls_context import PskCallback, chain_of, datagram_context, suite_number
+
+_HANDSHAKE = int(ContentType.HANDSHAKE)
+_HELD = 4
+"""Datagrams kept while a question is open."""
+_REPEATS = 12
+_ALERT_NUMBER = 2**32
+"""Of our alerts in epoch 0: above all that OpenSSL used."""
+_FLIGHTS_LIMIT = 16 * 1024
+"""Bytes that one peer may send in a handshake."""
+
+
+class OpensslSession(Session):
+    """A session whose keys only OpenSSL knows: it cannot be exported, and has no connection ID."""
+
+    __slots__ = ("connection",)
+
+    def __init__(self, connection: SSL.Connection, address: Hashable, identity: Identity, credential: str) -> None:
+        self.connection = connection
+        self.address = address
+        self.fallback_address = None
+        self.identity = identity
+        self.credential = credential
+        self.cid = self.peer_cid = b""
+        self.closed = False
+        self.established_at = self.valid_until = self.expires = 0.0
+
+
+class _Handshake:
+    """One that is open."""
+
+    def __init__(self, connection: SSL.Connection, address: Hashable, random: bytes, now: float) -> None:
+        self.connection = connection
+        self.address = address
+        self.random = random
+        self.started = now
+        self.extended_master_secret = False
+        self.fragment_limit = 0
+        self.size = 0
+        self.timer: float | None = None
+        self.wait = 0.0
+        self.repeats = 0
+        self.flight: list[bytes] = []
+        self.held: list[bytes] = []
+        self.asks = False
+        self.identity: PskIdentity | None = None
+        self.key: bytes | None = None
+        self.key_given = False
+        self.credential = ""
+        self.chain: tuple[bytes, ...] = ()
+
+
+class OpensslServer:
+    """The face of ``DtlsServer``, as far as OpenSSL goes."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        self.config = config
+        self.shed = False
+        self.refused = 0
+        self.sessions = Sessions()
+        self._cookies = Cookies(config.cookie_secret)
+        self._psk = PskCallback()
+        suites = [number for number in config.cipher_suites if config.speaks(number)]
+        self._context = datagram_context(config.certificate_chain, config.private_key, suites, self._psk)
+        self._handshakes: dict[Hashable, _Handshake] = {}
+        self._half_open = HalfOpen(config.half_open, config.half_open_network)
+        self._questions: dict[_Handshake, float] = {}
+        self._events: deque[Event] = deque()
+        self._outgoing: list[tuple[bytes, Hashable]] = []
+
+    @property
+    def half_open(self) -> int:
+        return self._half_open.count
+
+    # The five calls
+
+    def receive_datagram(self, data: bytes, address: Hashable, now: float) -> None:
+        """Take in what arrived. Whatever cannot be understood is dropped."""
+        if len(data) < HEADER_LENGTH:
+            return
+        kind, version, number, length = HEADER.unpack_from(data)
+        if version >> 8 != 0xFE or kind not in range(20, 24):
+            return
+        handshake: _Handshake | None = self._handshakes.get(address)
+        session = self.sessions.by_address(address)
+        if number >> 48 == 0:
+            if kind == _HANDSHAKE and (hello := _hello_of(data)) is not None:
+                self._receive_hello(data, *hello, number, address, now)
+            elif kind == ContentType.ALERT and handshake is not None:
+                alert = parse_alert(data[HEADER_LENGTH : HEADER_LENGTH + length])
+                if alert is not None and alert[0] == AlertLevel.FATAL:
+                    self._fail(handshake, FailureReason.PEER_ALERT, alert_name(alert[1]))
+            elif handshake is not None:
+                self._shake(handshake, data, now)
+        elif kind == _HANDSHAKE and handshake is not None:
+            self._shake(handshake, data, now)
+        elif isinstance(session, OpensslSession):
+            self._receive_records(session, data, now)
+
+    def handle_timer(self, now: float) -> None:
+        for handshake in list(self._handshakes.values()):
+            if now - handshake.started >= self.config.handshake_age:
+                self._fail(handshake, FailureReason.TIMED_OUT, "the handshake came to no end")
+            elif handshake.timer is not None and now >= handshake.timer:
+                handshake.wait = min(handshake.wait * 2, self.config.retransmission_limit)
+                self._repeat(handshake, now)
+        for session in self.sessions.expired(now):
+            self._end(session, CloseReason.EXPIRED)
+
+    def datagrams_to_send(self, now: float) -> list[tuple[bytes, Hashable]]:
+        outgoing = self._outgoing.copy()
+        self._outgoing.clear()
+        return outgoing
+
+    def get_timer(self) -> float | None:
+        moments = [each.started + self.config.handshake_age for each in self._handshakes.values()]
+        moments += [each.timer for each in self._handshakes.values() if each.timer is not None]
+        moments += [moment for moment in (self.sessions.timer(),) if moment is not None]
+        return min(moments, default=None)
+
+    def next_event(self) -> Event | None:
+        return self._events.popleft() if self._events else None
+
+    # Answers to events
+
+    def provide_psk(self, handshake: Any, key: bytes | None, now: float, *, credential: str = "") -> None:
+        if self._answers(handshake):
+            handshake.key, handshake.credential = key or b"", credential
+            self._release(handshake, now)
+
+    def accept_certificate(
+        self, handshake: Any, now: float, *, path: VerifiedPath | None = None, credential: str = ""
+    ) -> None:
+        if self._answers(handshake):
+            if path is None:
+                fingerprints = tuple(hashlib.sha256(der).digest() for der in handshake.chain)
+                identity = CertificateIdentity(fingerprints, not_after(handshake.chain))
+            else:
+                identity = CertificateIdentity(path.fingerprints, path.not_after)
+            self._establish(handshake, identity, credential, now)
+
+    def reject_certificate(self, handshake: Any, alert: AlertDescription, now: float, *, detail: str = "") -> None:
+        if self._answers(handshake):
+            self._tell(handshake, alert)
+            self._fail(handshake, FailureReason.CERTIFICATE_REJECTED, detail or alert.name.lower())
+
+    def abandon(self, handshake: Any, now: float, *, detail: str = "") -> None:
+        if handshake in self._handshakes.values():
+            self._fail(handshake, FailureReason.ABANDONED, detail)
+
+    # Sessions
+
+    def send(self, session: Session, data: bytes, now: float) -> bool:
+        """As ``DtlsServer.send``."""
+        if len(data) > session.fragment_limit:
+            raise ValueError(f"{len(data)} bytes do not fit a record of {session.fragment_limit}")
+        if session.closed or not isinstance(session, OpensslSession):
+            return False
+        if now >= session.expires:
+            self._end(session, CloseReason.EXPIRED)
+            return False
+        session.connection.send(data)
+        self._transmit(session.connection, session.address)
+        return True
+
+    def close(self, session: Session, now: float) -> None:
+        """End a session with close_notify."""
+        if isinstance(session, OpensslSession) and not session.closed:
+            self._shut_down(session)
+            self._end(session, CloseReason.CLOSED)
+
+    def forget(self, session: Session) -> None:
+        if not session.closed:
+            session.closed = True
+            self.sessions.remove(session)
+
+    def confirm_address(self, session: Session) -> None:
+        """Its address never changes."""
+
+    def forget_resumable(self, identity: Identity) -> None:
+        """Nothing is resumed."""
+
+    def session_by_address(self, address: Hashable) -> Session | None:
+        return self.sessions.by_address(address)
+
+    # Handshakes
+
+    def _receive_hello(
+        self, data: bytes, sequence: int, body: bytes, whole: bool, number: int, address: Hashable, now: float
+    ) -> None:
+        try:
+            parameters, cookie = hello_parameters(body)
+        except HandshakeError:
+            return
+        wall, random = self.config.wall_time(), parameters[2:34]
+        existing = self._handshakes.get(address)
+        if existing is not None and existing.random == random and cookie:
+            self._repeat(existing, now)
+            return
+        if not self._cookies.check(cookie, address, parameters, wall):
+            made = hello_verify_request(self._cookies.make(address, parameters, wall))
+            answer = message(HandshakeType.HELLO_VERIFY_REQUEST, sequence & 0xFF, made)
+            self._outgoing.append((plaintext_record(ContentType.HANDSHAKE, DTLS_1_0, number, answer), address))
+            return
+        if existing is not None:
+            self._fail(existing, FailureReason.SUPERSEDED, "the peer began anew")
+        oldest = next(iter(self._questions.values()), now)
+        crowded = not self._half_open.has_room(address) or now - oldest > self.config.question_age
+        if self.shed or crowded or not whole:  # OpenSSL wants this message in one piece
+            self.refused += 1
+            return
+        connection = SSL.Connection(self._context, None)
+        connection.set_accept_state()
+        connection.set_ciphertext_mtu(self.config.mtu)
+        handshake = _Handshake(connection, address, random, now)
+        handshake.wait = self.config.retransmission
+        self._handshakes[address] = handshake
+        self._half_open.add(address)
+        try:
+            agreement = negotiate(parse_client_hello(body), self.config)
+        except HandshakeError as error:
+            self._tell(handshake, error.alert)
+            self._fail(handshake, error.reason, error.detail)
+            return
+        handshake.extended_master_secret = agreement.extended_master_secret
+        handshake.fragment_limit = min(agreement.fragment_limit, self.config.mtu - 65)
+        connection.bio_write(data)
+        try:
+            connection.DTLSv1_listen()  # the cookie was good: ours, checked above
+        except SSL.Error:
+            self._fail(handshake, FailureReason.MALFORMED, "OpenSSL cannot read the ClientHello")
+            return
+        self._advance(handshake, now)
+
+    def _shake(self, handshake: _Handshake, data: bytes, now: float) -> None:
+        handshake.size += len(data)
+        if handshake.size > 2 * _FLIGHTS_LIMIT:
+            self._tell(handshake, AlertDescription.HANDSHAKE_FAILURE)
+            self._fail(handshake, FailureReason.TOO_LARGE, f"{handshake.size} bytes of handshake")
+            return
+        if handshake.asks:
+            if len(handshake.held) < _HELD:
+                handshake.held.append(data)
+            return
+        identity = _identity_in(data)
+        if identity is not None and handshake.identity is None:
+            handshake.identity, handshake.timer = PskIdentity(identity), None
+            handshake.held.append(data)
+            self._ask(handshake, PskRequested(handshake, identity), now)  # type: ignore[arg-type]
+            return
+        handshake.connection.bio_write(data)
+        self._advance(handshake, now)
+
+    def _advance(self, handshake: _Handshake, now: float) -> None:
+        connection = handshake.connection
+        self._psk.find = lambda identity: self._key_for(handshake, identity)
+        try:
+            connection.do_handshake()
+        except SSL.WantReadError:
+            if sent := _datagrams(connection, self.config.mtu):
+                handshake.flight = sent
+                self._send_flight(handshake, now)
+            return
+        except SSL.Error as error:
+            if handshake.identity is None:
+                self._outgoing += [(each, handshake.address) for each in _datagrams(connection, self.config.mtu)]
+            self._fail(handshake, *_failure(error, handshake))
+            return
+        handshake.timer = None
+        cipher = connection.get_cipher_name() or ""
+        if not cipher.startswith("PSK-"):
+            handshake.chain = chain_of(connection)
+            self._ask(handshake, CertificateReceived(handshake, handshake.chain), now)  # type: ignore[arg-type]
+        elif handshake.identity is not None and handshake.key_given:
+            self._establish(handshake, handshake.identity, handshake.credential, now)
+        else:
+            self._fail(handshake, FailureReason.UNKNOWN_PSK_IDENTITY, "the key was made up for nobody")
+
+    def _key_for(self, handshake: _Handshake, identity: bytes) -> bytes:
+        """Nobody's name has a key too, so that it fails as a wrong key does."""
+        if handshake.key and handshake.identity == PskIdentity(identity):
+            handshake.key_given = True
+            return handshake.key
+        secret = self.config.identity_key.copy()
+        secret.update(identity)
+        return secret.finalize()[:16]
+
+    def _release(self, handshake: _Handshake, now: float) -> None:
+        held, handshake.held = handshake.held, []
+        for data in held:
+            if self._handshakes.get(handshake.address) is handshake:
+                handshake.connection.bio_write(data)
+                self._advance(handshake, now)
+
+    def _establish(self, handshake: _Handshake, identity: Identity, credential: str, now: float) -> None:
+        self._drop(handshake)
+        old = self.sessions.by_address(handshake.address)
+        if old is not None:
+            self._end(old, CloseReason.REPLACED)
+        session = OpensslSession(handshake.connection, handshake.address, identity, credential)
+        session.extended_master_secret = handshake.extended_master_secret
+        session.fragment_limit = handshake.fragment_limit
+        session.cipher = CIPHER_SUITES[suite_number(handshake.connection.get_cipher_name() or "")]
+        session.established_at = wall = self.config.wall_time()
+        session.valid_until = min(wall + self.config.session_age, identity.not_after)
+        session.expires = now + session.valid_until - wall
+        self.sessions.add(session)
+        self._events.append(
+            SessionEstablished(session, identity, session.cipher.name, b"", session.extended_master_secret)
+        )
+        self._transmit(session.connection, session.address)
+        self._receive_records(session, b"", now)
+        for data in handshake.held:
+            self._receive_records(session, data, now)
+
+    def _ask(self, handshake: _Handshake, question: Event, now: float) -> None:
+        handshake.asks = True
+        self._questions[handshake] = now
+        self._events.append(question)
+
+    def _answers(self, handshake: _Handshake) -> bool:
+        self._questions.pop(handshake, None)
+        asked, handshake.asks = handshake.asks, False
+        return asked and self._handshakes.get(handshake.address) is handshake
+
+    def _send_flight(self, handshake: _Handshake, now: float) -> None:
+        self._outgoing += [(each, handshake.address) for each in handshake.flight]
+        handshake.timer = now + handshake.wait
+
+    def _repeat(self, handshake: _Handshake, now: float) -> None:
+        handshake.repeats += 1
+        if handshake.repeats > _REPEATS or handshake.asks:
+            handshake.timer = None
+        else:
+            self._send_flight(handshake, now)
+
+    def _tell(self, handshake: _Handshake, alert: AlertDescription) -> None:
+        record = plaintext_record(ContentType.ALERT, DTLS_1_2, _ALERT_NUMBER, bytes((AlertLevel.FATAL, alert)))
+        self._outgoing.append((record, handshake.address))
+
+    def _fail(self, handshake: _Handshake, reason: FailureReason, detail: str) -> None:
+        self._drop(handshake)
+        self._events.append(HandshakeFailed(handshake.address, reason, detail))
+
+    def _drop(self, handshake: _Handshake) -> None:
+        del self._handshakes[handshake.address]
+        self._half_open.remove(handshake.address)
+        self._questions.pop(handshake, None)
+
+    # Records
+
+    def _receive_records(self, session: OpensslSession, data: bytes, now: float) -> None:
+        if now >= session.expires:
+            self._end(session, CloseReason.EXPIRED)
+            return
+        try:
+            if data:
+                session.connection.bio_write(data)
+            while True:
+                self._events.append(DataReceived(session, session.connection.recv(1 << 16)))
+        except SSL.WantReadError:
+            self._transmit(session.connection, session.address)
+        except SSL.ZeroReturnError:
+            self._shut_down(session)
+            self._end(session, CloseReason.CLOSE_NOTIFY)
+        except SSL.Error:
+            self._transmit(session.connection, session.address)
+            self._end(session, CloseReason.PEER_ALERT)
+
+    def _shut_down(self, session: OpensslSession) -> None:
+        try:
+            session.connection.shutdown()
+        except SSL.Error:
+            return
+        self._transmit(session.connection, session.address)
+
+    def _end(self, session: Session, reason: CloseReason) -> None:
+        if not session.closed:
+            session.closed = True
+            self.sessions.remove(session)
+            self._events.append(SessionClosed(session, reason))
+
+    def _transmit(self, connection: SSL.Connection, address: Hashable) -> None:
+        self._outgoing += [(each, address) for each in _datagrams(connection, self.config.mtu)]
+
+
+def _hello_of(data: bytes) -> tuple[int, bytes, bool] | None:
+    """message_seq and body of a ClientHello at the start of a datagram, and whether the body is whole."""
+    length = HEADER.unpack_from(data)[3]
+    try:
+        fragments = parse_fragments(data[HEADER_LENGTH : HEADER_LENGTH + length])
+    except HandshakeError:
+        return None
+    if not fragments or fragments[0].type != HandshakeType.CLIENT_HELLO or fragments[0].offset:
+        return None
+    first = fragments[0]
+    return first.sequence, first.body, len(first.body) == first.length
+
+
+def _identity_in(data: bytes) -> bytes | None:
+    """The identity of a ClientKeyExchange in epoch 0 that names a pre-shared key (RFC 4279 section 2)."""
+    at = 0
+    while len(data) - at >= HEADER_LENGTH:
+        kind, _, number, length = HEADER.unpack_from(data, at)
+        payload = data[at + HEADER_LENGTH : at + HEADER_LENGTH + length]
+        at += HEADER_LENGTH + length
+        if kind != _HANDSHAKE or number >> 48:
+            continue
+        try:
+            fragments = parse_fragments(payload)
+        except HandshakeError:
+            return None
+        for each in fragments:
+            if each.type == HandshakeType.CLIENT_KEY_EXCHANGE and len(each.body) == each.length >= 2:
+                # That of ECDHE begins with one byte of length, and a point.
+                if int.from_bytes(each.body[:2], "big") == len(each.body) - 2:
+                    return each.body[2:]
+    return None
+
+
+def _datagrams(connection: SSL.Connection, mtu: int) -> list[bytes]:
+    """What OpenSSL wrote, whole records together up to the mtu: its memory has lost where datagrams ended."""
+    written = b""
+    try:
+        while True:
+            written += connection.bio_read(1 << 16)
+    except SSL.WantReadError:
+        pass
+    datagrams: list[bytes] = []
+    at = 0
+    while at < len(written):
+        end = at + HEADER_LENGTH + HEADER.unpack_from(written, at)[3]
+        record = written[at:end]
+        if datagrams and len(datagrams[-1]) + len(record) <= mtu:
+            datagrams[-1] += record
+        else:
+            datagrams.append(record)
+        at = end
+    return datagrams
+
+
+def _failure(error: SSL.Error, handshake: _Handshake) -> tuple[FailureReason, str]:
+    """What OpenSSL's words mean in ours."""
+    reasons = error.args[0] if error.args and isinstance(error.args[0], list) else []
+    words = "; ".join(reason[-1] for reason in reasons) or type(error).__name__
+    if handshake.identity is not None:
+        return (FailureReason.WRONG_KEY if handshake.key else FailureReason.UNKNOWN_PSK_IDENTITY), words
+    for part, reason in _WORDS.items():
+        if part in words:
+            return reason, words
+    return FailureReason.MALFORMED, words
+
+
+_WORDS = {
+    "peer did not return a certificate": FailureReason.CERTIFICATE_MISSING,
+    "no shared cipher": FailureReason.NO_SHARED_CIPHER,
+    "bad signature": FailureReason.BAD_SIGNATURE,
+    "unexpected message": FailureReason.UNEXPECTED_MESSAGE,
+}
