@@ -152,7 +152,7 @@ async def test_commands_wait_for_a_device_whose_session_ended_until_it_comes_bac
     device.close()
 
     async def detached() -> bool:
-        return not serving.connect._by_peer
+        return not serving.connect.attached.by_peer
 
     await serving.until(detached)
     path = f"/v2/device-requests/{device.location[-1]}?async-id=later"

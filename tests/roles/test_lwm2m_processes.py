@@ -46,7 +46,7 @@ async def test_a_device_suspended_through_another_process_loses_its_session(two:
     device = await registered(second)
     await first.directory.suspend(ACCOUNT, device.location[-1], Block(category="lost_or_stolen"))
     await asyncio.wait_for(device.closed, PATIENCE)
-    assert not second.connect._devices
+    assert not second.connect.attached.devices
 
 
 async def test_a_key_deleted_through_another_process_ends_sessions_and_lets_nothing_register(
@@ -58,7 +58,7 @@ async def test_a_key_deleted_through_another_process_ends_sessions_and_lets_noth
     await first.credentials.delete_key(ACCOUNT, NAME)
     await asyncio.wait_for(device.closed, PATIENCE)
     await asyncio.wait_for(unregistered.closed, PATIENCE)
-    await until(lambda: not second.connect._devices)
+    await until(lambda: not second.connect.attached.devices)
 
 
 async def test_a_device_that_went_to_another_process_is_left_alone_there(two: tuple[Serving, Serving]) -> None:
@@ -80,4 +80,4 @@ async def test_a_device_whose_registration_expired_elsewhere_is_not_kept_in_memo
     device_id = (await registered(second)).location[-1]
     ended = await first.connect.registering.end(ACCOUNT, device_id, Ending.EXPIRED, before=first.clock.now())
     assert ended is not None
-    await until(lambda: not second.connect._devices)
+    await until(lambda: not second.connect.attached.devices)

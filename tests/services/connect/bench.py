@@ -174,7 +174,7 @@ class Bench:
     async def idle(self) -> None:
         """Until no queue is being worked on."""
         async with asyncio.timeout(PATIENCE):
-            for device in list(self.connect._devices.values()):
+            for device in list(self.connect.attached.devices.values()):
                 while device._task is not None:
                     await device._task
 

@@ -243,6 +243,30 @@ async def test_after_a_restart_they_are_reached_from_the_gateways_next_update_on
     await after.connect.close()
 
 
+async def test_a_device_is_looked_for_where_its_gateway_is(bench: Bench) -> None:
+    gateway = await connected(bench, FakePeer(), LAMP)
+    lamp = await named(bench, "lamp")
+    own = await bench.connect.credential_of_listening(ACCOUNT, gateway.device_id)
+    assert own is not None and await bench.connect.credential_of_listening(ACCOUNT, lamp.id) == own
+    assert await bench.connect.credential_of_listening(ACCOUNT, "0" * 32) is None
+
+
+async def test_a_gateway_that_comes_in_another_session_keeps_what_is_behind_it(bench: Bench) -> None:
+    first, second = FakePeer(), FakePeer()
+    gateway = await connected(bench, first, LAMP)
+    lamp = await named(bench, "lamp")
+    await bench.update(second, gateway)
+    bench.connect.disconnected(first)
+    await bench.request(lamp.id, "one", uri="/3303/0/5700")
+    asked = await second.asked()
+    assert asked.path == "/d/lamp/3303/0/5700" and first.closed
+    asked.answer(b"21")
+    await bench.idle()
+    bench.connect.disconnected(second)
+    await bench.request(lamp.id, "two", uri="/3303/0/5700")
+    assert second.is_left_alone
+
+
 async def test_many_devices_behind_one_gateway_are_registered_in_batches(bench: Bench) -> None:
     many = [f'</d/lamp{number}>;name="lamp{number}",</d/lamp{number}/3303/0/5700>;obs' for number in range(120)]
     async with asyncio.timeout(60):

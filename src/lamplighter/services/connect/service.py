@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
@@ -24,7 +24,8 @@ from lamplighter.ids import Ids, is_id
 from lamplighter.lwm2m.codecs.senml import Record
 from lamplighter.lwm2m.objects import Definitions
 from lamplighter.lwm2m.registration import Registration, RegistrationUpdate, split_links
-from lamplighter.services.connect import store
+from lamplighter.services.connect import mediated_store, store
+from lamplighter.services.connect.attached import Attached
 from lamplighter.services.connect.commands import Commands
 from lamplighter.services.connect.definitions import OwnDefinitions
 from lamplighter.services.connect.device import AttachedDevice
@@ -32,7 +33,6 @@ from lamplighter.services.connect.follower import Follower
 from lamplighter.services.connect.handlers import Handlers
 from lamplighter.services.connect.identity import Identity, Proof, parse_identity
 from lamplighter.services.connect.mediated import Mediated, MediatedDevice, Outcome
-from lamplighter.services.connect.mediated_peer import MediatedPeer
 from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
 from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, PeerGone, SessionLost
 from lamplighter.services.connect.registering import Change, Ending, Registered, Registering, TierOf, registered_of
@@ -96,19 +96,15 @@ class Connect:
         self.commands = Commands(database, clock, ids, settings, directory, process)
         self.definitions = OwnDefinitions(database, clock, settings)
         self.mediated = Mediated(database, clock, ids, settings, directory, self.registering, tier_of)
-        self._directory = directory
+        self.attached = Attached(lambda: AttachedDevice(database, clock, self.commands, directory, process))
         self.subscriptions = Subscriptions(database, clock, ids, self.commands, self.definitions, self._latest)
         self.key_deleted: Callable[[str], None] = lambda endpoint_name: None
         """Told of each deleted pre-shared key: sessions by it are to end, whatever is registered through them."""
         self.device_wanted: Callable[[str, str], None] = lambda account_id, device_id: None
         """Told of each device that something waits for and that is not here: its session may be stored."""
         self._database = database
-        self._clock = clock
         self._bus = bus
         self._follower = Follower(events, Handlers(self, directory, database).handle)
-        self._devices: dict[tuple[str, str], AttachedDevice] = {}
-        self._by_peer: dict[Peer, AttachedDevice] = {}
-        self._mediated: dict[Peer, dict[str, AttachedDevice]] = {}  # by the gateway's session and their own ids
         self._telling: set[asyncio.Task[None]] = set()
         self._served: Subscription | None = None
         self._sweeper: asyncio.Task[None] | None = None
@@ -129,7 +125,7 @@ class Connect:
         await self._follower.close()
         if self._served is not None:
             await self._served.cancel()
-        await asyncio.gather(*(device.close() for device in list(self._devices.values())))
+        await asyncio.gather(*(device.close() for device in list(self.attached.devices.values())))
         await asyncio.gather(*self._telling, return_exceptions=True)  # bounded by TELL_TIMEOUT
 
     # The device side
@@ -147,9 +143,7 @@ class Connect:
             asked = replace(asked, links=(*root, *own))
         change = await self.registering.register(identity, asked, peer.address, peer.note, exchange=exchange)
         self._moved(change)
-        for device in self._mediated.pop(peer, {}).values():
-            device.leave()  # its tokens may be another's from now on
-        self._attach(change.after, peer, anew=True)
+        self.attached.attach(change.after, peer, anew=True)
         if behind or (change.before is not None and change.before.links.has_devices_behind):
             self._settle(peer, await self.mediated.registered(change.after, behind))
         return change.after
@@ -158,7 +152,7 @@ class Connect:
         self, identity: Identity, location: Sequence[str], changes: RegistrationUpdate, peer: Peer
     ) -> Registered:
         """The same for an Update. Raises RegistrationNotFound, RegistrationOfAnother, DatabaseUnavailable."""
-        device = self._devices.get((identity.account_id, location[-1]))
+        device = self.attached.devices.get((identity.account_id, location[-1]))
         known = device.registered if device is not None else None
         own, behind = split_links(changes.links)
         root = root_link(changes.root, changes.content_formats)
@@ -167,13 +161,13 @@ class Connect:
         change = await self.registering.update(identity, location, changes, peer.address, peer.note, known)
         self._moved(change)
         here = device is not None and device.peer is peer
-        self._attach(change.after, peer, anew=False)
+        self.attached.attach(change.after, peer, anew=False)
         if behind:
             self._settle(peer, await self.mediated.updated(change.after, behind))
         if change.after.links.has_devices_behind and not here:
             async with self._database.transaction() as tx:
                 arrived = await self.mediated.arrived(tx, change.after)
-            self._attach_behind(peer, arrived)
+            self.attached.attach_behind(peer, arrived, anew=False)
         return change.after
 
     async def deregister(self, identity: Identity, location: Sequence[str], peer: Peer) -> None:
@@ -193,31 +187,28 @@ class Connect:
     def moved(self, moved: Moved, peer: Peer) -> None:
         """The device talks through that session; what it observes there goes on."""
         self._moved(moved.change)
-        self._attach(moved.change.after, peer, anew=False, observed=moved.observed)
-        self._attach_behind(peer, moved.behind)
+        self.attached.attach(moved.change.after, peer, anew=False, observed=moved.observed)
+        self.attached.attach_behind(peer, moved.behind, anew=False)
 
     async def credential_of_listening(self, account_id: str, device_id: str) -> str | None:
-        """What a registered device proved itself with; None for one that sleeps between its contacts, or is not there."""
+        """What a registered device, or the gateway it is behind, proved itself with; None for one that sleeps between its
+        contacts, or is not there."""
         row = await store.registration(self._database, account_id, device_id)
+        if row is not None and not row["credential"]:
+            gateway_id = await mediated_store.gateway_of(self._database, account_id, device_id)
+            row = await store.registration(self._database, account_id, gateway_id or "")
         return row["credential"] if row is not None and not row["queue_mode"] else None
 
     def contacted(self, peer: Peer) -> None:
         """The answer to a Register or Update has left: what waits for the device can follow."""
-        device = self._by_peer.get(peer)
-        if device is not None:
-            device.contact()
-        for behind in self._mediated.get(peer, {}).values():
-            behind.contact()
+        self.attached.contacted(peer)
 
     async def notified(self, peer: Peer, token: bytes, message: Message) -> bool:
         """A notification; once this returns True it is on disk and is to be acknowledged. False: nobody wants it.
 
         Raises DatabaseUnavailable.
         """
-        device = self._by_peer.get(peer)
-        if device is not None and not device.observes(token):
-            behind = self._mediated.get(peer, {}).values()
-            device = next((each for each in behind if each.observes(token)), device)
+        device = self.attached.observer(peer, token)
         return device is not None and await device.notified(token, message)
 
     async def sent(self, peer: Peer, records: Sequence[Record], exchange: str = "") -> None:
@@ -225,27 +216,23 @@ class Connect:
 
         Raises RegistrationNotFound, DatabaseUnavailable.
         """
-        device = self._by_peer.get(peer)
+        device = self.attached.by_peer.get(peer)
         if device is None:
             raise connect.RegistrationNotFound(location="/dp")
         await device.sent([(str(record.path), *payload_of(record.value)) for record in records], exchange)
 
     def disconnected(self, peer: Peer) -> None:
         """The session ended; the registration goes on without it."""
-        device = self._by_peer.pop(peer, None)
-        if device is not None and device.peer is peer:
-            device.detach()
-        for behind in self._mediated.pop(peer, {}).values():
-            behind.detach()
+        self.attached.disconnected(peer)
 
     def version_of(self, peer: Peer) -> str | None:
         """The LwM2M version of the registration behind a session; None where this process knows none."""
-        device = self._by_peer.get(peer)
+        device = self.attached.by_peer.get(peer)
         return device.registered.version if device is not None else None
 
     def is_attached(self, peer: Peer) -> bool:
         """Whether a registered device talks through that session."""
-        return peer in self._by_peer
+        return peer in self.attached.by_peer
 
     # The applications' side
 
@@ -309,7 +296,7 @@ class Connect:
 
         Another process may have ended it, and its word to this one can be lost; the event of it cannot.
         """
-        device = self._devices.get((account_id, device_id))
+        device = self.attached.devices.get((account_id, device_id))
         if device is None:
             return
         row = await store.registration(self._database, account_id, device_id)
@@ -342,32 +329,6 @@ class Connect:
 
     # The devices of this process, and of others
 
-    def _attach(
-        self, registered: Registered, peer: Peer, *, anew: bool, observed: Mapping[str, bytes] | None = None
-    ) -> None:
-        device = self._device_of(registered)
-        other = self._by_peer.get(peer)
-        if other is not None and other is not device:
-            other.detach()
-        old = device.peer
-        if observed is None:
-            device.attach(registered, peer, anew=anew)
-        else:
-            device.resume(registered, peer, observed)
-        self._by_peer[peer] = device
-        if old is not None and old is not peer:
-            self._by_peer.pop(old, None)
-            old.close()
-
-    def _device_of(self, registered: Registered) -> AttachedDevice:
-        key = (registered.account_id, registered.device_id)
-        device = self._devices.get(key)
-        if device is None:
-            device = self._devices[key] = AttachedDevice(
-                self._database, self._clock, self.commands, self._directory, self.process
-            )
-        return device
-
     def _settle(self, gateway: Peer, outcome: Outcome) -> None:
         """Let go of the devices behind a gateway that left, then take those that came: they may have the same tokens."""
         for registered in outcome.ended:
@@ -375,18 +336,7 @@ class Connect:
         for name, change in outcome.made:
             self._moved(change)
             anew = change.before is None or change.before.registration_id != change.after.registration_id
-            self._attach_mediated(gateway, name, change.after, anew=anew)
-
-    def _attach_behind(self, gateway: Peer, devices: Iterable[MediatedDevice]) -> None:
-        for name, registered in devices:
-            self._attach_mediated(gateway, name, registered, anew=False)
-
-    def _attach_mediated(self, gateway: Peer, name: str, registered: Registered, *, anew: bool) -> None:
-        device = self._device_of(registered)
-        known = device.peer
-        same = isinstance(known, MediatedPeer) and known.gateway is gateway
-        device.attach(registered, known if known is not None and same else MediatedPeer(gateway, name), anew=anew)
-        self._mediated.setdefault(gateway, {})[registered.device_id] = device
+            self.attached.attach_behind(gateway, [MediatedDevice(name, change.after)], anew=anew)
 
     def _moved(self, change: Change) -> None:
         """Tell the process that had the device until now."""
@@ -420,7 +370,7 @@ class Connect:
 
     def _do(self, order: Order) -> None:
         key = (order.account_id, order.device_id)
-        device = self._devices.get(key)
+        device = self.attached.devices.get(key)
         if device is None:
             if order.do == "work":
                 self.device_wanted(*key)
@@ -432,18 +382,10 @@ class Connect:
                 for path in order.paths:
                     device.cancel(path)
             case "end" if device.registered.registration_id == order.registration_id:
-                del self._devices[key]
-                peer = device.peer
-                if peer is not None:
-                    device.leave()
-                    if isinstance(peer, MediatedPeer):
-                        self._mediated.get(peer.gateway, {}).pop(order.device_id, None)
-                    self._by_peer.pop(peer, None)
-                    if order.close:
-                        peer.close()
+                self.attached.drop(*key, close=order.close)
 
     def _latest(self, registered: Registered, path: str, definitions: Definitions) -> tuple[bytes, int]:
-        device = self._devices.get((registered.account_id, registered.device_id))
+        device = self.attached.devices.get((registered.account_id, registered.device_id))
         if device is not None:
             return device.latest(path, definitions)
         return value_in(registered.links, path, definitions) or (b"", 0)
