@@ -102,7 +102,12 @@ MANAGEMENT = Group(
         _oma(212, "resources are written as CBOR"),
         _oma(215, "an instance is partly written and then replaced, as TLV"),
         _oma(220, "an instance is partly written and then replaced, as LwM2M JSON"),
-        _oma(221, "Security cannot be read, written or given attributes"),
+        _oma(
+            221,
+            "Security cannot be read, written or given attributes",
+            limit="Security is not among the objects of a registration, so that the server refuses by itself (400 "
+            "RESOURCE_NOT_FOUND) and the client is not asked for its 4.01.",
+        ),
         _oma(222, "an object is read"),
         _oma(223, "an instance is read"),
         _oma(224, "a resource is read"),

@@ -13,6 +13,7 @@ ROOT = Path(__file__).parent.parent.parent
 PEERS = {
     "simulator": "the simulated device of `lamplighter simulate`",
     "strict client": "a client written for the tests, on our cores, as strict as those that were seen on the wire",
+    "aiocoap device": "a device made of aiocoap's client and server, with the contents that a case asks for",
     "aiocoap client": "aiocoap asks, and we answer",
     "aiocoap server": "we ask, and aiocoap answers",
     "libcoap client": "libcoap's `coap-client` asks, and we answer",

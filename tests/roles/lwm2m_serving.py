@@ -14,7 +14,7 @@ import httpx2
 from lamplighter.bus.bus import Bus
 from lamplighter.bus.local import LocalBus
 from lamplighter.bus.log import START, EventLog
-from lamplighter.clock import SystemClock
+from lamplighter.clock import Clock, SystemClock
 from lamplighter.ids import Ids
 from lamplighter.roles.lwm2m import Lwm2mRole
 from lamplighter.services.certificates.authority import Authority
@@ -49,9 +49,10 @@ class Serving:
         settings: Settings = SETTINGS,
         process: str = "lwm2m",
         bus: Bus | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.database = database
-        self.clock = clock = SystemClock()
+        self.clock = clock = clock or SystemClock()
         self.ids = Ids(clock)
         self.bus = bus or LocalBus()
         self.log = EventLog(database, self.bus)
