@@ -61,8 +61,8 @@ class Instance:
         if unknown:
             raise ValueError(f"object {self.object_id} has no resource {min(unknown)}")
         self.content: dict[int, Content] = dict(sorted(initial.items()))
-        self.changed: set[int] = set()
-        """Resources with a new value since the device last looked."""
+        self.changed: dict[int, None] = {}
+        """Resources with a new value since the device last looked, in the order in which they changed."""
         self.effects: list[Effect] = []
         self._initial = dict(self.content)
 
@@ -135,4 +135,4 @@ class Instance:
         """Set a resource, and remember that it changed when it did."""
         if self.content.get(number) != content:
             self.content[number] = content
-            self.changed.add(number)
+            self.changed[number] = None

@@ -37,7 +37,7 @@ def read_manifest(data: bytes) -> Manifest:
 
 
 def _read(data: bytes) -> Manifest:
-    (tag, signed), *_ = _elements(data)
+    tag, signed = next(_elements(data))
     parts = list(_elements(signed))
     if tag != _SEQUENCE or len(parts) < 2 or parts[0] != (_ENUMERATED, _VERSION) or parts[1][0] != _SEQUENCE:
         raise ManifestMalformed("no manifest of version 3")

@@ -30,6 +30,7 @@ class Observation:
         "request",
         "sent_at",
         "token",
+        "turn",
         "_sequence",
     )
 
@@ -51,6 +52,8 @@ class Observation:
         self.automatic = automatic
         self.pending = False
         """Something changed that is worth a notification, which may have to wait for pmin."""
+        self.turn = 0
+        """When it began to be pending, counted among all of the device."""
         self.delivery: Delivery | None = None
         """The notification under way; the next waits for its acknowledgement, and then has the newest values."""
         self._sequence = 1
@@ -107,6 +110,7 @@ class Observations:
         self._attributes = attributes
         self._one_at_a_time = one_at_a_time
         self._known: dict[Path | bytes, Observation] = {}
+        self._turns = 0
 
     def __iter__(self) -> Iterator[Observation]:
         return iter(list(self._known.values()))
@@ -142,7 +146,11 @@ class Observations:
         for observation in self._known.values():
             # An observation of one instance of a resource hears of every change of the resource.
             if observation.touches(path):
+                waited = observation.pending
                 observation.judge(path, value, self._attributes.effective(observation.path))
+                if observation.pending and not waited:
+                    self._turns += 1
+                    observation.turn = self._turns
 
     def next_due(self) -> float | None:
         if self._held:
@@ -159,7 +167,7 @@ class Observations:
             when = observation.due(self._attributes.effective(observation.path))
             if when is not None and when <= now:
                 found.append(observation)
-        return found[:1] if self._one_at_a_time else found
+        return sorted(found, key=lambda observation: observation.turn)[:1] if self._one_at_a_time else found
 
     @property
     def _held(self) -> bool:

@@ -103,7 +103,7 @@ class Tree:
         for number, value in _checked(instance, inside).items():
             instance.write(number, value, now)
         instances[instance_id] = instance
-        instance.changed.update(instance.content)
+        instance.changed.update(dict.fromkeys(instance.content))
         instance.effects.append(Effect.UPDATE)
         return instance
 
