@@ -42,6 +42,7 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
+    logging.getLogger("lamplighter").setLevel(level)  # the parts of ours that know no structlog
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
 
 
