@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import AsyncIterator, Hashable
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Literal
 
 from lamplighter.dtls import (
     CertificateError,
@@ -54,7 +54,13 @@ class Echo:
 class Service:
     """The transport, and what its sessions did."""
 
-    def __init__(self, core: DatagramCore | None = None, on_event: Any = None, **changes: Any) -> None:
+    def __init__(
+        self,
+        core: DatagramCore | None = None,
+        on_event: Any = None,
+        engine: Literal["native", "openssl"] = "native",
+        **changes: Any,
+    ) -> None:
         self.authority = authority()
         self.credential = server(self.authority)
         self.anchor = TrustAnchor.from_der(self.authority.der)
@@ -76,6 +82,7 @@ class Service:
             psk_key=self.psk_key,
             check_certificate=self.check_certificate,
             on_session=self._note,
+            engine=engine,
         )
         self.transport.open("127.0.0.1", 0)
         self.port: int = self.transport.socket.address[1]

@@ -23,8 +23,9 @@ def client(port: int, cipher: str, *more: str) -> tuple[str, ...]:
 
 
 @pytest.mark.parametrize("cipher", ["PSK-AES128-CCM8", "PSK-AES128-CCM", "PSK-AES128-GCM-SHA256", "PSK-AES256-CCM8"])
-async def test_openssl_speaks_with_us_by_pre_shared_key(cipher: str) -> None:
-    async with serving() as service:
+@pytest.mark.parametrize("engine", ["native", "openssl"])
+async def test_openssl_speaks_with_us_by_pre_shared_key(cipher: str, engine: str) -> None:
+    async with serving(engine=engine) as service:
         printed = await run(*client(service.port, cipher, *PSK), say="hello lamp", until="HELLO LAMP")
         assert "HELLO LAMP" in printed
         (established,) = service.established
@@ -42,8 +43,9 @@ async def test_openssl_speaks_with_us_by_pre_shared_key(cipher: str) -> None:
         "ECDHE-ECDSA-AES256-GCM-SHA384",
     ],
 )
-async def test_openssl_speaks_with_us_by_certificate(cipher: str, tmp_path: Path) -> None:
-    async with serving() as service:
+@pytest.mark.parametrize("engine", ["native", "openssl"])
+async def test_openssl_speaks_with_us_by_certificate(cipher: str, engine: str, tmp_path: Path) -> None:
+    async with serving(engine=engine) as service:
         lamp = device(service.authority)
         chain, key = lamp.write(tmp_path, "lamp")
         trusted, _ = service.authority.write(tmp_path, "ca")
