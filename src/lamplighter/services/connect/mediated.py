@@ -13,7 +13,7 @@ import asyncio
 import hashlib
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
@@ -30,13 +30,15 @@ from lamplighter.services.connect.resources import Links, facts_of
 from lamplighter.services.directory.model import Facts
 from lamplighter.services.directory.service import Directory, Known
 from lamplighter.settings import Settings
-from lamplighter.storage.database import Database, Reader, Transaction
+from lamplighter.storage.database import Database, Row, Transaction
 
 log = logging.getLogger(__name__)
 
+Thing = TypeVar("Thing")
+
 LONGEST_NAME = 64
-TOGETHER = 50
-"""Devices that are written at once."""
+TOGETHER = 10
+"""Devices that are written at once: about five milliseconds of the event loop."""
 NEVER = 1 << 62
 """Their registrations do not expire: the gateway's does."""
 
@@ -78,9 +80,8 @@ class Mediated:
 
     async def registered(self, gateway: Registered, links: Mapping[str, list[Link]]) -> Outcome:
         """The gateway registered: exactly these devices are behind it. Raises DatabaseUnavailable."""
-        known = {each.name: each.registered for each in await self.of(gateway)}
         present = {name: after for name, listed in links.items() if (after := _after_removal(listed)) is not None}
-        ended = await self._end([known[name] for name in known.keys() - present.keys()])
+        ended = await self._end([row for row in await self._rows(gateway) if row["name"] not in present])
         return Outcome(await self._put_all(gateway, present, 0), ended)
 
     async def updated(self, gateway: Registered, links: Mapping[str, list[Link]]) -> Outcome:
@@ -88,30 +89,28 @@ class Mediated:
 
         Raises DatabaseUnavailable.
         """
-        known = {each.name: each.registered for each in await self.of(gateway)}
+        rows = await self._rows(gateway)
+        known = {row["name"]: row for row in rows if row["name"] in links}
         new = {name: after for name, listed in links.items() if (after := _after_removal(listed)) is not None}
-        gone = [name for name in known.keys() & links.keys() if new.get(name) is not links[name]]
+        gone = [name for name in known if new.get(name) is not links[name]]
         ended = await self._end([known.pop(name) for name in gone])
         changed: list[tuple[str, Change]] = []
         for name in known.keys() & new.keys():
-            change = await self._change(known[name], new.pop(name))
+            change = await self._change(registered_of(known[name]), new.pop(name))
             if change is not None:
                 changed.append((name, change))
-        return Outcome([*changed, *await self._put_all(gateway, new, len(known))], ended)
-
-    async def of(self, gateway: Registered) -> list[MediatedDevice]:
-        """The registered devices behind a gateway."""
-        return await self._behind(self._database, gateway)
+        return Outcome([*changed, *await self._put_all(gateway, new, len(rows) - len(ended))], ended)
 
     async def arrived(self, tx: Transaction, gateway: Registered) -> list[MediatedDevice]:
         """Those behind a gateway that talks to this process now, which are this process's too from here on."""
         await mediated_store.move(tx, gateway.account_id, gateway.device_id, gateway.process)
-        return await self._behind(tx, gateway)
+        rows = await mediated_store.registered_behind(tx, gateway.account_id, gateway.device_id)
+        return [MediatedDevice(row["name"], registered_of(row)) for row in rows]
 
     async def gateway_ended(self, account_id: str, gateway_id: str, *, before: int) -> list[Registered]:
         """End what was registered through a gateway at that time (microseconds UTC) or before it; those that ended."""
         rows = await mediated_store.registered_behind(self._database, account_id, gateway_id)
-        return await self._end([registered_of(row) for row in rows if row["registered_at"] <= before])
+        return await self._end([row for row in rows if row["registered_at"] <= before])
 
     async def gateway_deleted(self, account_id: str, gateway_id: str) -> None:
         """A device was deleted: those behind it are deleted too, and it is behind no gateway any more."""
@@ -122,9 +121,8 @@ class Mediated:
 
     # Steps
 
-    async def _behind(self, reader: Reader, gateway: Registered) -> list[MediatedDevice]:
-        rows = await mediated_store.registered_behind(reader, gateway.account_id, gateway.device_id)
-        return [MediatedDevice(row["name"], registered_of(row)) for row in rows]
+    async def _rows(self, gateway: Registered) -> Sequence[Row]:
+        return await mediated_store.registered_behind(self._database, gateway.account_id, gateway.device_id)
 
     async def _put_all(
         self, gateway: Registered, links: Mapping[str, list[Link]], others: int
@@ -204,15 +202,22 @@ class Mediated:
         facts = msgspec.structs.replace(told, host_gateway=gateway_id or None)
         await self._directory.registered(tx, registered.account_id, registered.device_id, facts)
 
-    async def _end(self, registrations: Iterable[Registered]) -> list[Registered]:
-        ended = []
-        for each in registrations:
-            async with self._database.transaction() as tx:
-                row = await store.lock_registration(tx, each.account_id, each.device_id)
-                if row is None or row["registration_id"] != each.registration_id:
-                    continue
-                await self._registering.end_row(tx, row, Ending.DEREGISTERED)
-            ended.append(each)
+    async def _end(self, rows: Sequence[Row]) -> list[Registered]:
+        """End these registrations, those that have not ended or been made anew meanwhile."""
+
+        async def end(row: Row) -> Registered | None:
+            async def work(tx: Transaction) -> Registered | None:
+                held = await store.lock_registration(tx, row["account_id"], row["device_id"])
+                if held is None or held["registration_id"] != row["registration_id"]:
+                    return None
+                await self._registering.end_row(tx, held, Ending.DEREGISTERED)
+                return registered_of(held)
+
+            return await self._database.together(work)
+
+        ended: list[Registered] = []
+        for some in _batches(rows):
+            ended += [each for each in await asyncio.gather(*map(end, some)) if each is not None]
         return ended
 
     async def _device(self, tx: Transaction, gateway: Registered, name: str, tier: str) -> Known:
@@ -261,5 +266,5 @@ def _name_of_its_own(gateway_id: str, name: str) -> str:
     return readable if len(readable) <= LONGEST_NAME else hashlib.sha256(readable.encode()).hexdigest()
 
 
-def _batches(names: list[str]) -> list[list[str]]:
-    return [names[start : start + TOGETHER] for start in range(0, len(names), TOGETHER)]
+def _batches(all_: Sequence[Thing]) -> list[Sequence[Thing]]:
+    return [all_[start : start + TOGETHER] for start in range(0, len(all_), TOGETHER)]
