@@ -134,6 +134,14 @@ def accept_for(path: str, version: str, content_formats: Iterable[int]) -> int |
     return next((content_format for content_format in best if content_format in named), None)
 
 
+def written_format(path: str) -> int:
+    """What a payload is that names no content format: text for a resource, TLV for anything above.
+
+    Clients must be told. Without the option some take a payload for TLV, and one answers 2.04 to text that it did not write.
+    """
+    return ContentFormat.TEXT if path.strip("/").count("/") > 1 else ContentFormat.LWM2M_TLV
+
+
 def _message(code: int, path: Path | str) -> Message:
     message = Message(code)
     segments = path.segments() if isinstance(path, Path) else path.split("/")

@@ -68,6 +68,30 @@ async def test_the_callers_own_format_is_asked_for(bench: Bench) -> None:
     assert (await bench.ends())["one"] == (406, "")
 
 
+@pytest.mark.parametrize(
+    ("method", "uri", "payload", "content_format"),
+    [
+        ("PUT", "/3303/0/5700", b"21", 0),
+        ("POST", "/3303/0/5700", b"21", 0),
+        ("PUT", "/3303/0", b"\xc1\x01\x15", 11542),
+        ("POST", "/3303", b"\x08\x01\x00", 11542),
+        ("POST", "/3303/0/5700", b"", None),
+    ],
+)
+async def test_a_payload_whose_format_nobody_names_goes_as_text_or_tlv(
+    bench: Bench, method: str, uri: str, payload: bytes, content_format: int | None
+) -> None:
+    peer = FakePeer()
+    device = await registered(bench, peer, root="/lwm2m")
+    body = {"method": method, "uri": uri, "payload-b64": base64.b64encode(payload).decode()}
+    path = f"/v2/device-requests/{device.device_id}?async-id=one"
+    assert (await bench.call("POST", path, json=body)).status_code == 202
+    asked = await peer.asked()
+    assert (asked.message.payload, asked.message.content_format) == (payload, content_format)
+    asked.answer(code=Code.CHANGED)
+    await bench.idle()
+
+
 async def test_an_alternate_path_stands_before_all_that_is_asked(bench: Bench) -> None:
     peer = FakePeer()
     device = await registered(bench, peer, root="/lwm2m")

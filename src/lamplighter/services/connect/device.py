@@ -306,7 +306,10 @@ class AttachedDevice:
         accept, chosen = command.accept, None
         if accept is None and command.method == "GET":
             accept = chosen = management.accept_for(path, version, links.content_formats)
-        request = (command.method, f"{links.root}/{command.uri}", command.payload, command.content_format)
+        content_format = command.content_format
+        if content_format is None and command.payload:
+            content_format = management.written_format(path)
+        request = (command.method, f"{links.root}/{command.uri}", command.payload, content_format)
         answer = await self.peer.ask(management.device_request(*request, accept))
         if chosen is not None and answer.code == Code.NOT_ACCEPTABLE and self.peer is not None:
             answer = await self.peer.ask(management.device_request(*request))  # it named what it does not take
