@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path as Folder
 from typing import Any
@@ -53,9 +53,11 @@ class LateClock:
 class Lamp:
     """A simulated device with a socket; to its transport it is a core that lives ``ahead`` seconds later."""
 
-    def __init__(self, port: int, profile: Profile, behaviours: Behaviours) -> None:
+    def __init__(self, port: int, profile: Profile, behaviours: Behaviours, lifetime: int) -> None:
         now = asyncio.get_running_loop().time()
-        self.device = Device(NAME, now, profile=profile, epoch=time.time() - now, behaviours=behaviours)
+        self.device = Device(
+            NAME, now, profile=profile, lifetime=lifetime, epoch=time.time() - now, behaviours=behaviours
+        )
         self.events: list[Event] = []
         self.ahead = 0.0
         self._port = port
@@ -82,8 +84,16 @@ class Lamp:
 
     async def until(self, kind: type[Event], count: int = 1) -> None:
         """Until so many such events have happened."""
+        await self.until_true(lambda: self.count(kind) >= count)
+
+    async def settled(self) -> None:
+        """Until every notification is acknowledged."""
+        await self.until_true(lambda: all(each.delivery is None for each in self.device.observations))
+
+    async def until_true(self, holds: Callable[[], bool]) -> None:
+        """Until that is true, looked at after every event and datagram."""
         async with asyncio.timeout(PATIENCE):
-            while self.count(kind) < count:
+            while not holds():
                 self._news.clear()
                 await self._news.wait()
 
@@ -94,6 +104,7 @@ class Lamp:
 
     def receive_datagram(self, data: bytes, peer: object, now: float) -> None:
         self.device.receive_datagram(data, peer, now + self.ahead)
+        self._news.set()
 
     def handle_timer(self, now: float) -> None:
         self.device.handle_timer(now + self.ahead)
@@ -219,6 +230,11 @@ class Site:
     async def is_registered(self) -> bool:
         return bool(await self.serving.connect.endpoints(ACCOUNT))
 
+    async def pass_on_server(self, seconds: float) -> None:
+        """Let that time pass for the server, and what is due with it."""
+        self.clock.ahead += seconds
+        await self.serving.connect.expire()
+
 
 def values_of(item: Mapping[str, Any], base: Path) -> dict[str, Value]:
     """The values that an async response or a notification carries, by path."""
@@ -228,13 +244,18 @@ def values_of(item: Mapping[str, Any], base: Path) -> dict[str, Value]:
 
 @asynccontextmanager
 async def site(
-    database: Database, folder: Folder, *, profile: Profile = Profile.LWM2M_1_1, behaviours: Behaviours | None = None
+    database: Database,
+    folder: Folder,
+    *,
+    profile: Profile = Profile.LWM2M_1_1,
+    behaviours: Behaviours | None = None,
+    lifetime: int = 600,
 ) -> AsyncIterator[Site]:
     """The server, with the lamp registered."""
     clock = LateClock()
     serving = Serving(database, folder, clock=clock)
     await serving.start()
-    lamp = Lamp(serving.role.port, profile, behaviours or {})
+    lamp = Lamp(serving.role.port, profile, behaviours or {}, lifetime)
     place = Site(serving, clock, lamp)
     try:
         await place.start()
