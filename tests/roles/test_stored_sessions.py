@@ -19,7 +19,7 @@ from lamplighter.bus.log import START, EventLog
 from lamplighter.coap.numbers import Code
 from lamplighter.dtls import SessionEstablished
 from lamplighter.services.connect.sessions import starts, store
-from lamplighter.services.connect.sessions.tables import session_generation
+from lamplighter.services.connect.sessions.tables import device_sessions, session_generation
 from lamplighter.services.credentials.model import PreSharedKey
 from lamplighter.services.directory.model import Block
 from lamplighter.settings import Dtls, Lwm2m
@@ -157,6 +157,28 @@ async def test_a_device_that_listens_is_asked_after_a_restart_before_it_has_spok
     second = await house.start(port=port)
     assert (await second.request(device.location[-1], "GET", "/3/0/0"))["status"] == 200
     assert house.handshakes == 1
+
+
+async def test_a_device_that_moved_is_asked_where_it_is(house: House) -> None:
+    first = await house.start()
+    port = first.role.port
+    device = await registered(first)
+    device.go_to(port)
+    assert (await device.update()).code == Code.CHANGED
+    await house.stop(first)
+    second = await house.start(port=port)
+    assert (await second.request(device.location[-1], "GET", "/3/0/0"))["status"] == 200
+    assert house.handshakes == 1
+
+
+async def test_sessions_whose_time_is_over_are_removed(house: House) -> None:
+    serving = await house.start()
+    device = await registered(serving)
+    assert await serving.role._sessions.prune() == 0
+    async with serving.database.transaction() as tx:
+        await tx.execute(Query(sa.update(device_sessions).values(expires_at=1)))
+    assert await serving.role._sessions.prune() == 1
+    assert await stored(serving, device) is None
 
 
 async def test_the_devices_of_a_process_that_ended_are_asked_by_another(house: House) -> None:

@@ -7,6 +7,7 @@ OpenSSL counts time by its own clock, so flights are repeated here: the same rec
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import deque
 from collections.abc import Hashable
 from typing import Any
@@ -101,6 +102,11 @@ class _Handshake:
         self.credential = ""
         self.chain: tuple[bytes, ...] = ()
 
+    def due(self, config: ServerConfig) -> float:
+        """When something is to be done about it."""
+        end = self.started + config.handshake_age
+        return end if self.timer is None else min(end, self.timer)
+
 
 class OpensslServer:
     """The face of ``DtlsServer``, as far as OpenSSL goes."""
@@ -117,6 +123,7 @@ class OpensslServer:
         self._handshakes: dict[Hashable, _Handshake] = {}
         self._half_open = HalfOpen(config.half_open, config.half_open_network)
         self._questions: dict[_Handshake, float] = {}
+        self._due = math.inf
         self._events: deque[Event] = deque()
         self._outgoing: list[tuple[bytes, Hashable]] = []
 
@@ -150,12 +157,13 @@ class OpensslServer:
             self._receive_records(session, data, now)
 
     def handle_timer(self, now: float) -> None:
-        for handshake in list(self._handshakes.values()):
+        for handshake in list(self._handshakes.values()) if now >= self._due else ():
             if now - handshake.started >= self.config.handshake_age:
                 self._fail(handshake, FailureReason.TIMED_OUT, "the handshake came to no end")
             elif handshake.timer is not None and now >= handshake.timer:
                 handshake.wait = min(handshake.wait * 2, self.config.retransmission_limit)
                 self._repeat(handshake, now)
+        self._due = min((each.due(self.config) for each in self._handshakes.values()), default=math.inf)
         for session in self.sessions.expired(now):
             self._end(session, CloseReason.EXPIRED)
 
@@ -165,10 +173,9 @@ class OpensslServer:
         return outgoing
 
     def get_timer(self) -> float | None:
-        moments = [each.started + self.config.handshake_age for each in self._handshakes.values()]
-        moments += [each.timer for each in self._handshakes.values() if each.timer is not None]
-        moments += [moment for moment in (self.sessions.timer(),) if moment is not None]
-        return min(moments, default=None)
+        sessions = self.sessions.timer()
+        moment = min(self._due if self._handshakes else math.inf, math.inf if sessions is None else sessions)
+        return None if moment == math.inf else moment
 
     def next_event(self) -> Event | None:
         return self._events.popleft() if self._events else None
@@ -268,6 +275,7 @@ class OpensslServer:
         handshake.wait = self.config.retransmission
         self._handshakes[address] = handshake
         self._half_open.add(address)
+        self._due = min(self._due, handshake.due(self.config))
         try:
             agreement = negotiate(parse_client_hello(body), self.config)
         except HandshakeError as error:
@@ -378,6 +386,7 @@ class OpensslServer:
     def _send_flight(self, handshake: _Handshake, now: float) -> None:
         self._outgoing += [(each, handshake.address) for each in handshake.flight]
         handshake.timer = now + handshake.wait
+        self._due = min(self._due, handshake.timer)
 
     def _repeat(self, handshake: _Handshake, now: float) -> None:
         handshake.repeats += 1

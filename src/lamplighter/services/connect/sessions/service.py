@@ -36,7 +36,9 @@ TAKEN = "sessions.taken"
 CANDIDATES = 4
 """Sessions tried for an address or a credential; there are more than one only for a moment."""
 PRUNED_TOGETHER = 1000
-GONE = 10_000
+STARTS_COUNT = 2**15
+"""Starts up to which their number is the least life of a session loaded after them: the lives must not run out of it."""
+GONE = 4000
 """Sessions remembered after they went from here, for effects of them that are still on their way."""
 
 Also = Callable[[Transaction], Awaitable[None]]
@@ -64,14 +66,20 @@ class Taken(msgspec.Struct, frozen=True):
 class _Held:
     """What this process knows of a session beside the session itself."""
 
-    __slots__ = ("credential", "id", "incarnation", "lost", "stored")
+    __slots__ = ("address", "credential", "id", "incarnation", "lost", "stored")
 
     def __init__(self, session_id: str, incarnation: int, credential: str, stored: bool) -> None:
         self.id = session_id
         self.incarnation = incarnation
         self.credential = credential
         self.stored = stored
+        self.address: object = None
+        """Where the device was when the session was stored last."""
         self.lost = False
+
+    def stored_at(self, address: object) -> None:
+        self.stored = True
+        self.address = address
 
 
 class DeviceSessions:
@@ -151,14 +159,17 @@ class DeviceSessions:
                 await store.remove(tx, gone.id, gone.incarnation)
             return
         mark = session.receive_mark
-        if held.stored:
-            kept = await store.note(tx, held.id, held.incarnation, mark)
-        else:
+        address = session.address
+        if not held.stored:
             kept = await store.put(tx, **self._row(session, held, mark))
+        elif address == held.address:
+            kept = await store.note(tx, held.id, held.incarnation, mark)
+        else:  # or it could not be reached there after a restart
+            kept = await store.restate(tx, held.id, held.incarnation, mark, self._sealed(session, held))
         if not kept:
             raise SessionLost
-        if not held.stored:
-            tx.after_commit(lambda: setattr(held, "stored", True))
+        if not held.stored or address != held.address:
+            tx.after_commit(lambda: held.stored_at(address))
 
     def ended(self, session: Session) -> None:
         """A session ended: nobody is to load it any more."""
@@ -190,7 +201,8 @@ class DeviceSessions:
 
         ``also`` is done in the same transaction.
         """
-        following = max(stored.incarnation + 1, self._start.number)
+        least = self._start.number if self._start.number < STARTS_COUNT else 0
+        following = max(stored.incarnation + 1, least)
         if following >= INCARNATION_LIMIT:
             return None
 
@@ -239,17 +251,19 @@ class DeviceSessions:
         return held
 
     def _row(self, session: Session, held: _Held, mark: int) -> dict[str, object]:
-        sealed = self._master_key.seal(export_session(session), _PURPOSE, self._owner(held.id))
         return {
             "id": held.id,
             "address": None if session.cid else text_of(session.address),
             "incarnation": held.incarnation,
             "process": self._process,
-            "sealed": sealed,
+            "sealed": self._sealed(session, held),
             "receive_mark": mark,
             "credential": held.credential,
             "expires_at": round(session.valid_until * MICROSECONDS),
         }
+
+    def _sealed(self, session: Session, held: _Held) -> bytes:
+        return self._master_key.seal(export_session(session), _PURPOSE, self._owner(held.id))
 
     def _open(self, rows: Sequence[Row]) -> list[Stored]:
         found = []

@@ -47,6 +47,14 @@ _NOTE = Query(
     .where(*_own)
     .values(receive_mark=sa.case((_s.receive_mark < _mark, _mark), else_=_s.receive_mark))
 )
+_RESTATE = Query(
+    sa.update(device_sessions)
+    .where(*_own)
+    .values(
+        receive_mark=sa.case((_s.receive_mark < _mark, _mark), else_=_s.receive_mark),
+        sealed=sa.bindparam("new_sealed"),
+    )
+)
 _TAKE = Query(
     sa.update(device_sessions)
     .where(
@@ -102,6 +110,12 @@ async def put(tx: Transaction, **values: Any) -> bool:
 async def note(tx: Transaction, session_id: str, incarnation: int, receive_mark: int) -> bool:
     """Records up to the mark have had their effect. False when the session is gone, or another process's."""
     return bool(await tx.execute(_NOTE, id=session_id, incarnation=incarnation, receive_mark=receive_mark))
+
+
+async def restate(tx: Transaction, session_id: str, incarnation: int, receive_mark: int, sealed: bytes) -> bool:
+    """The same, and the session has changed."""
+    values = {"receive_mark": receive_mark, "new_sealed": sealed}
+    return bool(await tx.execute(_RESTATE, id=session_id, incarnation=incarnation, **values))
 
 
 async def take(
