@@ -142,6 +142,18 @@ async def test_a_device_that_comes_back_gets_what_waited_for_it(serving: Serving
     assert (await waiting)["status"] == 200
 
 
+async def test_an_old_connection_that_ends_late_does_not_take_the_new_one_with_it(serving: Serving) -> None:
+    old = await with_tls(serving)
+    await old.register(NAME)
+    new = await with_tls(serving)
+    await new.register(NAME)
+    old.transport.abort()
+    async with asyncio.timeout(PATIENCE):
+        await old.reasons.get()
+    response = await serving.request(new.location[-1], "GET", "/3/0/0")
+    assert response["status"] == 200 and new.requests and not old.requests
+
+
 async def test_tcp_is_closed_where_the_setting_says_so(database: Database, tmp_path: Path) -> None:
     settings = Settings(coap=Coap(host="127.0.0.1", port=0, tcp=False), lwm2m=Lwm2m(port=0))
     serving = Serving(database, tmp_path, settings)

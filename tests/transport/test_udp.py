@@ -1,8 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from random import Random
 from typing import Any
+
+import pytest
 
 from lamplighter.coap.endpoint import Endpoint
 from lamplighter.coap.events import RequestReceived, ResponseReceived
@@ -100,3 +103,18 @@ async def test_a_handler_that_fails_is_reported_and_stops_nothing() -> None:
     assert isinstance(reported[0]["exception"], RuntimeError)
     transport.close()
     transport.flush()
+
+
+async def test_what_is_no_coap_is_logged_once_for_many(caplog: pytest.LogCaptureFixture) -> None:
+    core = Endpoint(Random(1))
+    server = UdpTransport(core, lambda event: None)
+    server.open("127.0.0.1", 0)
+    with caplog.at_level(logging.INFO, "lamplighter.transport.udp"):
+        for _ in range(5):
+            core.receive_datagram(b"\xff", ("192.0.2.1", 5683), 0.0)
+            server.flush()
+    server.close()
+    (record,) = caplog.records
+    assert (
+        record.getMessage() == "messages refused: 1, the last from ('192.0.2.1', 5683): malformed, shorter than a header"
+    )

@@ -26,6 +26,6 @@ class RefusalLog:
         count = refusals.total - self._seen
         reason, peer, detail = refusals.last
         where = getattr(peer, "address", peer)
-        self._log.info("%d messages refused, the last from %s: %s, %s", count, where, reason.value, detail)
+        self._log.info("messages refused: %d, the last from %s: %s, %s", count, where, reason.value, detail)
         self._seen = refusals.total
         self._next = now + EVERY
