@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, Option
 from lamplighter.lwm2m.link import Link, parse_links
-from lamplighter.lwm2m.path import Path
 from lamplighter.lwm2m.registration import (
     DEFAULT_LIFETIME,
     Registration,
@@ -16,7 +15,6 @@ from lamplighter.lwm2m.registration import (
     auto_observations,
     deregister_request,
     merge_links,
-    object_paths,
     parse_registration,
     parse_update,
     register_request,
@@ -203,10 +201,6 @@ def test_values_in_the_links_have_their_types_and_a_slip_is_text() -> None:
 def test_auto_observations_have_two_byte_tokens() -> None:
     links = parse_links('</3/0/2>;aobs="353",</3/0/1>;aobs="1",</3/0/0>;aobs="70000",</3/0/3>;aobs="x",</3/0/4>;obs')
     assert auto_observations(links) == {b"\x01\x61": "/3/0/2", b"\x00\x01": "/3/0/1"}
-
-
-def test_objects_are_listed_with_their_version() -> None:
-    assert object_paths(parse_links("</3>;ver=1.1,</3/0>,</d/lamp>,</>")) == [(Path(3), "1.1"), (Path(3, 0), None)]
 
 
 def test_the_vendors_updates_add_and_take_away() -> None:

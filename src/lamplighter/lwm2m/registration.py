@@ -13,7 +13,7 @@ from lamplighter.coap.message import FormatError, Message
 from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.lwm2m.codecs.value import CodecError, Value, from_text, type_at
 from lamplighter.lwm2m.link import Link, LinkFormatError, format_links, parse_links
-from lamplighter.lwm2m.path import Path, PathError, parse_path, split_mediated
+from lamplighter.lwm2m.path import PathError, parse_path, split_mediated
 
 #: Seconds, when the client names none (Core section 6.2.1).
 DEFAULT_LIFETIME = 86400
@@ -233,19 +233,6 @@ def auto_observations(links: Iterable[Link]) -> dict[bytes, str]:
         if number.isascii() and number.isdigit() and len(number) <= 5 and int(number) < 0x10000:
             found[int(number).to_bytes(2, "big")] = link.target
     return found
-
-
-def object_paths(links: Iterable[Link]) -> list[tuple[Path, str | None]]:
-    """The objects and instances with the version that ``ver`` gives an object; links that are no LwM2M path are left out."""
-    paths: list[tuple[Path, str | None]] = []
-    for link in links:
-        try:
-            path = parse_path(link.target)
-        except PathError:
-            continue
-        if path.object is not None:
-            paths.append((path, link.get("ver")))
-    return paths
 
 
 def merge_links(known: Iterable[Link], update: Iterable[Link]) -> tuple[Link, ...]:

@@ -92,6 +92,17 @@ async def test_a_payload_whose_format_nobody_names_goes_as_text_or_tlv(
     await bench.idle()
 
 
+@pytest.mark.parametrize("member", ["accept", "content-type"])
+async def test_the_format_of_1_2_is_not_sent_to_an_older_device(bench: Bench, member: str) -> None:
+    peer = FakePeer()
+    device = await registered(bench, peer)
+    path = f"/v2/device-requests/{device.device_id}?async-id=one"
+    body = {"method": "PUT", "uri": "/3/0", member: "11544"}
+    assert (await bench.call("POST", path, json=body)).status_code == 202
+    await bench.idle()
+    assert await bench.ends() == {"one": (415, "")} and peer.is_left_alone
+
+
 async def test_an_alternate_path_stands_before_all_that_is_asked(bench: Bench) -> None:
     peer = FakePeer()
     device = await registered(bench, peer, root="/lwm2m")

@@ -19,9 +19,6 @@ from lamplighter.lwm2m.codecs.value import (
 from lamplighter.lwm2m.objects import Definitions, Type
 from lamplighter.lwm2m.path import Path
 
-#: Times below this are relative to the receipt (RFC 8428 section 4.5.3).
-RELATIVE_BELOW = 1 << 28
-
 
 class Labels(NamedTuple):
     """How one of the two forms spells the fields."""
@@ -43,7 +40,8 @@ CBOR = Labels(-2, -3, -5, 0, 6, 2, 3, 4, 8, "vlo")
 
 
 class Record(NamedTuple):
-    """One value, with the time in seconds that its record gives (0: now)."""
+    """One value, with the time in seconds that its record gives: since 1970, or below 2**28 from now (RFC 8428 section
+    4.5.3)."""
 
     time: float
     path: Path

@@ -16,7 +16,7 @@ from lamplighter.bus.event import Event
 from lamplighter.bus.outbox import append
 from lamplighter.clock import Clock
 from lamplighter.coap.message import Message
-from lamplighter.coap.numbers import Code, is_success
+from lamplighter.coap.numbers import Code, ContentFormat, is_success
 from lamplighter.errors import Error
 from lamplighter.errors.directory import DeviceNotFound
 from lamplighter.lwm2m import management
@@ -50,6 +50,13 @@ class NotObservable(NoAnswer):
     """The resource cannot be observed."""
 
     status = 412
+    error = None
+
+
+class FormatOfAnotherVersion(NoAnswer):
+    """LwM2M CBOR is of 1.2, and not for a device that registered with an older version (gateway rule 5.1)."""
+
+    status = 415
     error = None
 
 
@@ -302,6 +309,8 @@ class AttachedDevice:
     async def _ask(self, command: Command) -> Message:
         assert self.peer is not None
         links, version = self.registered.links, self.registered.version
+        if version in ("1.0", "1.1") and ContentFormat.LWM2M_CBOR in (command.accept, command.content_format):
+            raise FormatOfAnotherVersion
         path = command.uri.partition("?")[0]
         accept, chosen = command.accept, None
         if accept is None and command.method == "GET":
