@@ -15,10 +15,12 @@ from lamplighter.clock import SystemClock
 from lamplighter.coap.endpoint import Endpoint
 from lamplighter.coap.events import NotificationReceived, RequestReceived, ResponseReceived
 from lamplighter.coap.message import Message
-from lamplighter.dtls import AlertDescription, ServerConfig
+from lamplighter.dtls import AddressChanged, AlertDescription, ServerConfig
 from lamplighter.lwm2m import management
 from lamplighter.lwm2m.server import DeregisterRequested, Lwm2mServer, RegisterRequested, UpdateRequested
+from lamplighter.simulator.behaviour import Behaviour
 from lamplighter.simulator.fleet import Credential, Fleet, Summary, TooManyDevices
+from lamplighter.simulator.profile import Profile
 from lamplighter.transport.dtls import DtlsTransport, PskKey, Rejected, Verdict
 
 KEYS = {f"lamp-{number}".encode(): bytes([number]) * 32 for number in range(1, 6)}
@@ -35,12 +37,15 @@ class Gateway:
         self.registrations = 0
         self.left: list[Any] = []
         self.answers: asyncio.Queue[Message] = asyncio.Queue()
+        self.moved: list[Any] = []
+        """Sessions that came from another address."""
         self.transport = DtlsTransport(
             ServerConfig(wall_time=time.time),
             self.endpoint,
             self._take,
             psk_key=self._key,
             check_certificate=self._refuse,
+            on_session=self._note,
         )
         self.transport.open("127.0.0.1", 0)
         self.port = self.transport.socket.address[1]
@@ -56,6 +61,10 @@ class Gateway:
 
     async def _refuse(self, chain: tuple[bytes, ...]) -> Verdict:
         return Rejected(AlertDescription.BAD_CERTIFICATE)
+
+    def _note(self, event: Any) -> None:
+        if isinstance(event, AddressChanged):
+            self.moved.append(event.session)
 
     def _take(self, event: Any) -> None:
         now = asyncio.get_running_loop().time()
@@ -106,8 +115,8 @@ class Running:
             return await self.task
 
 
-def fleet(gateway: Gateway, credentials: list[Credential] = CREDENTIALS) -> Running:
-    return Running(Fleet(credentials, "127.0.0.1", gateway.port, clock=SystemClock(), seed=3))
+def fleet(gateway: Gateway, credentials: list[Credential] = CREDENTIALS, **more: Any) -> Running:
+    return Running(Fleet(credentials, "127.0.0.1", gateway.port, clock=SystemClock(), seed=3, **more))
 
 
 async def test_a_fleet_registers_over_dtls_answers_and_deregisters_when_stopped(gateway: Gateway) -> None:
@@ -141,6 +150,32 @@ async def test_a_device_whose_session_the_server_ends_is_not_connected_and_says_
     assert summary.connected == 1
     ((reason, count),) = summary.failures
     assert reason.startswith("the session ended") and count == 1
+    await running.end()
+
+
+async def test_behind_a_nat_a_device_changes_its_address_and_keeps_its_session(gateway: Gateway) -> None:
+    running = fleet(gateway, CREDENTIALS[:1], behaviours={Behaviour.REBIND: 0.5, Behaviour.SLEEP: 0.2})
+    await running.until(lambda summary: summary.registered == 1)
+    session = gateway.peers["lamp-1"]
+    await running.until(lambda summary: len(gateway.moved) > 1)
+    assert set(gateway.moved) == {session} and gateway.registrations == 1
+    assert (await gateway.ask("lamp-1", management.read("/3/0/2"))).payload == b"00000001"
+    await running.end()
+
+
+async def test_a_fleet_whose_datagrams_all_come_twice_does_everything_once(gateway: Gateway) -> None:
+    running = fleet(gateway, behaviours={Behaviour.DUPLICATE: 1.0})
+    summary = await running.until(lambda summary: summary.registered == 5)
+    assert (summary.connected, gateway.registrations) == (5, 5)
+    assert (await gateway.ask("lamp-3", management.read("/3/0/2"))).payload == b"00000003"
+    assert (await running.end()).answered == 1
+
+
+async def test_processes_that_share_a_seed_run_other_devices(gateway: Gateway) -> None:
+    running = fleet(gateway, CREDENTIALS[1:2], first=2, profile=Profile.LWM2M_1_0, lifetime=99)
+    await running.until(lambda summary: summary.registered == 1)
+    assert (await gateway.ask("lamp-2", management.read("/3/0/2"))).payload == b"00000002"
+    assert (await gateway.ask("lamp-2", management.read("/1/0/1"))).payload == b"99"
     await running.end()
 
 

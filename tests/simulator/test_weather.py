@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+from lamplighter.dtls import DataReceived, SessionEstablished
 from lamplighter.simulator.behaviour import Behaviour, Behaviours
-from lamplighter.simulator.weather import LATENESS, Weather
+from lamplighter.simulator.weather import LATENESS, Weather, WeatheredClient
+from tests.dtls.pair import Pair, psk_client
 
 COUNT = 2000
 
@@ -51,3 +53,27 @@ def test_what_is_late_has_a_moment_at_which_it_comes() -> None:
     weather.pass_on(b"late", 6.0)
     weather.clear()
     assert weather.next_due() is None
+
+
+def in_a_storm(seed: int) -> list[bytes]:
+    """What a server receives of fifty messages, in a session that was made in the same storm."""
+    pair = Pair()
+    storm = {Behaviour.LOSS: 0.2, Behaviour.DUPLICATE: 0.2, Behaviour.REORDER: 0.2}
+    pair.client = client = WeatheredClient(psk_client(), storm, str(seed))
+    pair.connect()
+    pair.advance(120)
+    assert pair.of_server(SessionEstablished) and pair.of_client(SessionEstablished)
+    for number in range(50):
+        client.send(bytes((number,)), pair.now)
+        pair.pump()
+        pair.advance(0.1)
+    pair.advance(5)
+    return [event.data for event in pair.of_server(DataReceived)]
+
+
+def test_a_session_is_made_in_a_storm_and_carries_what_is_not_lost_once() -> None:
+    for seed in range(10):
+        received = in_a_storm(seed)
+        assert len(received) == len(set(received)) and 25 < len(received) < 50
+        assert received != sorted(received)
+    assert in_a_storm(3) == in_a_storm(3) != in_a_storm(4)
