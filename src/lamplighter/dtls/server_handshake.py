@@ -196,13 +196,14 @@ class ServerHandshake:
         hello = parse_client_hello(body)
         self._agreement = agreement = negotiate(hello, self.config)
         wall_time = self.config.wall_time()
-        self._server_random = (int(wall_time) & 0xFFFF_FFFF).to_bytes(4, "big") + os.urandom(28)
+        fresh = os.urandom(28 + SESSION_ID_LENGTH)  # at once: each call is one of the system
+        self._server_random = (int(wall_time) & 0xFFFF_FFFF).to_bytes(4, "big") + fresh[:28]
         resumable = self._resumables.find(hello.session_id, wall_time)
         if resumable is not None and resumable.cipher.number in hello.cipher_suites:
             self._resume(resumable, now)
             return
         if agreement.extended_master_secret and self.config.resumable_sessions:
-            self._session_id = os.urandom(SESSION_ID_LENGTH)
+            self._session_id = fresh[28:]
         trigger = Trigger.HELLO_WITH_PSK if agreement.cipher.psk else Trigger.HELLO_WITH_CERTIFICATE
         self.state = advance(Role.SERVER, self.state, trigger)
         self._say_hello()
