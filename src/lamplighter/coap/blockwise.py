@@ -200,7 +200,8 @@ class Uploads:
         """
         key = key_of(message)
         payload = message.payload
-        if not block.is_filled_by(payload) if block.more else block.szx < BERT and len(payload) > block.size:
+        fits = block.is_filled_by(payload) if block.more else block.szx == BERT or len(payload) <= block.size
+        if not fits:
             raise BlockRefused(Code.BAD_REQUEST)
         body = self.shelf.get(peer, key, now)
         if block.num == 0:
