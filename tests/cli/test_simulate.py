@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lamplighter.cli.fail import Failure
-from lamplighter.cli.simulate import Progress, device_address, simulate, store_keys
-from lamplighter.roles.fleet import Summary, credentials
+from lamplighter.cli.simulate import Progress, conduct_of, device_address, simulate, store_keys
+from lamplighter.roles.fleet import Behaviour, Profile, Summary, credentials
 
 DEVICES = credentials("ak_test", 0, 3)
 
@@ -26,7 +26,7 @@ class Api:
 
     def call(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         if path == "/v3/server-credentials":
-            return 200, {"lwm2m": {"url": self.url}}
+            return 200, {"lwm2m": {"url": self.url}, "bootstrap": {"url": "coaps://inside:15784?aid=1"}}
         if method == "GET":
             names = sorted(self.keys)
             first = "after=" not in path
@@ -75,12 +75,60 @@ def test_devices_connect_to_this_machine_unless_a_host_is_given() -> None:
     assert device_address(Api(), None) == ("127.0.0.1", 15684)
     assert device_address(Api(), "lamps.example") == ("lamps.example", 15684)
     assert device_address(Api(url="coaps://inside"), None) == ("127.0.0.1", 5684)
+    assert device_address(Api(), None, "bootstrap") == ("127.0.0.1", 15784)
 
 
 @pytest.mark.parametrize("devices", [0, 100_000])
 def test_a_number_of_devices_that_cannot_be_is_refused(devices: int, tmp_path: Path) -> None:
     with pytest.raises(Failure, match="from 1 to 99999"):
         simulate(devices, tmp_path, None, 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"first": 0}, "--first is a number"),
+        ({"behaviour": ("dance",)}, "'dance' is not one of sleep"),
+        ({"behaviour": ("loss=2",)}, "loss=2 is not a part"),
+        ({"profile": "lwm2m-9"}, "--profile is one of lwm2m-1.0, lwm2m-1.1, vendor, gateway"),
+        ({"lifetime": 0}, "--lifetime is a number of seconds"),
+        ({"rate": 0.0}, "--rate the devices"),
+        ({"script": Path("nowhere.toml")}, "nowhere.toml cannot be read"),
+    ],
+)
+def test_options_that_cannot_be_are_told(options: dict[str, Any], said: str, tmp_path: Path) -> None:
+    with pytest.raises(Failure, match=said):
+        simulate(1, tmp_path, None, 0, **options)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("profile = 'x'", "--profile is one of"),
+        ("[behaviours]\nsleep = 'long'", "sleep=long is not a number of seconds"),
+        ("speed = 3", "speed is not one of profile"),
+        ("profile =", "is not TOML"),
+    ],
+)
+def test_a_script_that_cannot_be_followed_is_told(text: str, said: str, tmp_path: Path) -> None:
+    script = tmp_path / "fleet.toml"
+    script.write_text(text)
+    with pytest.raises(Failure, match=said):
+        simulate(1, tmp_path, None, 0, script=script)
+
+
+def test_a_script_says_what_options_leave_open(tmp_path: Path) -> None:
+    script = tmp_path / "fleet.toml"
+    script.write_text("profile = 'lwm2m-1.0'\nlifetime = 60\nrate = 5\n[behaviours]\nsleep = true\nloss = 0.2\n")
+    conduct = conduct_of(7, None, ("loss=0.1",), script, None, 9.0)
+    assert conduct.behaviours == {Behaviour.SLEEP: Behaviour.SLEEP.default, Behaviour.LOSS: 0.1}
+    assert (conduct.profile, conduct.first, conduct.lifetime, conduct.starts_per_second) == (
+        Profile.LWM2M_1_0, 7, 60, 9.0
+    )  # fmt: skip
+
+
+def test_devices_numbered_from_elsewhere_are_others_of_the_same_run() -> None:
+    assert credentials("ak_test", 0, 2, first=2) == DEVICES[1:]
 
 
 def test_a_folder_without_an_administrators_key_is_told(tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def simulate(
         raise Failure(f"--devices is a number from 1 to {MOST_DEVICES}.")
     if not 1 <= first <= LAST_DEVICE:
         raise Failure(f"--first is a number from 1 to {LAST_DEVICE}.")
-    conduct = _conduct(first, profile, behaviour, script, lifetime, rate)
+    conduct = conduct_of(first, profile, behaviour, script, lifetime, rate)
     rest = Rest(data, server, keep=True)
     key = (data / "admin-key").read_text().strip()
     show = Progress(sys.stdout)
@@ -146,7 +146,7 @@ class Progress:
         self._open = False
 
 
-def _conduct(
+def conduct_of(
     first: int,
     profile: str | None,
     behaviour: Sequence[str],
