@@ -14,8 +14,10 @@ import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from lamplighter.bus.bus import Bus
 from lamplighter.bus.local import LocalBus
 from lamplighter.bus.log import START, EventLog
+from lamplighter.bus.nats import NatsBus
 from lamplighter.coap.numbers import Code
 from lamplighter.dtls import SessionEstablished
 from lamplighter.services.connect.sessions import starts, store
@@ -30,6 +32,7 @@ from tests.api.toy import ACCOUNT
 from tests.roles.lwm2m_device import PATIENCE, Device, with_certificate, with_key
 from tests.roles.lwm2m_serving import SECRET, SETTINGS, Serving
 from tests.roles.test_lwm2m_killed import Child, asked
+from tests.servers import NatsServer
 
 NAME = "my-first-device-01"
 PATH = "/3303/0/5700"
@@ -44,7 +47,7 @@ class House:
         self._parts: dict[Serving, AsyncExitStack] = {}
         self.handshakes = 0
 
-    async def start(self, process: str = "lwm2m", *, port: int = 0, bus: LocalBus | None = None) -> Serving:
+    async def start(self, process: str = "lwm2m", *, port: int = 0, bus: Bus | None = None) -> Serving:
         parts = AsyncExitStack()
         database = self._open_database()
         await database.start()
@@ -406,6 +409,30 @@ async def test_a_key_made_again_under_its_name_does_not_bring_the_session_back(h
     assert await stored(second, device) is None
 
 
+async def test_a_session_by_a_certificate_of_an_authority_that_is_not_trusted_any_more_is_void(
+    house: House, tmp_path: Path
+) -> None:
+    first = await house.start()
+    credential = first.authority.issue_device(NAME, ACCOUNT, await first.ensured(NAME))
+    device = first.new_device()
+    await device.connect(with_certificate(credential, first.authority.device_ca.certificate), first.role.port)
+    assert (await device.register(NAME)).code == Code.CREATED
+    await house.stop(first)
+    house._folder = tmp_path / "another"
+    second = await refuses(house, device)
+    assert await stored(second, device) is None
+
+
+async def test_a_deleted_key_cannot_be_resumed_with(house: House) -> None:
+    serving = await house.start()
+    device = await registered(serving)
+    resumables = serving.role._dtls.server._resumables  # type: ignore[union-attr]
+    assert device.dtls.resumable is not None and len(resumables) == 1
+    await serving.credentials.delete_key(ACCOUNT, NAME)
+    await device.closed
+    assert len(resumables) == 0
+
+
 async def test_suspending_a_device_removes_its_stored_session(house: House) -> None:
     serving = await house.start()
     device = await registered(serving)
@@ -508,6 +535,24 @@ async def test_a_device_that_speaks_to_another_process_is_taken_over_and_the_fir
     assert (await stored(second, device))["process"] == "lwm2m-2"
     assert not first.connect.attached.devices and not device.closed.done()
     assert house.handshakes == 1
+
+
+async def test_a_device_is_taken_over_across_nats(house: House, nats: NatsServer) -> None:
+    buses = [NatsBus(nats.url), NatsBus(nats.url)]
+    for bus in buses:
+        await bus.start()
+    first, second = await house.start("lwm2m-1", bus=buses[0]), await house.start("lwm2m-2", bus=buses[1])
+    device = await registered(first)
+    await subscribe(first, device)
+    device.go_to(second.role.port)
+    device.notify(PATH, b"23.0")
+    await notifications(second, 1)
+    await first.until(lambda: _true(sessions_in(first) == 0))
+    answer = await first.request(device.location[-1], "GET", "/3/0/0")  # asked here, delivered there
+    assert answer["status"] == 200 and house.handshakes == 1
+    await house.close()
+    for bus in buses:
+        await bus.close()
 
 
 async def test_a_process_that_was_not_told_finds_at_the_next_effect_that_it_lost_the_session(house: House) -> None:
