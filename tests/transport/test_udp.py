@@ -116,5 +116,6 @@ async def test_what_is_no_coap_is_logged_once_for_many(caplog: pytest.LogCapture
     server.close()
     (record,) = caplog.records
     assert (
-        record.getMessage() == "messages refused: 1, the last from ('192.0.2.1', 5683): malformed, shorter than a header"
+        record.getMessage()
+        == "messages refused: 1, the last from ('192.0.2.1', 5683): malformed, shorter than a header"
     )

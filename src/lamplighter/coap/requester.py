@@ -149,15 +149,12 @@ class Requester:
 
     def receive_answer(self, record: Peer, message: Message, now: float) -> None:
         """An ACK or a RST: it concerns a message of ours with the same ID (section 4.2)."""
+        if message.code and message.type == _RST:
+            return  # a Reset says nothing but that
         transmission = record.sent.get(message.mid)
-        if transmission is None or (message.code and message.type == _RST):
-            if (
-                record.probe is not None
-                and record.probe[0] == message.mid
-                and message.type == _RST
-                and not message.code
-            ):
-                self._reset_probe(record, record.probe[1], now)
+        if transmission is None:
+            if message.type == _RST:
+                self._reset_probe(record, message.mid, now)
             return
         owner = transmission.owner
         record.credit = None  # it has our message ID: it is where it says
@@ -181,8 +178,11 @@ class Requester:
         else:
             self._refusals.add(Refusal.UNEXPECTED, record.address, "an acknowledgement with another token")
 
-    def _reset_probe(self, record: Peer, owner: Exchange | Delivery, now: float) -> None:
-        """The peer rejects a message it need not have acknowledged."""
+    def _reset_probe(self, record: Peer, mid: int, now: float) -> None:
+        """The peer may reject a message that it need not have acknowledged: the last of them."""
+        if record.probe is None or record.probe[0] != mid:
+            return
+        owner = record.probe[1]
         record.probe = None
         if isinstance(owner, Delivery):
             if owner.tell:
