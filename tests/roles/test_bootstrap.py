@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -160,7 +161,10 @@ async def test_a_device_that_comes_back_with_its_id_keeps_it(without_est: Bootst
     await serving.until(newer)
 
 
-async def test_after_a_factory_reset_a_developers_device_is_a_new_one(without_est: BootstrapServing) -> None:
+async def test_after_a_factory_reset_a_developers_device_is_a_new_one(
+    without_est: BootstrapServing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "ON_ITS_WAY", 0.0)
     serving = without_est
     developer = await serving.developer()
     name = _name(developer.developer_certificate)
@@ -195,6 +199,20 @@ async def test_two_devices_of_one_developer_certificate_live_side_by_side(withou
     assert (await device.update()).code == Code.CHANGED
 
 
+async def test_devices_of_one_developer_certificate_that_start_together_do_not_replace_each_other(
+    without_est: BootstrapServing,
+) -> None:
+    serving = without_est
+    developer = await serving.developer()
+    name = _name(developer.developer_certificate)
+    clients = [await serving.vendor_client(developer) for _ in range(3)]
+    await asyncio.gather(*[client.bootstrap(endpoint_name=name, **VENDOR) for client in clients])
+    for client in clients:
+        await finished(client)
+        assert await serving.directory.device(serving.database, ACCOUNT, client.device_id) is not None
+    assert len({client.device_id for client in clients}) == 3
+
+
 async def test_an_id_of_another_credential_is_not_given(without_est: BootstrapServing) -> None:
     serving = without_est
     other = await serving.ensured("somebody-elses-device")
@@ -210,6 +228,7 @@ async def test_the_longest_unused_device_of_a_full_certificate_makes_room(
 ) -> None:
     serving = without_est
     monkeypatch.setattr(service, "DEVICES_OF_CERTIFICATE", 1)
+    monkeypatch.setattr(service, "ON_ITS_WAY", 0.0)
     developer = await serving.developer()
     name = _name(developer.developer_certificate)
     first = await serving.vendor_client(developer)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from lamplighter.clock import Clock
+from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.errors import bootstrap as errors
 from lamplighter.errors import connect
 from lamplighter.ids import is_id
@@ -30,12 +30,14 @@ from lamplighter.services.bootstrap.model import Grant, Kind, Presented
 from lamplighter.services.certificates.service import Authority
 from lamplighter.services.credentials.service import Credentials
 from lamplighter.services.directory.model import DEVELOPER_MODE, Facts
-from lamplighter.services.directory.service import Directory, Ensured
+from lamplighter.services.directory.service import Directory, Ensured, Known
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Transaction
 
 DEVICES_OF_CERTIFICATE = 100
 """Devices that one developer certificate serves (contract: developer certificates)."""
+ON_ITS_WAY = 900.0
+"""Seconds that a device may take from the beginning of its bootstrap to its registration, however slow."""
 LONGEST_NAME = 64
 #: Of the vendor's client, since when it fetches its certificate by itself.
 EST_SINCE = 4
@@ -125,6 +127,7 @@ class Bootstrap:
             if len(self._not_enrolled) > NOT_ENROLLED_REMEMBERED:
                 del self._not_enrolled[next(iter(self._not_enrolled))]
         async with self._database.transaction() as tx:
+            await store.failed(tx, grant.account_id, grant.device_id)
             await self._directory.bootstrap_failed(tx, grant.account_id, grant.device_id, reason)
 
     async def enrol(self, grant: Grant, request: bytes) -> Grant:
@@ -183,7 +186,7 @@ class Bootstrap:
             return known
         await self._make_room(tx, presented)
         holder = await self._directory.device_of_endpoint(tx, account_id, name)
-        if holder is not None and holder.state == "registered":
+        if holder is not None and await self._is_on(tx, account_id, holder):
             # Another device that this certificate was built into, or this one's former life, which the server cannot
             # tell apart: the one that is on keeps its name.
             name = f"{name[: LONGEST_NAME - 9]}-{secrets.token_hex(4)}"
@@ -194,9 +197,9 @@ class Bootstrap:
         """The device of that id, if it is bound to this credential. Raises DeviceBlocked."""
         if device_id is None or not is_id(device_id):
             return None
-        bound = await store.credential_of(tx, presented.account_id, device_id)
+        last = await store.last_of(tx, presented.account_id, device_id)
         known = await self._directory.device(tx, presented.account_id, device_id)
-        if bound != presented.credential or known is None:
+        if last is None or last["credential"] != presented.credential or known is None:
             return None
         if known.suspended:
             raise connect.DeviceBlocked(device_id=device_id)
@@ -206,11 +209,11 @@ class Bootstrap:
         """Forget the longest unused of the certificate's devices when there are too many. Raises DeveloperDevicesReached."""
         devices = await store.devices_of(tx, presented.account_id, presented.credential)
         excess = len(devices) + 1 - DEVICES_OF_CERTIFICATE
-        for device_id in devices:
+        for device_id in (row["device_id"] for row in devices):
             if excess <= 0:
                 return
             known = await self._directory.device(tx, presented.account_id, device_id)
-            if known is None or known.state != "registered":
+            if known is None or not await self._is_on(tx, presented.account_id, known):
                 await self._directory.forget(tx, presented.account_id, device_id)
                 await store.unbind(tx, presented.account_id, device_id)
                 excess -= 1
@@ -218,6 +221,13 @@ class Bootstrap:
             raise errors.DeveloperDevicesReached(
                 used=len(devices), maximum=DEVICES_OF_CERTIFICATE, certificate_id=presented.certificate_id
             )
+
+    async def _is_on(self, tx: Transaction, account_id: str, device: Known) -> bool:
+        """Whether a device is registered, or may be on its way from its bootstrap to there."""
+        if device.state == "registered":
+            return True
+        last = await store.last_of(tx, account_id, device.device_id)
+        return last is not None and self._clock.now() - last["began_at"] < round(ON_ITS_WAY * MICROSECONDS)
 
     async def _ensure(
         self, tx: Transaction, presented: Presented, name: str, facts: Facts, tier: str, *, reset: bool

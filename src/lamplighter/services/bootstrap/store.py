@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import sqlalchemy as sa
 
 from lamplighter.storage.database import Reader, Row, Transaction
@@ -34,10 +36,11 @@ _BIND = Query(
         },
     )
 )
-_OF_DEVICE = Query(sa.select(_b.credential).where(*_bound))
+_OF_DEVICE = Query(sa.select(_b.credential, _b.began_at).where(*_bound))
+_FAILED = Query(sa.update(bootstraps).where(*_bound).values(began_at=0))
 _UNBIND = Query(sa.delete(bootstraps).where(*_bound))
 _OF_CREDENTIAL = Query(
-    sa.select(_b.device_id)
+    sa.select(_b.device_id, _b.began_at)
     .where(_b.account_id == sa.bindparam("account_id"), _b.credential == sa.bindparam("credential"))
     .order_by(_b.began_at)
 )
@@ -62,17 +65,20 @@ async def bind(
     )
 
 
+async def failed(tx: Transaction, account_id: str, device_id: str) -> None:
+    """The bootstrap came to nothing: the device is not on its way, and the first to make room."""
+    await tx.execute(_FAILED, account_id=account_id, device_id=device_id)
+
+
 async def unbind(tx: Transaction, account_id: str, device_id: str) -> None:
     await tx.execute(_UNBIND, account_id=account_id, device_id=device_id)
 
 
-async def credential_of(reader: Reader, account_id: str, device_id: str) -> str | None:
-    """The credential that the device was bootstrapped with last."""
-    row: Row | None = await reader.fetch_one(_OF_DEVICE, account_id=account_id, device_id=device_id)
-    return None if row is None else row["credential"]
+async def last_of(reader: Reader, account_id: str, device_id: str) -> Row | None:
+    """The device's last bootstrap: with which credential, and when it began."""
+    return await reader.fetch_one(_OF_DEVICE, account_id=account_id, device_id=device_id)
 
 
-async def devices_of(reader: Reader, account_id: str, credential: str) -> list[str]:
-    """Every device bootstrapped with that credential, the longest ago first."""
-    rows = await reader.fetch_all(_OF_CREDENTIAL, account_id=account_id, credential=credential)
-    return [row["device_id"] for row in rows]
+async def devices_of(reader: Reader, account_id: str, credential: str) -> Sequence[Row]:
+    """Every device bootstrapped with that credential and when that began, the longest ago first."""
+    return await reader.fetch_all(_OF_CREDENTIAL, account_id=account_id, credential=credential)
