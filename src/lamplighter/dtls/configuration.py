@@ -11,7 +11,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hmac import HMAC
 
-from .ciphers import CERTIFICATE_SUITES, CIPHER_SUITES, PSK_SUITES
+from .ciphers import CERTIFICATE_SUITES, CIPHER_SUITES, PSK_SUITES, CipherSuite
 from .connection_ids import ConnectionIds
 from .prf import keyed
 
@@ -37,6 +37,9 @@ class ServerConfig:
 
     cipher_suites: Sequence[int] = field(default=CERTIFICATE_SUITES + PSK_SUITES)
     """Suites that may be agreed. The client's order decides among them: it knows which credential it holds."""
+
+    suites: dict[int, CipherSuite] = field(init=False, repr=False, compare=False)
+    """Those of them that the credentials allow."""
 
     extended_master_secret: Literal["preferred", "required"] = "preferred"
     """Whether a client without RFC 7627 gets in."""
@@ -116,10 +119,9 @@ class ServerConfig:
                 raise ValueError("the private key is not the one of the server's certificate")
         elif not self.psk:
             raise ValueError("neither pre-shared keys nor a certificate: nobody could connect")
+        rows = [CIPHER_SUITES[number] for number in self.cipher_suites]
+        self.suites = {row.number: row for row in rows if (self.psk if row.psk else self.private_key is not None)}
 
     def speaks(self, suite: int) -> bool:
         """Whether that cipher suite may be agreed with the credentials there are."""
-        row = CIPHER_SUITES.get(suite)
-        if row is None or suite not in self.cipher_suites:
-            return False
-        return self.psk if row.psk else self.private_key is not None
+        return suite in self.suites

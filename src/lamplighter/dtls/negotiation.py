@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .ciphers import CIPHER_SUITES, CipherSuite
+from .ciphers import CipherSuite
 from .configuration import ServerConfig
 from .failures import FailureReason, HandshakeError, MalformedMessage
 from .handshake import ClientHello, require_version
@@ -83,17 +83,19 @@ def negotiate(hello: ClientHello, config: ServerConfig) -> Agreement:
 
 
 def _choose(hello: ClientHello, config: ServerConfig) -> CipherSuite:
-    ecdsa = _offers(hello, ExtensionType.SUPPORTED_GROUPS, SECP256R1, absent=True) and _offers(
-        hello,
-        ExtensionType.SIGNATURE_ALGORITHMS,
-        ECDSA_SECP256R1_SHA256,
-        absent=False,  # it would mean SHA-1
-    )
     for number in hello.cipher_suites:
-        if config.speaks(number) and (ecdsa or CIPHER_SUITES[number].psk):
-            return CIPHER_SUITES[number]
+        suite = config.suites.get(number)
+        if suite is not None and (suite.psk or _signs_as_we_do(hello)):
+            return suite
     names = ", ".join(f"{number:04x}" for number in hello.cipher_suites[:20])
     raise HandshakeError(AlertDescription.HANDSHAKE_FAILURE, FailureReason.NO_SHARED_CIPHER, f"offered: {names}")
+
+
+def _signs_as_we_do(hello: ClientHello) -> bool:
+    """P-256 and ECDSA with SHA-256; without a list of algorithms it would be SHA-1."""
+    return _offers(hello, ExtensionType.SUPPORTED_GROUPS, SECP256R1, absent=True) and _offers(
+        hello, ExtensionType.SIGNATURE_ALGORITHMS, ECDSA_SECP256R1_SHA256, absent=False
+    )
 
 
 def _offers(hello: ClientHello, extension: ExtensionType, value: int, *, absent: bool) -> bool:
