@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -43,6 +44,15 @@ def test_what_nobody_can_do_is_refused(text: str) -> None:
 
 def test_every_behaviour_says_what_it_means() -> None:
     assert all(each.meaning and 0 < each.default for each in Behaviour)
+
+
+def test_the_device_guide_has_every_profile_and_behaviour_with_its_usual_measure() -> None:
+    guide = (Path(__file__).parent.parent.parent / "docs" / "devices.md").read_text()
+    for profile in Profile:
+        assert f"| `{profile}` |" in guide
+    for behaviour in Behaviour:
+        measure = f"{behaviour.default:g}" if behaviour.is_part else f"{behaviour.default:g} s"
+        assert f"| `{behaviour}` | {measure}" in guide
 
 
 def moments(text: str, seed: str = "1/1") -> list[tuple[float, Behaviour]]:

@@ -21,7 +21,7 @@ from lamplighter.simulator.registration import Phase
 STARTS_PER_SECOND = 200.0
 """Devices switched on in a second: a fleet does not arrive at once."""
 FAREWELL = 10.0
-"""Seconds without any progress after which devices that still deregister are left alone, when the fleet stops."""
+"""Seconds that a hundred devices get to deregister when the fleet stops; a server that needs longer is not waited for."""
 REPORT_SECONDS = 1.0
 #: Both versions live in every fleet of which nothing else is said.
 MIXED = (Profile.LWM2M_1_1, Profile.LWM2M_1_0)
@@ -158,22 +158,25 @@ class Fleet:
         return Member(device, key, address, self._port, self._clock, self._behaviours, weather)
 
     async def _close(self) -> None:
+        answered = True
         for number, member in enumerate(self._members):
             member.stop()
-            if number % _TOGETHER == _TOGETHER - 1:
-                await self._wait_for(self._members[number - _TOGETHER + 1 : number + 1])
-        await self._wait_for(self._members)
+            if number % _TOGETHER == _TOGETHER - 1 and answered:
+                answered = await self._farewell(self._members[number - _TOGETHER + 1 : number + 1])
+        if answered:
+            await self._farewell(self._members)
         for member in self._members:
             member.close()
 
-    async def _wait_for(self, members: Sequence[Member]) -> None:
-        """Until they have deregistered, or none of them does any more: then their registrations end with their lifetime."""
-        for member in members:
-            try:
-                async with asyncio.timeout(FAREWELL):
+    async def _farewell(self, members: Sequence[Member]) -> bool:
+        """Whether they have deregistered in time. Otherwise nobody is waited for: registrations end with their lifetime."""
+        try:
+            async with asyncio.timeout(FAREWELL):
+                for member in members:
                     await member.ended.wait()
-            except TimeoutError:
-                return
+        except TimeoutError:
+            return False
+        return True
 
 
 async def _address(host: str, port: int) -> str:
