@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamplighter.dtls.failures import HandshakeError
@@ -13,6 +13,7 @@ from lamplighter.dtls.records import plaintext_record
 BODY = bytes(range(256)) * 4
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_a_message_comes_together_from_pieces_in_any_order(data: st.DataObject) -> None:
     edges = sorted(data.draw(st.sets(st.integers(1, len(BODY) - 1), max_size=40)) | {0, len(BODY)})

@@ -4,7 +4,7 @@ import struct
 
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESCCM
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamplighter.dtls.records import (
@@ -33,6 +33,7 @@ def opened(reader: RecordReader, record: bytes, cid: bytes = b""):
     return reader.unprotect(kind, number, record[13 + len(cid) :])
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 200), max_size=60))
 def test_a_number_is_new_once_and_never_when_far_behind(numbers: list[int]) -> None:
     window, seen, highest = ReplayWindow(), set(), -1

@@ -121,6 +121,13 @@ def test_a_session_that_the_server_closed_cannot_be_resumed() -> None:
     assert other.of_server(PskRequested)
 
 
+def test_closing_an_older_session_leaves_the_younger_one_of_the_peer_to_be_resumed() -> None:
+    first = connected(Pair())
+    second = connected(Pair(psk_client(), first.server, ("198.51.100.9", 6000)))
+    first.server.close(first.of_server(SessionEstablished)[0].session, first.now)
+    assert not again(second, psk_client(), ("203.0.113.5", 7000)).of_server(PskRequested)
+
+
 def test_a_peer_that_is_to_prove_itself_again_cannot_resume() -> None:
     first = connected(Pair(certificate_client(), certificate_server()))
     identity = first.of_server(SessionEstablished)[0].identity

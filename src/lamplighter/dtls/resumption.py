@@ -58,3 +58,9 @@ class Resumables:
         session_id = self._of.pop(identity, None)
         if session_id is not None:
             del self._by_id[session_id]
+
+    def end(self, session_id: bytes) -> None:
+        """That session is not to be resumed. A younger one of the same peer may be."""
+        found = self._by_id.get(session_id)
+        if found is not None:
+            self.forget(found.identity)

@@ -187,8 +187,8 @@ class DtlsServer:
         return self._established.send(session, ContentType.APPLICATION_DATA, data)
 
     def close(self, session: Session, now: float) -> None:
-        """End a session with close_notify. Its peer has to prove itself again."""
-        self.forget_resumable(session.identity)
+        """End a session with close_notify. It cannot be resumed."""
+        self._resumables.end(session.session_id)
         if not session.closed:
             self._established.send_alert(session, AlertLevel.WARNING, AlertDescription.CLOSE_NOTIFY)
             self._established.end(session, CloseReason.CLOSED)
@@ -361,6 +361,7 @@ class DtlsServer:
         wall = self.config.wall_time()
         session.established_at = wall
         session.valid_until = min(wall + self.config.session_age, session.identity.not_after)
+        session.session_id = handshake.session_id
         if handshake.resumed is not None:
             session.valid_until = min(session.valid_until, handshake.resumed.valid_until)
         elif (resumable := handshake.resumable(session.valid_until)) is not None:

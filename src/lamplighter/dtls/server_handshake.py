@@ -74,7 +74,8 @@ class ServerHandshake:
         self.resumed: Resumable | None = None
         """The session that this one goes back to."""
         self._resumables = resumables
-        self._session_id = b""
+        self.session_id = b""
+        """By which this session can be resumed; empty: it cannot."""
         self.address = address
         self.client_random = client_random
         self.state = State.EXPECT_CLIENT_HELLO
@@ -115,10 +116,10 @@ class ServerHandshake:
 
     def resumable(self, valid_until: float) -> Resumable | None:
         """What the established session leaves for the next one; None where none may follow."""
-        if not self._session_id:
+        if not self.session_id:
             return None
         return Resumable(
-            self._session_id, self._keys.secret, self._agreement.cipher, self._identity, self._credential, valid_until
+            self.session_id, self._keys.secret, self._agreement.cipher, self._identity, self._credential, valid_until
         )
 
     @property
@@ -203,7 +204,7 @@ class ServerHandshake:
             self._resume(resumable, now)
             return
         if agreement.extended_master_secret and self.config.resumable_sessions:
-            self._session_id = fresh[28:]
+            self.session_id = fresh[28:]
         trigger = Trigger.HELLO_WITH_PSK if agreement.cipher.psk else Trigger.HELLO_WITH_CERTIFICATE
         self.state = advance(Role.SERVER, self.state, trigger)
         self._say_hello()
@@ -217,7 +218,7 @@ class ServerHandshake:
     def _say_hello(self) -> None:
         agreement = self._agreement
         hello = ServerHello(
-            DTLS_1_2, self._server_random, self._session_id, agreement.cipher.number, agreement.extensions
+            DTLS_1_2, self._server_random, self.session_id, agreement.cipher.number, agreement.extensions
         )
         self._say(HandshakeType.SERVER_HELLO, server_hello(hello))
 
@@ -232,7 +233,7 @@ class ServerHandshake:
             )
         self.state = advance(Role.SERVER, self.state, Trigger.HELLO_RESUMED)
         self.resumed = resumable
-        self._session_id = resumable.session_id
+        self.session_id = resumable.session_id
         self._identity, self._credential = resumable.identity, resumable.credential
         agreement.cipher = resumable.cipher
         self._say_hello()

@@ -47,6 +47,7 @@ class Session:
         "identity",
         "peer_cid",
         "reader",
+        "session_id",
         "valid_until",
         "writer",
     )
@@ -66,6 +67,8 @@ class Session:
     expires: float
     """The same on the engine's clock."""
     closed: bool
+    session_id: bytes
+    """By which it can be resumed; empty: it cannot."""
 
     def __init__(
         self,
@@ -96,6 +99,7 @@ class Session:
         self.credential = ""
         self.established_at = self.valid_until = self.expires = 0.0
         self.closed = False
+        self.session_id = b""
         self.writer = RecordWriter(cipher.aead(self._write_key), self._write_salt, peer_cid, draft_cid, incarnation)
         self.reader = RecordReader(
             cipher.aead(self._read_key), self._read_salt, cipher.tag_length, cid, draft_cid, window or ReplayWindow()

@@ -74,7 +74,7 @@ class OpensslSession(Session):
         self.fallback_address = None
         self.identity = identity
         self.credential = credential
-        self.cid = self.peer_cid = b""
+        self.cid = self.peer_cid = self.session_id = b""
         self.closed = False
         self.established_at = self.valid_until = self.expires = 0.0
 
