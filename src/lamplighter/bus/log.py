@@ -47,11 +47,19 @@ _GIVEN = sa.tuple_(
     sa.bindparam("xid", type_=sa.BigInteger(), required=True),
     sa.bindparam("position", type_=sa.BigInteger(), required=True),
 )
-_READ = Query(
+_LIMIT = sa.bindparam("limit", type_=sa.BigInteger(), required=True)
+# There the transaction is always 0, and with both bounds of it SQLite walks through all of the log.
+_READ_OF_SQLITE = Query(
+    sa.select(events)
+    .where(events.c.position > sa.bindparam("position", type_=sa.BigInteger(), required=True))
+    .order_by(events.c.position)
+    .limit(_LIMIT)
+)
+_READ_OF_POSTGRESQL = Query(
     sa.select(events)
     .where(_PLACE > _GIVEN, events.c.xid < OldestOpenTransaction())
     .order_by(events.c.xid, events.c.position)
-    .limit(sa.bindparam("limit", type_=sa.BigInteger(), required=True))
+    .limit(_LIMIT)
 )
 _END_OF_SQLITE = Query(sa.select(sa.literal(0), sa.func.coalesce(sa.func.max(events.c.position), 0)))
 _END_OF_POSTGRESQL = Query(sa.select(OldestOpenTransaction(), sa.literal(0)))
@@ -101,7 +109,10 @@ class EventLog:
     async def read(self, position: str, limit: int) -> list[Recorded]:
         """At most that many events after the position, in order. Raises ValueError for what is not a position."""
         xid, place = _parse(position)
-        rows = await self._database.fetch_all(_READ, xid=xid, position=place, limit=limit)
+        if self._database.dialect == "sqlite":
+            rows = await self._database.fetch_all(_READ_OF_SQLITE, position=place, limit=limit)
+        else:
+            rows = await self._database.fetch_all(_READ_OF_POSTGRESQL, xid=xid, position=place, limit=limit)
         return [
             Recorded(
                 f"{row['xid']}.{row['position']}",
