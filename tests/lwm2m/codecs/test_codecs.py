@@ -193,6 +193,8 @@ def test_the_json_of_lwm2m_1_0_reads_and_writes() -> None:
         assert encode(content_format, values, DEVICE) == payload
     assert decode(CF.LWM2M_JSON, b'{"e":[{"n":"9","v":1}]}', DEVICE) == [(Path(3, 0, 9), 1)]
     assert decode(CF.LWM2M_JSON, b'{"bn":"/3/0/9","e":[{"v":1}]}', DEVICE) == [(Path(3, 0, 9), 1)]
+    # Anjay has the slash between the two in the second.
+    assert decode(CF.LWM2M_JSON, b'{"bn":"/3/0","e":[{"n":"/9","v":1}]}', DEVICE) == [(Path(3, 0, 9), 1)]
 
 
 @pytest.mark.parametrize(

@@ -41,13 +41,13 @@ def decode(payload: bytes, base: Path, definitions: Definitions | None = None) -
     base_name = document.get("bn", str(base))
     if not isinstance(base_name, str):
         raise CodecError("bn is not text")
-    # Clients end bn with a slash or not, and both are meant as a path's beginning.
+    # Clients have the slash between bn and n in bn, in n (Anjay) or in neither, and all mean the same path.
     prefix = base_name.rstrip("/")
     values: Values = []
     for entry in entries:
         if not isinstance(entry, dict) or not isinstance(name := entry.get("n", ""), str):
             raise CodecError("an entry that is not a map with a name")
-        path = path_in(base, f"{prefix}/{name}".rstrip("/"))
+        path = path_in(base, f"{prefix}/{name.removeprefix('/')}".rstrip("/"))
         values.append((path, _value(entry, type_at(path, definitions))))
     return values
 
