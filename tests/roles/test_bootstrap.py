@@ -126,6 +126,19 @@ async def test_a_device_that_kept_a_key_it_could_not_enrol_is_given_one(serving:
     assert (await device.register(name, **VENDOR)).code == Code.CREATED
 
 
+async def test_a_device_that_begins_anew_in_the_middle_is_bootstrapped_under_its_name(
+    without_est: BootstrapServing,
+) -> None:
+    serving = without_est
+    developer = await serving.developer()
+    name = _name(developer.developer_certificate)
+    client = await serving.vendor_client(developer)
+    first, second = await asyncio.gather(*[client.bootstrap(endpoint_name=name, **VENDOR) for _ in range(2)])
+    assert second.code == Code.CHANGED
+    shown = await serving.in_state(name, "bootstrapped")
+    assert client.device_id == shown.id
+
+
 async def test_an_enrolment_with_a_key_of_another_curve_is_refused(serving: BootstrapServing) -> None:
     developer = await serving.developer()
     client = await serving.vendor_client(developer)

@@ -70,6 +70,8 @@ class _Running:
         self.presented = presented
         self.grant: Grant | None = None
         self.task: asyncio.Task[None] | None = None
+        self.unanswered: RequestReceived | None = None
+        """What the device asked and has no answer to yet."""
         self.sent = asyncio.Event()
         """The answer to the request has left: only then the client listens."""
         self.enrolment: asyncio.Future[RequestReceived] | None = None
@@ -176,10 +178,8 @@ class BootstrapPort:
         if wait or (former is None and len(self._running) >= OPEN_BOOTSTRAPS):
             self._refuse(request, Code.SERVICE_UNAVAILABLE, max_age=wait or LATER)
             return
-        if former is not None and former.task is not None:
-            former.task.cancel()
         running = self._running[request.peer] = _Running(presented)
-        running.task = self._loop.create_task(self._serve(request, asked, running))
+        running.task = self._loop.create_task(self._serve(request, asked, running, former))
         self._tasks.add(running.task)
         running.task.add_done_callback(self._tasks.discard)
 
@@ -196,19 +196,25 @@ class BootstrapPort:
 
     # One bootstrap
 
-    async def _serve(self, request: RequestReceived, asked: BootstrapRequest, running: _Running) -> None:
+    async def _serve(
+        self, request: RequestReceived, asked: BootstrapRequest, running: _Running, former: _Running | None
+    ) -> None:
         presented = running.presented
+        running.unanswered = request
         facts = {"account_id": presented.account_id, "endpoint_name": presented.endpoint_name or asked.endpoint_name}
         try:
             async with asyncio.timeout(WHOLE):
+                if former is not None:
+                    await self._end_former(former)
                 await self._run(request, asked, running)
         except Error as error:
             code = numbers.code(error.coap or ("5.03" if error.status == 503 else "5.00"))
             log.info("bootstrap refused", code=numbers.format_code(code), error=error.name, why=error.text, **facts)
-            if not running.sent.is_set():
-                later = LATER if code == Code.SERVICE_UNAVAILABLE else None
-                self._refuse(request, code, error.text, max_age=later)
+            # First the record: the device may begin anew as soon as it has the answer.
             await self._failed(running, error.text)
+            if running.unanswered is not None:
+                later = LATER if code == Code.SERVICE_UNAVAILABLE else None
+                self._refuse(running.unanswered, code, error.text, max_age=later)
         except (BootstrapRefused, _NoAnswer) as error:
             log.info("bootstrap failed", why=str(error), **facts)
             await self._failed(running, str(error))
@@ -217,8 +223,8 @@ class BootstrapPort:
             await self._failed(running, f"it was not finished in {WHOLE:.0f} s")
         except Exception:
             log.exception("a bootstrap could not be served", **facts)
-            if not running.sent.is_set():
-                self._refuse(request, Code.INTERNAL_SERVER_ERROR)
+            if running.unanswered is not None:
+                self._refuse(running.unanswered, Code.INTERNAL_SERVER_ERROR)
         finally:
             if self._running.get(request.peer) is running:
                 del self._running[request.peer]
@@ -231,6 +237,7 @@ class BootstrapPort:
         if enrols:
             # Expected from now on: some clients send it before their answer to the finish.
             running.enrolment = self._loop.create_future()
+        running.unanswered = None
         self.endpoint.respond(request, Message(Code.CHANGED), self.now(), tell_when_sent=True)
         self.flush()
         await running.sent.wait()
@@ -240,7 +247,9 @@ class BootstrapPort:
             steps = standard_steps(grant.account, asked.preferred_format)
         await self._walk(request.peer, steps)
         if running.enrolment is not None:
-            grant = await self._enrol(await running.enrolment, grant)
+            running.unanswered = await running.enrolment
+            grant = await self._enrol(running.unanswered, grant)
+            running.unanswered = None
         await self._bootstrap.finish(running.presented, grant)
         log.info(
             "bootstrapped",
@@ -249,6 +258,13 @@ class BootstrapPort:
             device_id=grant.device_id,
             security_mode=grant.account.mode.name,
         )
+
+    async def _end_former(self, former: _Running) -> None:
+        """The device began anew before it was done."""
+        if former.task is not None:
+            former.task.cancel()
+            await asyncio.gather(former.task, return_exceptions=True)
+        await self._failed(former, "the device began anew")
 
     async def _walk(self, peer: Hashable, steps: Steps) -> None:
         message = next(steps)
@@ -260,11 +276,7 @@ class BootstrapPort:
                 return
 
     async def _enrol(self, request: RequestReceived, grant: Grant) -> Grant:
-        try:
-            grant = await self._bootstrap.enrol(grant, request.message.payload)
-        except Error as error:
-            self._refuse(request, numbers.code(error.coap or "4.00"), error.text)
-            raise
+        grant = await self._bootstrap.enrol(grant, request.message.payload)
         standard = request.message.accept == PKCS7_CERTS_ONLY
         payload = self._bootstrap.chain(grant, pkcs7_wanted=standard)
         response = Message(Code.CHANGED, payload=payload)
