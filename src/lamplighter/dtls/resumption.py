@@ -14,9 +14,9 @@ from .identities import Identity
 SESSION_ID_LENGTH = 32
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Resumable:
-    """What a session leaves behind for the next one."""
+    """What a session leaves behind for the next one. Not frozen: one is made in every handshake."""
 
     session_id: bytes
     secret: bytes
