@@ -102,8 +102,11 @@ def test_one_fault_is_found_where_it_is(old: str, new: str, where: str) -> None:
         "<LWM2M>" + "x" * 100_001 + "</LWM2M>",
         " " * (MAX_SIZE + 1),
         '<?xml version="1.0" encoding="ebcdic-x"?><LWM2M/>',
+        '<?xml version="1.0" encoding="utf-7"?><LWM2M/>',
+        '<?xml version="1.0" encoding="punycode"?><LWM2M/>',
+        '<?xml version="1.0" encoding="hex"?><LWM2M/>',
     ],
-    ids=range(12),
+    ids=range(15),
 )
 def test_what_is_no_definition_is_refused(text: str) -> None:
     assert faults_of(text)

@@ -180,6 +180,8 @@ def _parse(payload: bytes) -> Element:
         parser.Parse(payload, True)
     except expat.ExpatError as error:
         raise ObjectXmlFaults([("body", f"is not XML: {error}")]) from None
-    except LookupError:
-        raise ObjectXmlFaults([("body", "is in an encoding that is not known; use UTF-8")]) from None
+    except ObjectXmlFaults:
+        raise
+    except (LookupError, ValueError):  # what Python says to an encoding that it does not know, or of several bytes
+        raise ObjectXmlFaults([("body", "is in an encoding that cannot be read; use UTF-8")]) from None
     return document.children[0]
