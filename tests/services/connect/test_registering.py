@@ -7,6 +7,7 @@ import pytest
 from lamplighter.bus.local import LocalBus
 from lamplighter.errors import connect as errors
 from lamplighter.lwm2m.link import parse_links
+from lamplighter.lwm2m.registration import Registration
 from lamplighter.services.connect.service import Ending, Identity, Proof, parse_identity
 from lamplighter.services.directory.model import Block, Facts
 from lamplighter.settings import Lwm2m, Settings
@@ -102,6 +103,16 @@ async def test_a_process_that_starts_expires_what_an_earlier_one_left(bench: Ben
     bench.clock.advance(80)
     await after.connect.expire()
     assert await after.told("registrations-expired") == [registered.device_id]
+
+
+async def test_the_same_register_is_repeated_for_four_minutes_and_is_new_after_that(bench: Bench) -> None:
+    asked = Registration(endpoint_name=NAME, links=LINKS, lifetime=3600)
+    made = []
+    for seconds in (0, 246, 2):
+        bench.clock.advance(seconds)
+        made.append(await bench.connect.register(PSK, asked, FakePeer(), "session 1 ab"))
+    assert made[0].registration_id == made[1].registration_id != made[2].registration_id
+    assert len(await bench.told("registrations")) == 2
 
 
 async def test_a_device_that_leaves_is_deregistered_and_told_so(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from lamplighter.bus.outbox import append
 from lamplighter.clock import MICROSECONDS, Clock
+from lamplighter.coap.parameters import Parameters
 from lamplighter.errors import connect
 from lamplighter.ids import Ids, is_id
 from lamplighter.lwm2m.registration import Registration, RegistrationUpdate, merge_links
@@ -28,6 +29,8 @@ from lamplighter.storage.database import Database, Row, Transaction
 LONGEST_NAME = 64
 """Characters of an endpoint name that the directory keeps."""
 EXPIRED_TOGETHER = 200
+EXCHANGE_LIFETIME = Parameters().exchange_lifetime
+"""Seconds (RFC 7252 section 4.8.2)."""
 _NOTHING = RegistrationUpdate()
 
 links_of = lru_cache(maxsize=512)(load_links)
@@ -165,7 +168,7 @@ class Registering:
             previous = await store.lock_registration(tx, account_id, device_id)
             if previous is not None and identity.proof is Proof.NOTHING and previous["credential"] != identity.text:
                 raise connect.RegistrationOfAnother(device_id=device_id)
-            if previous is not None and exchange and previous["asked"] == exchange:
+            if previous is not None and exchange and previous["asked"] == exchange and now < _repeatable(previous):
                 same = registered_of(previous)
                 if same.process == self._process:
                     return Change(same, same)
@@ -396,6 +399,11 @@ def _endpoint_name(identity: Identity, asked: Registration) -> str:
     if not proven or len(proven) > LONGEST_NAME or not proven.isprintable():
         raise connect.EndpointNotOfCredential(claimed=claimed[:LONGEST_NAME], endpoint_name="no name a device can have")
     return proven
+
+
+def _repeatable(row: Row) -> int:
+    """Until when the same Register is the same message; later a device has begun to number its messages anew."""
+    return int(row["registered_at"]) + round(EXCHANGE_LIFETIME * MICROSECONDS)
 
 
 def _missing(location: Sequence[str]) -> connect.RegistrationNotFound:
