@@ -368,7 +368,7 @@ async def test_a_forged_record_loads_no_session_and_uses_up_no_life(house: House
 # What a session rests on
 
 
-async def refuses(house: House, device: Device, serving: Serving | None = None) -> Serving:
+async def refuses(house: House, device: Device, serving: Serving | None = None, *, left: int = 0) -> Serving:
     """A process (a new one, where none is named) does not take the session up."""
     serving = serving or await house.start()
     done = asyncio.Event()
@@ -384,7 +384,7 @@ async def refuses(house: House, device: Device, serving: Serving | None = None) 
     await asyncio.wait_for(done.wait(), PATIENCE)
     update.cancel()
     await asyncio.gather(update, return_exceptions=True)
-    assert sessions_in(serving) == 0
+    assert sessions_in(serving) == left
     return serving
 
 
@@ -407,6 +407,24 @@ async def test_a_key_made_again_under_its_name_does_not_bring_the_session_back(h
     await house.stop(first)
     second = await refuses(house, device)
     assert await stored(second, device) is None
+
+
+async def test_an_old_session_that_is_void_leaves_the_new_one_of_its_device_alone(house: House) -> None:
+    first = await house.start()
+    old = await registered(first)
+    assert (await old.deregister()).code == Code.DELETED  # or its session would go with its registration
+    await house.stop(first)
+    second = await house.start()
+    new_secret = b"\x11" * len(SECRET)
+    await second.credentials.delete_key(ACCOUNT, NAME)
+    await second.credentials.create_key(ACCOUNT, PreSharedKey(NAME, new_secret.hex()))
+    device = second.new_device()
+    await device.connect(with_key(NAME, new_secret), second.role.port)
+    assert (await device.register(NAME)).code == Code.CREATED
+    assert await stored(second, old) is not None
+    await refuses(house, old, second, left=1)
+    assert await stored(second, old) is None
+    assert (await device.update()).code == Code.CHANGED
 
 
 async def test_a_session_by_a_certificate_of_an_authority_that_is_not_trusted_any_more_is_void(

@@ -280,11 +280,20 @@ class Lwm2mRole:
         except Error as error:
             log.warning("a key could not be looked up again", why=str(error))
 
+    async def _end_unless_good(self, session: Session) -> None:
+        """A key was deleted. It may have been made again since, and the session rest on the new one."""
+        try:
+            good = await self._still_good(session)
+        except Error:
+            good = False
+        if not good:
+            self._secure.close_session(session)
+
     def _on_revoked(self, identity: bytes) -> None:
         if self.ready:
             self._dtls.server.forget_resumable(PskIdentity(identity))
         for session in list(self._by_key.get(identity, ())):
-            self._secure.close_session(session)
+            self._spawn(self._end_unless_good(session))
         for stream in self._streams:
             stream.revoke(identity)
 
@@ -356,7 +365,7 @@ class Lwm2mRole:
         be had, or what it rests on is gone."""
         if not await self._still_good(seen):
             log.info("a stored session is void: what it rests on is gone", credential=stored.credential)
-            await self._sessions.revoke(stored.credential)
+            await self._sessions.discard(stored)
             return None
         moved: list[Moved | None] = []
 

@@ -224,10 +224,10 @@ class DeviceSessions:
         """The session that was loaded from it lives here now."""
         self._hold(session, _Held(stored.id, session.incarnation, stored.credential, True))
 
-    async def revoke(self, credential: str) -> None:
-        """Make what rests on an identity void, here and everywhere."""
+    async def discard(self, stored: Stored) -> None:
+        """It is void. A younger session of the same identity is not touched."""
         async with self._database.transaction() as tx:
-            await store.revoke(tx, credential)
+            await store.remove(tx, stored.id, stored.incarnation)
 
     async def prune(self) -> int:
         """Remove some sessions whose time is over; how many."""
