@@ -13,6 +13,7 @@ import pytest
 from lamplighter.clock import SystemClock
 from lamplighter.roles.fleet import developer_account
 from lamplighter.simulator.account import Account
+from lamplighter.simulator.behaviour import Behaviour
 from lamplighter.simulator.fleet import Fleet, Summary
 from lamplighter.simulator.profile import Profile
 from tests.roles.serving import Serving, settings_for
@@ -63,10 +64,10 @@ class Town:
 
 
 @asynccontextmanager
-async def town(serving: Serving, profile: Profile) -> AsyncIterator[Town]:
+async def town(serving: Serving, profile: Profile, **more: Any) -> AsyncIterator[Town]:
     account = await made_with(serving)
     port = serving.process.settings.bootstrap.port
-    fleet = Fleet([account], "127.0.0.1", port, clock=SystemClock(), seed=5, profile=profile)
+    fleet = Fleet([account], "127.0.0.1", port, clock=SystemClock(), seed=5, profile=profile, **more)
     place = Town(serving, fleet)
     # Commands need a channel to answer to.
     await serving.call("PUT", "/v2/notification/callback", json={"url": "https://localhost:1/"})
@@ -79,16 +80,43 @@ async def town(serving: Serving, profile: Profile) -> AsyncIterator[Town]:
         await running
 
 
-async def test_a_client_of_the_vendor_bootstraps_enrols_and_registers(serving: Serving) -> None:
-    async with town(serving, Profile.VENDOR) as place:
+@pytest.mark.parametrize("tls", [False, True], ids=["DTLS", "TLS"])
+async def test_a_client_of_the_vendor_bootstraps_enrols_and_registers(serving: Serving, tls: bool) -> None:
+    async with town(serving, Profile.VENDOR, tls=tls) as place:
         (shown,) = await place.until(lambda found: [each["state"] for each in found] == ["registered"])
     assert shown["endpoint_type"] == "default" and shown["device_execution_mode"] == 1
     assert shown["bootstrapped_timestamp"] and shown["serial_number"] == "00000001"
     assert shown["mechanism"] == "connector"
 
 
-async def test_a_gateway_brings_the_devices_behind_it(serving: Serving) -> None:
-    async with town(serving, Profile.GATEWAY) as place:
+async def test_a_gateway_over_tls_brings_the_devices_behind_it(serving: Serving) -> None:
+    async with town(serving, Profile.GATEWAY, tls=True) as place:
         found = await place.until(lambda found: [each["state"] for each in found] == ["registered"] * 5)
     gateway = next(each for each in found if each["endpoint_type"] == "MBED_GW")
     assert {each["host_gateway"] for each in found if each is not gateway} == {gateway["id"]}
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["DTLS", "TLS"])
+async def test_a_client_that_restarts_goes_on_with_its_session_and_keeps_its_id(serving: Serving, tls: bool) -> None:
+    async with town(serving, Profile.VENDOR, tls=tls) as place:
+        (before,) = await place.until(lambda found: [each["state"] for each in found] == ["registered"])
+        await place.request(before["id"], method="POST", uri="/3/0/4")
+        (member,) = place.fleet._members
+        async with asyncio.timeout(30):
+            while member.registrations < 2:
+                await place.summaries.get()
+        (after,) = await place.devices()
+        assert after["id"] == before["id"] and member.connected and place.fleet.summary().failures == ()
+
+
+async def test_a_connection_that_breaks_is_noticed(serving: Serving) -> None:
+    async with town(serving, Profile.VENDOR, tls=True, behaviours={Behaviour.REBIND: 1.0}) as place:
+        async with asyncio.timeout(30):
+            while not (summary := await place.summaries.get()).failures:
+                pass
+        assert summary.failures[0][0].startswith("the session ended") and summary.connected == 0
+
+
+def test_only_clients_of_the_vendor_come_over_tls() -> None:
+    with pytest.raises(ValueError, match="only clients of the vendor"):
+        Fleet([], "127.0.0.1", 1, clock=SystemClock(), profile=Profile.LWM2M_1_1, tls=True)

@@ -1,4 +1,4 @@
-"""Thousands of simulated devices in one process: each with its own socket and DTLS session, all on one event loop."""
+"""Thousands of simulated devices in one process: each with its own socket and session, all on one event loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.simulator.account import Account
 from lamplighter.simulator.behaviour import Behaviours
 from lamplighter.simulator.device import Device
-from lamplighter.simulator.member import Member
+from lamplighter.simulator.member import Member, Server
 from lamplighter.simulator.profile import Profile
 from lamplighter.simulator.registration import Phase
 
@@ -49,7 +49,7 @@ class Summary:
 
     devices: int
     connected: int
-    """With a DTLS session."""
+    """With a session."""
     registered: int
     failures: tuple[tuple[str, int], ...]
     """Why devices are not registered, the most frequent reason first."""
@@ -79,12 +79,16 @@ class Fleet:
         behaviours: Behaviours = _NO_BEHAVIOURS,
         lifetime: int | None = None,
         starts_per_second: float = STARTS_PER_SECOND,
+        tls: bool = False,
     ) -> None:
         """A client of the vendor has an ``Account`` for its bootstrap, of which several may have the same.
 
         ``first``: the number of the first device, so that several processes share one seed without sharing devices.
         ``profile`` None: half of the devices are of LwM2M 1.0, half of 1.1. ``lifetime`` of the registrations, in seconds.
+        ``tls``: clients of the vendor come over TCP, as their usual build does. Raises ValueError for other profiles.
         """
+        if tls and (profile is None or not profile.is_vendor):
+            raise ValueError("only clients of the vendor come over TLS")
         self._credentials = credentials
         self._host = host
         self._port = port
@@ -95,6 +99,7 @@ class Fleet:
         self._behaviours = behaviours
         self._lifetime = lifetime
         self._rate = starts_per_second
+        self._tls = tls
         self._members: list[Member] = []
 
     async def run(self, stop: asyncio.Event, report: Callable[[Summary], None] = lambda summary: None) -> Summary:
@@ -106,12 +111,13 @@ class Fleet:
         _allow_sockets(len(self._credentials))
         loop = asyncio.get_running_loop()
         address = await _address(self._host, self._port)
+        server = Server(address, self._port, self._tls, self._behaviours)
         epoch = self._clock.now() / MICROSECONDS - loop.time()
         started = reported = loop.time()
         while not stop.is_set():
             now = loop.time()
             while len(self._members) < min(len(self._credentials), 1 + int((now - started) * self._rate)):
-                member = self._member(len(self._members), address, now, epoch)
+                member = self._member(len(self._members), server, now, epoch)
                 self._members.append(member)
                 member.start()
             if now - reported >= REPORT_SECONDS:
@@ -138,7 +144,7 @@ class Fleet:
             sum(member.device.notified for member in members),
         )
 
-    def _member(self, place: int, address: str, now: float, epoch: float) -> Member:
+    def _member(self, place: int, server: Server, now: float, epoch: float) -> Member:
         credential = self._credentials[place]
         index = self._first + place
         account = credential if isinstance(credential, Account) else None
@@ -154,8 +160,7 @@ class Fleet:
             made_with=account,
         )
         key = credential.key if isinstance(credential, Credential) else b""
-        weather = f"{self._seed}/{index}/weather"
-        return Member(device, key, address, self._port, self._clock, self._behaviours, weather)
+        return Member(device, key, server, self._clock, f"{self._seed}/{index}/weather")
 
     async def _close(self) -> None:
         answered = True
