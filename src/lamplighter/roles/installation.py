@@ -9,7 +9,7 @@ from pathlib import Path
 from lamplighter.bus.local import LocalBus
 from lamplighter.clock import SystemClock
 from lamplighter.ids import Ids
-from lamplighter.roles.places import Folder, keep_admin_key, with_addresses
+from lamplighter.roles.places import Folder, device_hosts, keep_admin_key, with_addresses
 from lamplighter.services.access.service import Access
 from lamplighter.services.certificates.service import Authority, Credential
 from lamplighter.services.directory.model import Facts
@@ -53,7 +53,7 @@ async def _access(data: Path, settings: Settings) -> AsyncIterator[Access]:
 async def prepare(data: Path, settings: Settings, username: str | None, email: str | None, password: str) -> bool:
     """Everything a first start makes, without serving, and an administrator user if named; whether it was the first."""
     Folder(data).make()
-    Authority(Folder(data).pki, SystemClock().now())
+    Authority(Folder(data).pki, SystemClock().now(), device_hosts(settings))
     async with _access(data, settings) as access:
         key = await access.bootstrap(lambda key: keep_admin_key(Folder(data), key))
         if username is not None:

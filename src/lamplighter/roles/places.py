@@ -6,6 +6,7 @@ import os
 import socket
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -50,6 +51,13 @@ def with_addresses(settings: Settings) -> Settings:
             firmware_url=public.firmware_url or f"http://{host}:{settings.http.plain_port}",
         ),
     )
+
+
+def device_hosts(settings: Settings) -> list[str]:
+    """The hosts that devices are sent to."""
+    public = with_addresses(settings).public
+    hosts = (urlsplit(uri).hostname for uri in (public.lwm2m_uri, public.bootstrap_uri))
+    return [host for host in hosts if host]
 
 
 def keep_admin_key(folder: Folder, key: str) -> None:

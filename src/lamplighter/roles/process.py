@@ -27,7 +27,7 @@ from lamplighter.roles.countries import open_countries
 from lamplighter.roles.device_metrics import DeviceMetrics
 from lamplighter.roles.lwm2m import Lwm2mRole
 from lamplighter.roles.pages import PLAIN, public_pages
-from lamplighter.roles.places import CannotStart, Folder, keep_admin_key, with_addresses
+from lamplighter.roles.places import CannotStart, Folder, device_hosts, keep_admin_key, with_addresses
 from lamplighter.roles.workers import Worker
 from lamplighter.services.access.permissions import PERMISSIONS, POLICIES
 from lamplighter.services.access.service import Access
@@ -105,7 +105,7 @@ class Process:
         self.ids = Ids(self.clock)
         self.metrics = Metrics()
         master_key = load_master_key(self.folder.path)
-        authority = Authority(self.folder.pki, self.clock.now())
+        authority = Authority(self.folder.pki, self.clock.now(), device_hosts(settings))
         self.database = open_database(settings, self.folder.path)
         await self.database.start()
         parts.push_async_callback(self.database.close)

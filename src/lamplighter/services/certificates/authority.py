@@ -9,9 +9,9 @@ file               what                                                         
 ca.pem             signs ``server.pem``; what REST clients trust                   10 years
 server.pem         HTTPS: localhost, host name, this machine's addresses           1 year, made anew 30 days before
 device-ca.pem      signs the LwM2M server, and devices' certificates for it        1970-01-01 to 9999-12-31
-lwm2m.pem          the LwM2M server towards devices                                the same
+lwm2m.pem          the LwM2M server towards devices, which may check its names     the same
 bootstrap-ca.pem   signs the bootstrap server, and developer certificates          the same
-bootstrap.pem      the bootstrap server towards devices                            the same
+bootstrap.pem      the bootstrap server towards devices, likewise                  the same
 =================  ==============================================================  =====================================
 """
 
@@ -20,6 +20,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -61,10 +62,11 @@ class Credential(NamedTuple):
 class Authority:
     """The folder and what is in it. Everything is P-256 with SHA-256: what devices can check."""
 
-    def __init__(self, folder: Path, now: int) -> None:
+    def __init__(self, folder: Path, now: int, device_hosts: Iterable[str] = ()) -> None:
         """Open the folder, and make whatever is missing or about to expire.
 
         :param now: microseconds UTC
+        :param device_hosts: where devices are sent to; the vendor's client looks at no name, others do
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
@@ -75,12 +77,9 @@ class Authority:
         self.server = self._current_server(moment)
         # A certificate for one role must not open the other: each role trusts its own CA only (gateway rule 5.9).
         self.bootstrap_ca = self._load("bootstrap-ca") or self._root("bootstrap-ca", "Lamplighter bootstrap CA", ALWAYS)
-        self.lwm2m = self._load("lwm2m") or self._store(
-            "lwm2m", self._issue_server(self.device_ca, "Lamplighter LwM2M server", [], ALWAYS)
-        )
-        self.bootstrap = self._load("bootstrap") or self._store(
-            "bootstrap", self._issue_server(self.bootstrap_ca, "Lamplighter bootstrap server", [], ALWAYS)
-        )
+        names = [_name(host) for host in device_hosts if host.isascii()]
+        self.lwm2m = self._device_server("lwm2m", self.device_ca, "Lamplighter LwM2M server", names)
+        self.bootstrap = self._device_server("bootstrap", self.bootstrap_ca, "Lamplighter bootstrap server", names)
 
     @property
     def server_files(self) -> tuple[Path, Path]:
@@ -134,6 +133,17 @@ class Authority:
         validity = (moment - timedelta(hours=1), moment + timedelta(days=365))
         return self._store("server", self._issue_server(self.ca, "Lamplighter", names, validity))
 
+    def _device_server(
+        self, name: str, issuer: Credential, common_name: str, names: list[x509.GeneralName]
+    ) -> Credential:
+        """What the server shows devices. It stays as it is while it has those names: some devices trust just this one."""
+        found = self._load(name)
+        if found is not None and _covers(found, names):
+            return found
+        key = None if found is None else found.key
+        every = list(dict.fromkeys([*names, *_names()]))
+        return self._store(name, self._issue_server(issuer, common_name, every, ALWAYS, key))
+
     def _root(self, name: str, common_name: str, validity: tuple[datetime, datetime]) -> Credential:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
@@ -144,9 +154,14 @@ class Authority:
         return self._store(name, Credential(builder.sign(key, hashes.SHA256()), key))
 
     def _issue_server(
-        self, issuer: Credential, common_name: str, names: list[x509.GeneralName], validity: tuple[datetime, datetime]
+        self,
+        issuer: Credential,
+        common_name: str,
+        names: list[x509.GeneralName],
+        validity: tuple[datetime, datetime],
+        key: ec.EllipticCurvePrivateKey | None = None,
     ) -> Credential:
-        key = ec.generate_private_key(ec.SECP256R1())
+        key = key or ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
         builder = _builder(subject, issuer.certificate.subject, key.public_key(), validity)
         builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
@@ -155,8 +170,7 @@ class Authority:
         builder = builder.add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False
         )
-        if names:
-            builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
+        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
         return Credential(builder.sign(issuer.key, hashes.SHA256()), key)
 
     def _load(self, name: str) -> Credential | None:
@@ -219,20 +233,22 @@ def _names() -> list[x509.GeneralName]:
     except OSError:
         pass  # a host name that does not resolve adds no address
     names = dict.fromkeys(["localhost", host, socket.getfqdn()])
-    dns = [x509.DNSName(name) for name in names if name.isascii() and not _is_address(name)]
+    dns = [name for name in map(_name, filter(str.isascii, names)) if isinstance(name, x509.DNSName)]
     return [*dns, *(x509.IPAddress(ipaddress.ip_address(each)) for each in sorted(addresses))]
 
 
-def _is_address(name: str) -> bool:
+def _name(host: str) -> x509.GeneralName:
     try:
-        ipaddress.ip_address(name)
+        return x509.IPAddress(ipaddress.ip_address(host))
     except ValueError:
-        return False
-    return True
+        return x509.DNSName(host)
 
 
 def _covers(credential: Credential, names: list[x509.GeneralName]) -> bool:
-    extension = credential.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    try:
+        extension = credential.certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    except x509.ExtensionNotFound:
+        return not names
     return set(names) <= set(extension.value)
 
 
