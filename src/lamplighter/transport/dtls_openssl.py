@@ -44,13 +44,13 @@ from lamplighter.dtls.handshake import (
     message,
     parse_alert,
     parse_client_hello,
-    parse_fragments,
 )
 from lamplighter.dtls.negotiation import negotiate
 from lamplighter.dtls.numbers import DTLS_1_0, DTLS_1_2, AlertLevel, ContentType, HandshakeType
 from lamplighter.dtls.records import HEADER, HEADER_LENGTH, plaintext_record
 from lamplighter.dtls.registry import Sessions
 
+from .dtls_openssl_flight import datagrams, hello_of, identity_in
 from .tls_context import PskCallback, chain_of, datagram_context, suite_number
 
 _HANDSHAKE = int(ContentType.HANDSHAKE)
@@ -143,7 +143,7 @@ class OpensslServer:
         handshake: _Handshake | None = self._handshakes.get(address)
         session = self.sessions.by_address(address)
         if number >> 48 == 0:
-            if kind == _HANDSHAKE and (hello := _hello_of(data)) is not None:
+            if kind == _HANDSHAKE and (hello := hello_of(data)) is not None:
                 self._receive_hello(data, *hello, number, address, now)
             elif kind == ContentType.ALERT and handshake is not None:
                 alert = parse_alert(data[HEADER_LENGTH : HEADER_LENGTH + length])
@@ -302,7 +302,7 @@ class OpensslServer:
             if len(handshake.held) < _HELD:
                 handshake.held.append(data)
             return
-        identity = _identity_in(data)
+        identity = identity_in(data)
         if identity is not None and handshake.identity is None:
             handshake.identity, handshake.timer = PskIdentity(identity), None
             handshake.held.append(data)
@@ -317,13 +317,13 @@ class OpensslServer:
         try:
             connection.do_handshake()
         except SSL.WantReadError:
-            if sent := _datagrams(connection, self.config.mtu):
+            if sent := datagrams(connection, self.config.mtu):
                 handshake.flight = sent
                 self._send_flight(handshake, now)
             return
         except SSL.Error as error:
             if handshake.identity is None:
-                self._outgoing += [(each, handshake.address) for each in _datagrams(connection, self.config.mtu)]
+                self._outgoing += [(each, handshake.address) for each in datagrams(connection, self.config.mtu)]
             self._fail(handshake, *_failure(error, handshake))
             return
         handshake.timer = None
@@ -442,62 +442,7 @@ class OpensslServer:
             self._events.append(SessionClosed(session, reason))
 
     def _transmit(self, connection: SSL.Connection, address: Hashable) -> None:
-        self._outgoing += [(each, address) for each in _datagrams(connection, self.config.mtu)]
-
-
-def _hello_of(data: bytes) -> tuple[int, bytes, bool] | None:
-    """message_seq and body of a ClientHello at the start of a datagram, and whether the body is whole."""
-    length = HEADER.unpack_from(data)[3]
-    try:
-        fragments = parse_fragments(data[HEADER_LENGTH : HEADER_LENGTH + length])
-    except HandshakeError:
-        return None
-    if not fragments or fragments[0].type != HandshakeType.CLIENT_HELLO or fragments[0].offset:
-        return None
-    first = fragments[0]
-    return first.sequence, first.body, len(first.body) == first.length
-
-
-def _identity_in(data: bytes) -> bytes | None:
-    """The identity of a ClientKeyExchange in epoch 0 that names a pre-shared key (RFC 4279 section 2)."""
-    at = 0
-    while len(data) - at >= HEADER_LENGTH:
-        kind, _, number, length = HEADER.unpack_from(data, at)
-        payload = data[at + HEADER_LENGTH : at + HEADER_LENGTH + length]
-        at += HEADER_LENGTH + length
-        if kind != _HANDSHAKE or number >> 48:
-            continue
-        try:
-            fragments = parse_fragments(payload)
-        except HandshakeError:
-            return None
-        for each in fragments:
-            if each.type == HandshakeType.CLIENT_KEY_EXCHANGE and len(each.body) == each.length >= 2:
-                # That of ECDHE begins with one byte of length, and a point.
-                if int.from_bytes(each.body[:2], "big") == len(each.body) - 2:
-                    return each.body[2:]
-    return None
-
-
-def _datagrams(connection: SSL.Connection, mtu: int) -> list[bytes]:
-    """What OpenSSL wrote, whole records together up to the mtu: its memory has lost where datagrams ended."""
-    written = b""
-    try:
-        while True:
-            written += connection.bio_read(1 << 16)
-    except SSL.WantReadError:
-        pass
-    datagrams: list[bytes] = []
-    at = 0
-    while at < len(written):
-        end = at + HEADER_LENGTH + HEADER.unpack_from(written, at)[3]
-        record = written[at:end]
-        if datagrams and len(datagrams[-1]) + len(record) <= mtu:
-            datagrams[-1] += record
-        else:
-            datagrams.append(record)
-        at = end
-    return datagrams
+        self._outgoing += [(each, address) for each in datagrams(connection, self.config.mtu)]
 
 
 def _failure(error: SSL.Error, handshake: _Handshake) -> tuple[FailureReason, str]:
