@@ -93,6 +93,8 @@ def test_a_number_of_devices_that_cannot_be_is_refused(devices: int, tmp_path: P
         ({"profile": "lwm2m-9"}, "--profile is one of lwm2m-1.0, lwm2m-1.1, vendor, gateway"),
         ({"lifetime": 0}, "--lifetime is a number of seconds"),
         ({"rate": 0.0}, "--rate the devices"),
+        ({"tls": True}, "--tls is for the profiles vendor and gateway"),
+        ({"tls": True, "profile": "vendor", "behaviour": ("loss",)}, "nothing is seen over --tls"),
         ({"script": Path("nowhere.toml")}, "nowhere.toml cannot be read"),
     ],
 )

@@ -172,6 +172,7 @@ def simulate(
     *,
     devices: int = 1,
     profile: Literal["lwm2m-1.0", "lwm2m-1.1", "vendor", "gateway"] | None = None,
+    tls: Annotated[bool, Parameter(negative="")] = False,
     behaviour: tuple[str, ...] = (),
     script: Path | None = None,
     first: int = 1,
@@ -190,11 +191,13 @@ def simulate(
     profile
         What kind of client they are: plain LwM2M 1.0 or 1.1 with a pre-shared key (both in turn where not given), the vendor's
         client with a developer certificate, or its edge gateway with devices behind it.
+    tls
+        Come over TCP with TLS, as the vendor's client and its gateway usually do.
     behaviour
         What they do, such as `sleep,loss=0.1`: sleep, rebind, slow, reboot, misbehave (seconds), loss, reorder, duplicate,
         firmware (a part of all). Give it once or several times.
     script
-        A TOML file with `profile`, `lifetime`, `rate` and a table `behaviours`; options beat it.
+        A TOML file with `profile`, `tls`, `lifetime`, `rate` and a table `behaviours`; options beat it.
     first
         Number of the first device: processes with the same seed and other numbers run other devices.
     lifetime
@@ -219,6 +222,7 @@ def simulate(
         script=script,
         lifetime=lifetime,
         rate=rate,
+        tls=tls,
     )
 
 

@@ -16,6 +16,7 @@ from lamplighter.cli.developer import DEVICES_OF_CERTIFICATE, developer_accounts
 from lamplighter.cli.fail import Failure
 from lamplighter.cli.rest import Rest
 from lamplighter.roles.fleet import (
+    NETWORK,
     Account,
     Behaviour,
     BehaviourUnknown,
@@ -36,6 +37,7 @@ MOST_DEVICES = 99_999
 LAST_DEVICE = 9_999_999
 #: Seconds between attempts when the server says that there were too many requests.
 _PATIENCE = 1.0
+_SCRIPTED = ("profile", "tls", "behaviours", "lifetime", "rate")
 _TAKEN = "KEY_ALREADY_EXISTS_FOR_ENDPOINT"
 
 
@@ -57,12 +59,13 @@ def simulate(
     script: Path | None = None,
     lifetime: int | None = None,
     rate: float | None = None,
+    tls: bool = False,
 ) -> int:
     if not 1 <= devices <= MOST_DEVICES:
         raise Failure(f"--devices is a number from 1 to {MOST_DEVICES}.")
     if not 1 <= first <= LAST_DEVICE:
         raise Failure(f"--first is a number from 1 to {LAST_DEVICE}.")
-    conduct = conduct_of(first, profile, behaviour, script, lifetime, rate)
+    conduct = conduct_of(first, profile, behaviour, script, lifetime, rate, tls)
     rest = Rest(data, server, keep=True)
     key = (data / "admin-key").read_text().strip()
     show = Progress(sys.stdout)
@@ -75,7 +78,8 @@ def simulate(
         store_keys(rest, keyed)
         known = keyed
         host, port = device_address(rest, server)
-    show.line(f"{devices} simulated devices connect to coaps://{host}:{port}. Ctrl-C stops them.")
+    where = f"coaps://{host}:{port}{' over TLS' if conduct.tls else ''}"
+    show.line(f"{devices} simulated devices connect to {where}. Ctrl-C stops them.")
     try:
         last = run_until_stopped(known, host, port, seed=seed, report=show.summary, conduct=conduct)
     except OSError as error:
@@ -153,6 +157,7 @@ def conduct_of(
     script: Path | None,
     lifetime: int | None,
     rate: float | None,
+    tls: bool = False,
 ) -> Conduct:
     """What the options and the script say; an option beats the script. Raises Failure."""
     table: dict[str, Any] = {} if script is None else _script(script)
@@ -168,7 +173,12 @@ def conduct_of(
     rate = rate if rate is not None else table.get("rate", Conduct().starts_per_second)
     if (lifetime is not None and not 1 <= lifetime <= 0xFFFFFFFF) or not 0 < rate <= 100_000:
         raise Failure("--lifetime is a number of seconds, and --rate the devices switched on in a second.")
-    return Conduct(chosen, behaviours, first, lifetime, rate)
+    tls = tls or bool(table.get("tls", False))
+    if tls and (chosen is None or not chosen.is_vendor):
+        raise Failure("--tls is for the profiles vendor and gateway: the others come over DTLS.")
+    if tls and behaviours.keys() & NETWORK:
+        raise Failure(f"Of what happens to datagrams ({', '.join(sorted(NETWORK))}) nothing is seen over --tls.")
+    return Conduct(chosen, behaviours, first, lifetime, rate, tls)
 
 
 def _script(path: Path) -> dict[str, Any]:
@@ -178,9 +188,9 @@ def _script(path: Path) -> dict[str, Any]:
         raise Failure(f"{path} cannot be read: {error.strerror or error}") from None
     except ValueError as error:
         raise Failure(f"{path} is not TOML: {error}") from None
-    unknown = table.keys() - {"profile", "behaviours", "lifetime", "rate"}
+    unknown = table.keys() - set(_SCRIPTED)
     if unknown:
-        raise Failure(f"{path}: {min(unknown)} is not one of profile, behaviours, lifetime, rate.")
+        raise Failure(f"{path}: {min(unknown)} is not one of {', '.join(_SCRIPTED)}.")
     return table
 
 

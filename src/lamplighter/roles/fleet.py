@@ -16,11 +16,12 @@ from cryptography.x509.oid import NameOID
 
 from lamplighter.clock import SystemClock
 from lamplighter.simulator.account import Account
-from lamplighter.simulator.behaviour import Behaviour, BehaviourUnknown, behaviours_of, parse_behaviours
+from lamplighter.simulator.behaviour import NETWORK, Behaviour, BehaviourUnknown, behaviours_of, parse_behaviours
 from lamplighter.simulator.fleet import STARTS_PER_SECOND, Credential, Fleet, Summary, TooManyDevices
 from lamplighter.simulator.profile import Profile
 
 __all__ = [
+    "NETWORK",
     "Account",
     "Behaviour",
     "BehaviourUnknown",
@@ -51,6 +52,8 @@ class Conduct:
     lifetime: int | None = None
     """Seconds; None: what is usual for the profile."""
     starts_per_second: float = STARTS_PER_SECOND
+    tls: bool = False
+    """Over TCP: clients of the vendor only."""
 
 
 _ORDINARY = Conduct()
@@ -107,6 +110,7 @@ async def run_fleet(
         behaviours=conduct.behaviours,
         lifetime=conduct.lifetime,
         starts_per_second=conduct.starts_per_second,
+        tls=conduct.tls,
     )
     return await fleet.run(stop, report)
 

@@ -106,6 +106,8 @@ class Plan:
         return self._randoms[behaviour].expovariate(1 / mean)
 
 
+NETWORK = frozenset({Behaviour.LOSS, Behaviour.REORDER, Behaviour.DUPLICATE})
+"""What happens to datagrams, between a device and its server."""
 _BY_ITSELF = (Behaviour.SLEEP, Behaviour.REBIND, Behaviour.REBOOT, Behaviour.MISBEHAVE)
 
 

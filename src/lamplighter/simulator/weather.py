@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 from lamplighter.dtls.client import DtlsClient
 from lamplighter.dtls.client_configuration import ClientConfig
-from lamplighter.simulator.behaviour import Behaviour, Behaviours
+from lamplighter.simulator.behaviour import NETWORK, Behaviour, Behaviours
 from lamplighter.simulator.draws import Draws
 
 LATENESS = (0.05, 2.0)
@@ -30,7 +30,7 @@ class Weather:
     @staticmethod
     def is_fair(behaviours: Behaviours) -> bool:
         """Whether nothing happens to any datagram."""
-        return not behaviours.keys() & {Behaviour.LOSS, Behaviour.REORDER, Behaviour.DUPLICATE}
+        return not behaviours.keys() & NETWORK
 
     def pass_on(self, data: bytes, now: float) -> list[bytes]:
         # Three draws for every datagram, whatever they decide: one behaviour does not change when the others strike.
