@@ -212,6 +212,22 @@ def test_a_client_without_extended_master_secret_is_refused_where_it_is_required
     assert told.reason is FailureReason.PEER_ALERT and told.detail == "handshake_failure"
 
 
+@pytest.mark.parametrize(
+    ("offered", "agreed"),
+    [
+        ((0xC02C, 0xC02B, 0xC0AE), 0xC02B),
+        ((0xC02C,), 0xC02C),
+        ((0xC0AC, 0xC0AE), 0xC0AC),
+    ],
+    ids=["SHA-384 first", "SHA-384 alone", "SHA-256 alone"],
+)
+def test_the_clients_first_suite_is_taken_but_sha_384_last(offered: tuple[int, ...], agreed: int) -> None:
+    """mbed TLS signs with the hash of the suite, and only SHA-256 is taken for a signature."""
+    pair = Pair(certificate_client(cipher_suites=offered), certificate_server())
+    pair.connect()
+    assert pair.of_server(SessionEstablished)[0].cipher == CIPHER_SUITES[agreed].name
+
+
 def test_no_shared_cipher_ends_the_handshake() -> None:
     pair = Pair(psk_client(cipher_suites=(0xC0A9,)), server_config(cipher_suites=(0xC0A8,)))
     pair.connect()

@@ -36,7 +36,8 @@ class ServerConfig:
     """Whether pre-shared keys are spoken."""
 
     cipher_suites: Sequence[int] = field(default=CERTIFICATE_SUITES + PSK_SUITES)
-    """Suites that may be agreed. The client's order decides among them: it knows which credential it holds."""
+    """Suites that may be agreed. The client's order decides among them: it knows which credential it holds. Only SHA-384 comes
+    after SHA-256."""
 
     suites: dict[int, CipherSuite] = field(init=False, repr=False, compare=False)
     """Those of them that the credentials allow."""

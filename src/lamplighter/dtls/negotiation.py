@@ -83,10 +83,12 @@ def negotiate(hello: ClientHello, config: ServerConfig) -> Agreement:
 
 
 def _choose(hello: ClientHello, config: ServerConfig) -> CipherSuite:
-    for number in hello.cipher_suites:
-        suite = config.suites.get(number)
-        if suite is not None and (suite.psk or _signs_as_we_do(hello)):
-            return suite
+    known = [config.suites[number] for number in hello.cipher_suites if number in config.suites]
+    usable = [suite for suite in known if suite.psk or _signs_as_we_do(hello)]
+    if usable:
+        # mbed TLS takes the hash of the suite for its signature too, whatever the server asked for, and sorts SHA-384 first.
+        like = [suite for suite in usable if suite.psk == usable[0].psk and suite.digest == "sha256"]
+        return like[0] if like else usable[0]
     names = ", ".join(f"{number:04x}" for number in hello.cipher_suites[:20])
     raise HandshakeError(AlertDescription.HANDSHAKE_FAILURE, FailureReason.NO_SHARED_CIPHER, f"offered: {names}")
 
