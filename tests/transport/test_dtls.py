@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator, Callable
 from random import Random
@@ -216,3 +217,17 @@ async def test_new_handshakes_are_shed_while_the_loop_runs_behind() -> None:
         assert service.transport.server.shed
         service.transport._stop_shedding()
         assert not service.transport.server.shed
+
+
+async def test_what_is_no_coap_is_logged_once_for_many(caplog: pytest.LogCaptureFixture) -> None:
+    async with lamp_service() as service:
+        core = service.transport.core
+        with caplog.at_level(logging.INFO, "lamplighter.transport.dtls"):
+            for _ in range(5):
+                core.receive_datagram(b"\xff", ("192.0.2.1", 5683), 0.0)
+                service.transport.flush()
+    (record,) = caplog.records
+    assert (
+        record.getMessage()
+        == "messages refused: 1, the last from ('192.0.2.1', 5683): malformed, shorter than a header"
+    )

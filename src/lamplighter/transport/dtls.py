@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from socket import socket as UdpSocket
@@ -27,10 +28,13 @@ from lamplighter.dtls import (
 
 from .core import DatagramCore, earliest, hand_on
 from .datagram_socket import DatagramSocket, bind
+from .refusal_log import RefusalLog
 from .timer import Timer
 
 if TYPE_CHECKING:
     from .dtls_openssl import OpensslServer
+
+log = logging.getLogger(__name__)
 
 LAG_LIMIT = 2.0
 """Seconds the loop may run behind its timers before new handshakes are shed, silently."""
@@ -99,6 +103,7 @@ class DtlsTransport:
         self._check_certificate = check_certificate
         self._loop = asyncio.get_running_loop()
         self._timer = Timer(self._loop, self._tick)
+        self._refusals = RefusalLog(core, log)
         self._socket: DatagramSocket | None = None
         self._answers: set[asyncio.Task[None]] = set()
         self._flush_due = False
@@ -145,6 +150,7 @@ class DtlsTransport:
             if not data and not datagrams:
                 break
         self._timer.set(earliest(server.get_timer(), core.get_timer()))
+        self._refusals.look(now)
 
     def _take(self, event: Event, now: float) -> None:
         match event:
