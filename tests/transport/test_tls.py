@@ -57,6 +57,21 @@ async def test_a_device_with_a_certificate_is_answered(framing: Framing) -> None
         lamp.transport.close()
 
 
+@pytest.mark.parametrize(
+    ("offered", "agreed"),
+    [((0xC02C, 0xC02B), "ECDHE-ECDSA-AES128-GCM-SHA256"), ((0xC02C,), "ECDHE-ECDSA-AES256-GCM-SHA384")],
+)
+async def test_sha_384_is_agreed_last_because_mbed_tls_then_signs_with_it(
+    offered: tuple[int, ...], agreed: str
+) -> None:
+    async with serving() as service:
+        lamp = StreamDevice(with_certificate(service, cipher_suites=offered), Framing.RECORD)
+        await lamp.connect(service)
+        assert await lamp.ask("3") == b"a certificate of 1: 3"
+        assert service.established[0].cipher == agreed
+        lamp.transport.close()
+
+
 async def test_a_chain_with_an_intermediate_is_judged_whole_at_first_and_when_resumed() -> None:
     async with serving() as service:
         middle = issue("Lamp makers, hall 2", service.authority, ca=True, key_usage=SIGN)

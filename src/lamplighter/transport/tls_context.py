@@ -89,9 +89,9 @@ def server_context(
     alpn: Callable[[SSL.Connection, list[bytes]], Any],
 ) -> SSL.Context:
     """For devices that connect here: they are asked for a certificate, which nothing here judges."""
-    context = _context(SSL.TLS_SERVER_METHOD, suites)
+    context = _context(SSL.TLS_SERVER_METHOD, _in_our_order(suites))
     context.set_mode(_SEND_SERVERHELLO_TIME | _RELEASE_BUFFERS)
-    context.set_options(SSL.OP_NO_COMPRESSION | _lib.SSL_OP_NO_RENEGOTIATION)
+    context.set_options(SSL.OP_NO_COMPRESSION | _lib.SSL_OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)  # tickets only: the devices keep their sessions themselves
     context.set_timeout(TICKET_LIFETIME)
     context.set_session_id(b"lamplighter")
@@ -123,10 +123,10 @@ def datagram_context(
     chain: Sequence[bytes], key: ec.EllipticCurvePrivateKey | None, suites: Sequence[int], psk: PskCallback
 ) -> SSL.Context:
     """The same for DTLS, with cookies that were checked before OpenSSL sees them, and without resumption."""
-    context = _context(SSL.DTLS_METHOD, suites, _DTLS_1_2)
+    context = _context(SSL.DTLS_METHOD, _in_our_order(suites), _DTLS_1_2)
     context.set_mode(_SEND_SERVERHELLO_TIME | _RELEASE_BUFFERS)
     context.set_options(SSL.OP_NO_QUERY_MTU | _lib.SSL_OP_COOKIE_EXCHANGE | SSL.OP_NO_TICKET)
-    context.set_options(_lib.SSL_OP_NO_RENEGOTIATION)
+    context.set_options(_lib.SSL_OP_NO_RENEGOTIATION | SSL.OP_CIPHER_SERVER_PREFERENCE)
     context.set_session_cache_mode(SSL.SESS_CACHE_OFF)
     context.set_session_id(b"lamplighter")
     context.set_cookie_generate_callback(lambda connection: b"not ours to make")
@@ -140,6 +140,12 @@ def datagram_context(
 def suite_number(openssl: str) -> int:
     """The number of a suite that OpenSSL names."""
     return _NUMBERS[openssl]
+
+
+def _in_our_order(suites: Sequence[int]) -> list[int]:
+    """Keys first, which only a client that has one offers. SHA-384 last: mbed TLS takes the hash of the suite for its signature
+    too, whatever the server asked for, and sorts SHA-384 first."""
+    return sorted(suites, key=lambda number: (CIPHER_SUITES[number].digest != "sha256", not CIPHER_SUITES[number].psk))
 
 
 def _context(method: int, suites: Sequence[int], version: int = SSL.TLS1_2_VERSION) -> SSL.Context:
