@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from lamplighter.coap.message import Message
+from lamplighter.coap.message import Message, decode
 from lamplighter.coap.numbers import Code
 from lamplighter.lwm2m import management
 from lamplighter.lwm2m.registration import merge_links, split_links
@@ -46,6 +46,20 @@ def test_devices_behind_a_gateway_measure_differently_and_notify_under_their_own
     place.run(30)
     told = {token: [m.payload for _, _, m in place.notifications if m.token == token] for token in tokens}
     assert all(len(values) > 5 for values in told.values()) and told[tokens[0]] != told[tokens[1]]
+
+
+def test_a_gateway_and_the_devices_behind_it_send_one_notification_at_a_time() -> None:
+    place = vendor_town(profile=Profile.GATEWAY)
+    for number in (1, 2, 3):
+        place.observe(management.observe(f"/d/sensor-{number}/3303/0/5700"))
+    place.reachable = False
+    before = len(place.datagrams)
+    place.run(20)
+    sent = {decode(data).mid for _, _, data in place.datagrams[before:] if data[1] == Code.CONTENT}
+    assert len(sent) == 1
+    place.reachable = True
+    place.run(30)
+    assert len({message.token for _, _, message in place.notifications}) == 3
 
 
 def test_devices_come_and_go_by_updates_of_links_that_are_new_or_gone() -> None:

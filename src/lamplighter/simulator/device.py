@@ -28,11 +28,11 @@ from lamplighter.simulator.bootstrapping import Bootstrapping
 from lamplighter.simulator.dialect import Dialect, StandardDialect, VendorDialect
 from lamplighter.simulator.draws import Draws
 from lamplighter.simulator.events import AddressLost, Event
-from lamplighter.simulator.instance import Effect, Refused
+from lamplighter.simulator.instance import Effect
 from lamplighter.simulator.lamp import Lamp
 from lamplighter.simulator.management_objects import MAXIMUM_PERIOD, MINIMUM_PERIOD
 from lamplighter.simulator.mischief import Mischief
-from lamplighter.simulator.observation import Observation
+from lamplighter.simulator.notifier import Notifier
 from lamplighter.simulator.profile import Profile
 from lamplighter.simulator.quirks import BLOCK_SIZE, Quirks
 from lamplighter.simulator.registration import SERVER, Phase, RegistrationClient
@@ -71,8 +71,6 @@ class Device:
         self.made_with = made_with
         self.answered = 0
         """Requests of the server that were answered."""
-        self.notified = 0
-        """Notifications sent."""
         self.sent = 0
         """Times that values were sent unasked."""
         self.unheard = 0
@@ -97,6 +95,7 @@ class Device:
         self.observations = self._own.observations
         parameters = parameters or (VENDOR_PARAMETERS if profile.is_vendor else None)
         self._endpoint = Endpoint(Random(f"{life}/messages"), parameters, block_size=profile.block_size)
+        self._notifier = Notifier(self._endpoint, SERVER, self._units, vendor=profile.is_vendor)
         self._household = Household(lamp, profile, life, now) if profile.is_vendor else None
         bootstrapping = None if made_with is None else Bootstrapping(made_with, self._endpoint, SERVER)
         self._registration = RegistrationClient(
@@ -152,7 +151,7 @@ class Device:
         self._act(now)
         for unit in self._units():
             unit.advance(now)
-        self._apply(self._collect(), now)
+        self._apply(self._notifier.collect(), now)
         self._notify(now)
         self._take_events(now)
 
@@ -177,7 +176,8 @@ class Device:
                 times.append(self._sending.due)
             if self._household is not None:
                 times.append(self._household.due())
-            times += [unit.due() for unit in self._units()]
+            held = self._notifier.held
+            times += [unit.due(held=held) for unit in self._units()]
         return min((when for when in times if when is not None), default=None)
 
     def next_event(self) -> Event | None:
@@ -213,6 +213,11 @@ class Device:
         return self._registration.phase
 
     @property
+    def notified(self) -> int:
+        """Notifications sent."""
+        return self._notifier.notified
+
+    @property
     def account(self) -> Account | None:
         """What a client of the vendor was given for LwM2M."""
         bootstrapping = self._registration.bootstrapping
@@ -233,17 +238,10 @@ class Device:
                 case coap.RequestTimedOut(exchange) | coap.RequestReset(exchange) | coap.RequestFailed(exchange):
                     self._registration.take_silence(exchange, now)
                 case coap.DeliveryAcknowledged(delivery):
-                    for observation in self._observing():
-                        if observation.delivery is delivery:
-                            observation.delivery = None
+                    self._notifier.settle(delivery, wanted=True)
                     self._notify(now)
                 case coap.DeliveryReset(delivery):
-                    for unit in self._units():
-                        for observation in unit.observations:
-                            if observation.delivery is delivery:
-                                observation.delivery = None
-                                if not observation.automatic:
-                                    unit.observations.remove(observation)
+                    self._notifier.settle(delivery, wanted=False)
                 case coap.DeliveryTimedOut():
                     self._registration.disconnected("a notification was not acknowledged", now)
 
@@ -256,7 +254,7 @@ class Device:
         else:
             response = self._response(request.message, now)
             self.answered += 1
-            self._effects += self._collect()
+            self._effects += self._notifier.collect()
         if self._profile.is_vendor:
             self._add_vendor_options(request.message, response)
         self._endpoint.respond(request, response, now, tell_when_sent=bool(self._effects))
@@ -278,17 +276,6 @@ class Device:
 
     def _units(self) -> list[Unit]:
         return [self._own] if self._household is None else [self._own, *self._household.units()]
-
-    def _observing(self) -> list[Observation]:
-        return [observation for unit in self._units() for observation in unit.observations]
-
-    def _collect(self) -> list[Effect]:
-        """Tell the observations of every change, and give what else follows."""
-        effects = self._own.collect()
-        for unit in self._units()[1:]:
-            # Of what a device behind a gateway does, only a change of its objects concerns the gateway.
-            effects += [effect for effect in unit.collect() if effect is Effect.UPDATE]
-        return effects
 
     def _apply(self, effects: list[Effect], now: float) -> None:
         for effect in effects:
@@ -331,31 +318,8 @@ class Device:
             self._endpoint.request(SERVER, message, now)
 
     def _notify(self, now: float) -> None:
-        for unit in self._units():
-            due = unit.observations.take_due(now)
-            if not due or self.phase is not Phase.REGISTERED:
-                continue
-            unit.measure(now)
-            effects = self._collect()
-            for observation in due:
-                self._send(unit, observation, now)
-            self._apply(effects, now)
-
-    def _send(self, unit: Unit, observation: Observation, now: float) -> None:
-        try:
-            values, message = unit.operations.state_of(observation)
-        except Refused as refused:
-            # What was observed is gone: the error is the last that the server hears of it (RFC 7641 section 4.2).
-            unit.observations.remove(observation)
-            self._endpoint.notify(SERVER, observation.token, Message(refused.code), now, tell=False)
-            return
-        message.add(Option.OBSERVE, observation.report(values, now))
-        if self._profile.is_vendor:
-            message.add(Option.MAX_AGE, 0)
-        observation.delivery = self._endpoint.notify(
-            SERVER, observation.token, message, now, request=observation.request
-        )
-        self.notified += 1
+        if self.phase is Phase.REGISTERED:
+            self._apply(self._notifier.notify(now), now)
 
     def _forget_observations(self, now: float) -> None:
         """A registration begins, or there is no session: only what the client observes by itself goes on."""

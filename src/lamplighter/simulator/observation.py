@@ -103,7 +103,7 @@ class Observation:
 class Observations:
     """All of a device: one a path and one a composite token, as there is one server. The latest request wins.
 
-    ``one_at_a_time``: as the vendor's client, which sends a notification only when the one before is acknowledged.
+    ``one_at_a_time``: as the vendor's client, which sends the one that has waited longest.
     """
 
     def __init__(self, attributes: AttributeTable, *, one_at_a_time: bool = False) -> None:
@@ -153,25 +153,17 @@ class Observations:
                     observation.turn = self._turns
 
     def next_due(self) -> float | None:
-        if self._held:
-            return None
         times = [observation.due(self._attributes.effective(observation.path)) for observation in self]
         return min((when for when in times if when is not None), default=None)
 
     def take_due(self, now: float) -> list[Observation]:
         """Those whose notification leaves now."""
         found: list[Observation] = []
-        if self._held:
-            return found
         for observation in self:
             when = observation.due(self._attributes.effective(observation.path))
             if when is not None and when <= now:
                 found.append(observation)
         return sorted(found, key=lambda observation: observation.turn)[:1] if self._one_at_a_time else found
-
-    @property
-    def _held(self) -> bool:
-        return self._one_at_a_time and any(observation.delivery is not None for observation in self._known.values())
 
 
 def _key(observation: Observation) -> Path | bytes:

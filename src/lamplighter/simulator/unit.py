@@ -21,10 +21,10 @@ class Unit:
         self.observations = Observations(self.attributes, one_at_a_time=profile.is_vendor)
         self.operations = Operations(tree, self.attributes, self.observations, profile)
 
-    def due(self) -> float | None:
-        """When something happens that must, or that somebody watches."""
+    def due(self, *, held: bool = False) -> float | None:
+        """When something happens that must, or that somebody watches; ``held``: no notification may leave for now."""
         watching = len(self.observations) > 0
-        times = [self.observations.next_due()] if watching else []
+        times = [self.observations.next_due()] if watching and not held else []
         times += [instance.due() for instance in self.tree.everything() if self._minds(instance, watching)]
         return min((when for when in times if when is not None), default=None)
 
