@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import re
 import sys
+import time
 from collections.abc import MutableMapping
 from typing import Any
 
+import msgspec
 import structlog
 
+from lamplighter.clock import to_rfc3339
 from lamplighter.settings import Settings
 
 _SECRETS = re.compile(
@@ -23,13 +27,12 @@ def configure(settings: Settings) -> None:
     console = settings.log.format == "console" or (settings.log.format == "auto" and sys.stderr.isatty())
     level = getattr(logging, settings.log.level.upper())
     shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_timestamp,
         structlog.processors.format_exc_info,
         hide_secrets,
     ]
-    last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else structlog.processors.JSONRenderer()
+    last = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty()) if console else as_json
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
@@ -44,6 +47,27 @@ def configure(settings: Settings) -> None:
     root.setLevel(logging.WARNING)
     logging.getLogger("lamplighter").setLevel(level)  # the parts of ours that know no structlog
     logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
+
+
+def add_timestamp(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """When it happened, as the API writes times."""
+    event["timestamp"] = to_rfc3339(time.time_ns() // 1000)
+    return event
+
+
+_ENCODER = msgspec.json.Encoder(enc_hook=repr)
+
+
+def as_json(logger: Any, method: str, event: MutableMapping[str, Any]) -> str:
+    """The line: JSON in ASCII, so that no character of a stranger's moves a terminal's cursor. An error answered is a line,
+    and the standard library's encoder takes four times as long for one."""
+    try:
+        line = _ENCODER.encode(event)
+        if line.isascii():
+            return line.decode()
+    except (TypeError, ValueError, OverflowError):
+        pass  # half a surrogate pair, a key that is no text, a number of more than 64 bits
+    return json.dumps(event, default=repr, skipkeys=True, separators=(",", ":"))
 
 
 def hide_secrets(logger: Any, method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
