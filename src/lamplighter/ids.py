@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from lamplighter.clock import Clock
+
+TOGETHER = 64
+"""Ids whose random digits are drawn at once: every request has an id."""
 
 _ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
@@ -25,6 +28,7 @@ class Ids:
         self._clock = clock
         self._random_bits = random_bits
         self._last = 0
+        self._drawn: Iterator[str] = iter(())
 
     def new(self) -> str:
         """A new id, greater than every id this object made before."""
@@ -32,7 +36,13 @@ class Ids:
         if ordered <= self._last:
             ordered = self._last + 1
         self._last = ordered
-        return f"{ordered:016x}{self._random_bits(64):016x}"
+        return f"{ordered:016x}{next(self._drawn, None) or self._draw()}"
+
+    def _draw(self) -> str:
+        """Random digits for one id; those for the next ids are drawn with them, in one call of the system."""
+        digits = f"{self._random_bits(64 * TOGETHER):0{16 * TOGETHER}x}"
+        self._drawn = iter([digits[at : at + 16] for at in range(0, len(digits), 16)])
+        return next(self._drawn)
 
 
 def is_id(text: str) -> bool:

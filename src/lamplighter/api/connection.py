@@ -77,8 +77,7 @@ class HttpConnection(HttpToolsProtocol):
             self.refuse(requests.HeadTooLarge(limit=HEAD_LIMIT))
             return
         super().on_headers_complete()
-        length = dict(self.headers).get(b"content-length", b"0")
-        self._arm(self._timeout + (int(length) if length.isdigit() else 0) / SLOWEST)
+        self._arm(self._timeout + self._body_size() / SLOWEST)
 
     def on_body(self, body: bytes) -> None:
         if not self._refused:
@@ -117,6 +116,13 @@ class HttpConnection(HttpToolsProtocol):
 
     def _head_size(self) -> int:
         return sum(len(name) + len(value) for name, value in self.headers) + len(self.url)
+
+    def _body_size(self) -> int:
+        """The size that the head says the body has; 0 when it says none."""
+        for name, value in self.headers:
+            if name == b"content-length" and value.isdigit():
+                return int(value)
+        return 0
 
     def _arm(self, seconds: float) -> None:
         """Set the deadline. One timer serves all requests of the connection: it looks again when it was too early."""

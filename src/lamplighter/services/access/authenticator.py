@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -86,21 +87,23 @@ class CredentialAuthenticator:
         self._clock = access.clock
         self._seconds = access.settings.access.credential_cache
         self._remembered: OrderedDict[bytes, Remembered] = OrderedDict()
+        """By a plain digest of the credential, which takes an eighth of the time of the one that is kept in the database."""
         self._revocations = 0
         self.last_used = LastUsed()
 
     async def caller_of(self, kind: CredentialKind, credential: str) -> Caller:
         """Raises the 401 members for a credential that is unknown, expired or inactive, and DatabaseUnavailable."""
-        digest = self._access.mint.digest(credential)
+        remembered_by = blake2b(credential.encode(), digest_size=32).digest()
         asked = self._clock.monotonic()
-        known = self._remembered.get(digest)
+        known = self._remembered.get(remembered_by)
         if known is not None and asked < known.until:
             self.last_used.touch(known.caller, self._clock.now())
             return known.caller
+        digest = self._access.mint.digest(credential)
         revocations = self._revocations
         row = await self._database.fetch_one(_BY_DIGEST[kind], digest=digest)
         if row is None:
-            self._remembered.pop(digest, None)
+            self._remembered.pop(remembered_by, None)
             raise _UNKNOWN[kind]()
         profile: dict[str, Any] = msgspec.json.decode(row["profile"])
         now = self._clock.now()
@@ -115,7 +118,7 @@ class CredentialAuthenticator:
         caller = await self._build(kind, row, profile)
         await self._access.quota.prepare(caller.account_id, now)
         if revocations == self._revocations:  # else what was read may be from before the revocation
-            self._remembered[digest] = Remembered(caller, asked + self._seconds)
+            self._remembered[remembered_by] = Remembered(caller, asked + self._seconds)
             if len(self._remembered) > REMEMBERED:
                 self._remembered.popitem(last=False)
         self.last_used.touch(caller, now)
@@ -130,8 +133,8 @@ class CredentialAuthenticator:
     def forget(self, account_id: str) -> None:
         """Ask anew for every credential of that account."""
         self._revocations += 1
-        for digest in [key for key, known in self._remembered.items() if known.caller.account_id == account_id]:
-            del self._remembered[digest]
+        for key in [key for key, known in self._remembered.items() if known.caller.account_id == account_id]:
+            del self._remembered[key]
 
     def _check_session(self, row: Row, profile: dict[str, Any], now: int) -> None:
         minutes = idle_minutes(profile, self._access.settings.access.session_idle)
