@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 
-from tests.conformance.cases import CASES, GROUPS, NO_PROCEDURE, Case, Group
+from tests.conformance.cases import BY_HAND, CASES, GROUPS, NO_PROCEDURE, Case, Group
 from tests.conformance.marks import PEERS, ROOT, Proof
 
 PAGE = ROOT / "docs" / "reference" / "conformance.md"
@@ -25,6 +25,8 @@ sockets on loopback, and belong to `./dev test`.
 - **in part**: they do, but for what the notes below the table say.
 - **not supported**: the reason is below the table.
 - **no procedure**: the suite has the number and a title only.
+
+Beside the tests, clients of others did some of the cases by hand; the column says which clients.
 """
 
 
@@ -59,11 +61,13 @@ def _of(case: Case, outcomes: Mapping[Proof, bool]) -> list[tuple[Proof, bool]]:
 
 def _summary(outcomes: Mapping[Proof, bool]) -> str:
     came = results(outcomes)
-    rows = ["| cases | " + " | ".join(RESULTS) + " |", "|---|" + "--:|" * len(RESULTS)]
+    rows = ["| cases | " + " | ".join(RESULTS) + " | by hand |", "|---|" + "--:|" * (len(RESULTS) + 1)]
     for group in GROUPS:
         counts = [sum(came[case.id] == result for case in group.cases) for result in RESULTS]
+        counts.append(sum(bool(_by_hand(case)) for case in group.cases))
         rows.append(f"| {group.title} | " + " | ".join(str(count or "") for count in counts) + " |")
     totals = [sum(each == result for each in came.values()) for result in RESULTS]
+    totals.append(sum(bool(_by_hand(case)) for case in CASES.values()))
     rows.append("| **all** | " + " | ".join(f"**{count}**" for count in totals) + " |")
     return "\n".join(rows) + "\n"
 
@@ -71,7 +75,12 @@ def _summary(outcomes: Mapping[Proof, bool]) -> str:
 def _peers() -> str:
     rows = ["## Against whom\n", "| name | who is at the other end |", "|---|---|"]
     rows += [f"| {name} | {meaning} |" for name, meaning in PEERS.items()]
-    return "\n".join(rows) + f"\n\nThe last run was with {', '.join(_versions())}.\n"
+    trials = [f"- **{trial.client}**, by hand: {trial.seen}" for trial in BY_HAND]
+    return "\n".join([*rows, "", f"The last run was with {', '.join(_versions())}.", "", *trials]) + "\n"
+
+
+def _by_hand(case: Case) -> list[str]:
+    return [trial.client for trial in BY_HAND if case.id in trial.ids]
 
 
 def _versions() -> Iterator[str]:
@@ -88,13 +97,14 @@ def _versions() -> Iterator[str]:
 
 
 def _group(group: Group, outcomes: Mapping[Proof, bool]) -> str:
-    rows = [f"## {group.title}\n", "| id | subject | against | tests | result |", "|---|---|---|---|---|"]
+    rows = [f"## {group.title}\n", "| id | subject | against | by hand | tests | result |", "|---|---|---|---|---|---|"]
     notes: dict[str, list[str]] = {}
     for case in group.cases:
         found = [proof for proof, _ in _of(case, outcomes)]
         peers = sorted({peer for proof in found for peer in proof.peers}, key=list(PEERS).index)
         tests = " ".join(dict.fromkeys(f"[{proof.test}](../../{proof.path})" for proof in found))
-        rows.append(f"| {case.id} | {case.subject} | {', '.join(peers)} | {tests} | {_result(case, outcomes)} |")
+        cells = (case.id, case.subject, ", ".join(peers), ", ".join(_by_hand(case)), tests, _result(case, outcomes))
+        rows.append(f"| {' | '.join(cells)} |")
         if note := case.reason or case.limit:
             notes.setdefault(note, []).append(case.id)
     lines = [f"- {', '.join(ids)}: {note}" for note, ids in notes.items() if note != NO_PROCEDURE]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conformance import report
-from tests.conformance.cases import CASES, Case
+from tests.conformance.cases import BY_HAND, CASES, Case
 from tests.conformance.marks import PEERS, proofs
 
 PROOFS = proofs()
@@ -23,6 +23,10 @@ def test_marks_name_cases_and_peers_that_there_are() -> None:
     for proof in PROOFS:
         assert proof.ids and set(proof.ids) <= set(CASES), proof
         assert proof.peers and set(proof.peers) <= set(PEERS), proof
+
+
+def test_what_was_done_by_hand_are_cases() -> None:
+    assert all(trial.ids <= set(CASES) for trial in BY_HAND)
 
 
 def test_the_page_names_the_tests_that_there_are() -> None:

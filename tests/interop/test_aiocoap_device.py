@@ -12,6 +12,7 @@ import aiocoap.resource
 import pytest
 
 from lamplighter.storage.database import Database
+from tests.conformance.marks import conforms
 from tests.roles.lwm2m_serving import Serving
 
 LINKS = b"</1/0>,</3/0>,</3303/0/5700>;obs"
@@ -79,6 +80,13 @@ async def device(serving: Serving) -> AsyncIterator[AiocoapDevice]:
     await context.shutdown()
 
 
+@conforms(
+    "LightweightM2M-1.1-int-101",
+    "LightweightM2M-1.1-int-201",
+    "LightweightM2M-1.1-int-205",
+    "LightweightM2M-1.1-int-224",
+    peer="aiocoap device",
+)
 async def test_a_device_of_aiocoap_goes_through_the_whole_life_of_a_registration(
     serving: Serving, device: AiocoapDevice
 ) -> None:

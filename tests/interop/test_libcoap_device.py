@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.marks import conforms
 from tests.dtls.service import run
 from tests.servers import free_port
 
@@ -67,6 +68,7 @@ def commands(greeting: str) -> tuple[str, str, str]:
     return listing, storing, registering
 
 
+@conforms("LightweightM2M-1.1-int-101", peer="libcoap client on OpenSSL, libcoap client on GnuTLS")
 @pytest.mark.parametrize("program", PROGRAMS)
 async def test_the_commands_of_the_greeting_connect_a_first_device(program: str, greeting: str) -> None:
     listing, storing, registering = commands(greeting)
