@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from lamplighter.cli.fail import Failure
-from lamplighter.cli.simulate import Progress, conduct_of, device_address, simulate, store_keys
+from lamplighter.cli.simulate import Progress, certificates, conduct_of, device_address, simulate, store_keys
 from lamplighter.roles.fleet import Behaviour, Profile, Summary, credentials
 
 DEVICES = credentials("ak_test", 0, 3)
@@ -127,6 +127,10 @@ def test_a_script_says_what_options_leave_open(tmp_path: Path) -> None:
     assert (conduct.profile, conduct.first, conduct.lifetime, conduct.starts_per_second) == (
         Profile.LWM2M_1_0, 7, 60, 9.0
     )  # fmt: skip
+
+
+def test_a_developer_certificate_is_for_a_hundred_devices() -> None:
+    assert [certificates(devices) for devices in (1, 100, 101, 5000)] == [1, 1, 2, 50]
 
 
 def test_devices_numbered_from_elsewhere_are_others_of_the_same_run() -> None:

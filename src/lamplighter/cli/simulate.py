@@ -7,6 +7,7 @@ import sys
 import time
 import tomllib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, TextIO
 from urllib.parse import urlsplit
@@ -35,6 +36,8 @@ from lamplighter.roles.fleet import (
 MOST_DEVICES = 99_999
 #: The highest number that a device may have.
 LAST_DEVICE = 9_999_999
+#: Devices of one developer certificate that may bootstrap from one address in a second; a server puts more off.
+VENDOR_RATE = 0.9
 #: Seconds between attempts when the server says that there were too many requests.
 _PATIENCE = 1.0
 _SCRIPTED = ("profile", "tls", "behaviours", "lifetime", "rate")
@@ -66,6 +69,9 @@ def simulate(
     if not 1 <= first <= LAST_DEVICE:
         raise Failure(f"--first is a number from 1 to {LAST_DEVICE}.")
     conduct = conduct_of(first, profile, behaviour, script, lifetime, rate, tls)
+    if conduct.profile is not None and conduct.profile.is_vendor:
+        most = VENDOR_RATE * certificates(devices)
+        conduct = replace(conduct, starts_per_second=min(conduct.starts_per_second, most))
     rest = Rest(data, server, keep=True)
     key = (data / "admin-key").read_text().strip()
     show = Progress(sys.stdout)
@@ -195,10 +201,15 @@ def _script(path: Path) -> dict[str, Any]:
 
 
 def _vendor_devices(rest: Rest, data: Path, name: str, devices: int, first: int) -> list[Account]:
-    """An account for each device. A certificate is shared by so many devices, counted from the first of all."""
-    places = [(first - 1 + number) // DEVICES_OF_CERTIFICATE for number in range(devices)]
-    accounts = developer_accounts(rest, data, {place: f"{name} {place + 1}" for place in places})
-    return [accounts[place] for place in places]
+    """An account for each device. Neighbours have different certificates: a server bootstraps so many of one at a time."""
+    least, count = (first - 1) // DEVICES_OF_CERTIFICATE, certificates(devices)
+    accounts = developer_accounts(rest, data, {place: f"{name} {place + 1}" for place in range(least, least + count)})
+    return [accounts[least + number % count] for number in range(devices)]
+
+
+def certificates(devices: int) -> int:
+    """How many developer certificates so many devices need."""
+    return -(-devices // DEVICES_OF_CERTIFICATE)
 
 
 def _names(rest: Server) -> set[str]:
