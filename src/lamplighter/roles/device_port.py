@@ -55,9 +55,11 @@ OPEN_REQUESTS = 2000
 """Requests of devices that may wait for the database at once."""
 LATER = 30
 """Seconds after which a device that was not served shall try again."""
-PARAMETERS = Parameters(max_retransmit=5)
-"""Waits of 2, 4, 8, 16, 32 and 64 seconds: a delivery takes over two minutes to fail (contract: device requests)."""
-STREAM_PARAMETERS = Parameters(ack_timeout=126, ack_random_factor=1, max_retransmit=0)
+DELIVERY = 126.0
+"""Seconds that a delivery takes to fail: waits of 2, 4, 8, 16, 32 and 64 (contract: device requests)."""
+PARAMETERS = Parameters(max_retransmit=5, response_timeout=DELIVERY)
+"""A device that acknowledges a request and never answers it holds up the others no longer than one that is gone."""
+STREAM_PARAMETERS = Parameters(ack_timeout=DELIVERY, ack_random_factor=1, max_retransmit=0, response_timeout=DELIVERY)
 """Over a stream nothing is sent twice, and a delivery takes as long to fail."""
 
 Question = RegisterRequested | UpdateRequested | DeregisterRequested | SendRequested
