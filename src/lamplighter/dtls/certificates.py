@@ -60,23 +60,71 @@ class CertificateError(Exception):
         self.detail = detail
 
 
+@dataclass(slots=True, eq=False)
+class _Certificate:
+    """A certificate, and what is asked of it: read once, because all of it together takes as long as half a signature."""
+
+    parsed: x509.Certificate
+    fingerprint: bytes
+    """SHA-256 of the whole."""
+    subject: bytes
+    issuer: bytes
+    """Names in DER."""
+    not_before: float
+    not_after: float
+    """Seconds since 1970."""
+    extensions: dict[x509.ObjectIdentifier, x509.ExtensionType]
+    not_understood: str | None
+    """The number of a critical extension that is not understood."""
+
+    @classmethod
+    def from_der(cls, der: bytes) -> _Certificate:
+        """Raises CertificateError."""
+        try:
+            parsed = x509.load_der_x509_certificate(der)
+            extensions = list(parsed.extensions)
+            return cls(
+                parsed,
+                hashlib.sha256(der).digest(),
+                parsed.subject.public_bytes(),
+                parsed.issuer.public_bytes(),
+                parsed.not_valid_before_utc.timestamp(),
+                parsed.not_valid_after_utc.timestamp(),
+                {each.oid: each.value for each in extensions},
+                next(
+                    (each.oid.dotted_string for each in extensions if each.critical and each.oid not in _UNDERSTOOD),
+                    None,
+                ),
+            )
+        except Exception as error:  # hostile bytes: ValueError, OverflowError, and whatever else the parser meets
+            raise CertificateError(AlertDescription.BAD_CERTIFICATE, "a certificate cannot be read") from error
+
+    def __str__(self) -> str:
+        return self.parsed.subject.rfc4514_string()
+
+    def extension(self, kind: type[_T]) -> _T | None:
+        value = self.extensions.get(kind.oid)
+        return value if isinstance(value, kind) else None
+
+
 @dataclass(frozen=True, slots=True)
 class TrustAnchor:
     """An issuer that somebody trusts. Parsed once: loading the key costs as much as checking a signature."""
 
-    certificate: x509.Certificate
-    subject: bytes
-    """Name in DER."""
-    fingerprint: bytes
-    """SHA-256 of the certificate: anchors are found by it, never by name."""
+    certificate: _Certificate
     public_key: ec.EllipticCurvePublicKey
+
+    @property
+    def fingerprint(self) -> bytes:
+        """SHA-256 of the certificate: anchors are found by it, never by name."""
+        return self.certificate.fingerprint
 
     @classmethod
     def from_der(cls, der: bytes) -> TrustAnchor:
         """Raises CertificateError for a certificate that cannot issue, or is not of P-256."""
-        certificate = _load(der)
+        certificate = _Certificate.from_der(der)
         _require_issuer(certificate, below=0, anchor=True)
-        return cls(certificate, certificate.subject.public_bytes(), hashlib.sha256(der).digest(), _p256(certificate))
+        return cls(certificate, _p256(certificate))
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,30 +157,14 @@ def verify_chain(
     """
     if not chain:
         raise CertificateError(AlertDescription.BAD_CERTIFICATE, "there is no certificate")
-    leaf, *intermediates = [_Link.from_der(der) for der in chain]
-    _require_leaf(leaf.certificate, purpose)
+    leaf, *intermediates = [_Certificate.from_der(der) for der in chain]
+    _require_leaf(leaf, purpose)
     search = _Search(intermediates, list(anchors), at, blocked)
-    search.require_usable(leaf.certificate, leaf.fingerprint)
+    search.require_usable(leaf)
     fingerprints = search.climb(leaf, [leaf])
     if fingerprints is None:
         raise search.nearest_miss
     return VerifiedPath(tuple(fingerprints), search.not_after)
-
-
-@dataclass(slots=True, eq=False)
-class _Link:
-    """A certificate of the chain, with what is asked of it more than once."""
-
-    certificate: x509.Certificate
-    fingerprint: bytes
-    subject: bytes
-    issuer: bytes
-
-    @classmethod
-    def from_der(cls, der: bytes) -> _Link:
-        certificate = _load(der)
-        names = certificate.subject.public_bytes(), certificate.issuer.public_bytes()
-        return cls(certificate, hashlib.sha256(der).digest(), *names)
 
 
 class _Search:
@@ -140,7 +172,7 @@ class _Search:
 
     def __init__(
         self,
-        intermediates: list[_Link],
+        intermediates: list[_Certificate],
         anchors: list[TrustAnchor],
         at: float,
         blocked: Callable[[bytes], bool],
@@ -153,26 +185,27 @@ class _Search:
         self.not_after = math.inf
         self.nearest_miss = CertificateError(AlertDescription.UNKNOWN_CA, "no trusted issuer signed this chain")
 
-    def climb(self, link: _Link, path: list[_Link]) -> list[bytes] | None:
+    def climb(self, link: _Certificate, path: list[_Certificate]) -> list[bytes] | None:
         """Fingerprints from the leaf to an anchor, or None."""
         if len(path) >= PATH_LIMIT:
             return None
         for anchor in self.anchors:
-            if anchor.subject == link.issuer and self._accepts(
-                link, anchor.certificate, anchor.fingerprint, anchor.public_key, len(path) - 1, anchor=True
+            issuer = anchor.certificate
+            if issuer.subject == link.issuer and self._accepts(
+                link, issuer, anchor.public_key, len(path) - 1, anchor=True
             ):
-                complete = [*(item.certificate for item in path), anchor.certificate]
-                self.not_after = min(item.not_valid_after_utc.timestamp() for item in complete)
-                return [*(item.fingerprint for item in path), anchor.fingerprint]
+                complete = [*path, issuer]
+                self.not_after = min([each.not_after for each in complete])
+                return [each.fingerprint for each in complete]
         for candidate in self.intermediates:
             if candidate in path or candidate.subject != link.issuer:
                 continue
             try:
-                key = _p256(candidate.certificate)
+                key = _p256(candidate)
             except CertificateError as miss:
                 self.nearest_miss = miss
                 continue
-            if self._accepts(link, candidate.certificate, candidate.fingerprint, key, len(path) - 1, anchor=False):
+            if self._accepts(link, candidate, key, len(path) - 1, anchor=False):
                 found = self.climb(candidate, [*path, candidate])
                 if found is not None:
                     return found
@@ -180,9 +213,8 @@ class _Search:
 
     def _accepts(
         self,
-        link: _Link,
-        issuer: x509.Certificate,
-        fingerprint: bytes,
+        link: _Certificate,
+        issuer: _Certificate,
         key: ec.EllipticCurvePublicKey,
         below: int,
         *,
@@ -190,30 +222,29 @@ class _Search:
     ) -> bool:
         try:
             _require_issuer(issuer, below=below, anchor=anchor)
-            self.require_usable(issuer, fingerprint)
+            self.require_usable(issuer)
             self.checks += 1
             if self.checks > SIGNATURE_CHECKS_LIMIT:
                 raise CertificateError(AlertDescription.BAD_CERTIFICATE, "too many issuers of the same name")
-            _require_signature(link.certificate, key)
+            _require_signature(link, key)
         except CertificateError as miss:
             self.nearest_miss = miss
             return False
         return True
 
-    def require_usable(self, certificate: x509.Certificate, fingerprint: bytes) -> None:
+    def require_usable(self, certificate: _Certificate) -> None:
         """Validity, critical extensions, block-list. Raises CertificateError."""
-        if certificate.not_valid_before_utc.timestamp() > self.at:
-            raise CertificateError(AlertDescription.CERTIFICATE_EXPIRED, f"{_name(certificate)} is not valid yet")
-        if certificate.not_valid_after_utc.timestamp() < self.at:
-            raise CertificateError(AlertDescription.CERTIFICATE_EXPIRED, f"{_name(certificate)} has expired")
-        for extension in _extensions(certificate):
-            if extension.critical and extension.oid not in _UNDERSTOOD:
-                raise CertificateError(
-                    AlertDescription.UNSUPPORTED_CERTIFICATE,
-                    f"{_name(certificate)} has the critical extension {extension.oid.dotted_string}",
-                )
-        if self.blocked(fingerprint):
-            raise CertificateError(AlertDescription.CERTIFICATE_REVOKED, f"{_name(certificate)} is blocked")
+        if certificate.not_before > self.at:
+            raise CertificateError(AlertDescription.CERTIFICATE_EXPIRED, f"{certificate} is not valid yet")
+        if certificate.not_after < self.at:
+            raise CertificateError(AlertDescription.CERTIFICATE_EXPIRED, f"{certificate} has expired")
+        if certificate.not_understood is not None:
+            raise CertificateError(
+                AlertDescription.UNSUPPORTED_CERTIFICATE,
+                f"{certificate} has the critical extension {certificate.not_understood}",
+            )
+        if self.blocked(certificate.fingerprint):
+            raise CertificateError(AlertDescription.CERTIFICATE_REVOKED, f"{certificate} is blocked")
 
 
 def not_after(chain: Sequence[bytes]) -> float:
@@ -221,67 +252,34 @@ def not_after(chain: Sequence[bytes]) -> float:
     moments = [math.inf]
     for der in chain:
         try:
-            moments.append(_load(der).not_valid_after_utc.timestamp())
+            moments.append(_Certificate.from_der(der).not_after)
         except CertificateError:
             continue
     return min(moments)
 
 
-def _name(certificate: x509.Certificate) -> str:
-    return certificate.subject.rfc4514_string()
-
-
-def _load(der: bytes) -> x509.Certificate:
+def _p256(certificate: _Certificate) -> ec.EllipticCurvePublicKey:
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        _extensions(certificate)
-        certificate.subject.public_bytes()
-        certificate.issuer.public_bytes()
-        certificate.not_valid_after_utc.timestamp()
-        certificate.not_valid_before_utc.timestamp()
-    except CertificateError:
-        raise
-    except Exception as error:  # hostile bytes: ValueError, OverflowError, and whatever else the parser meets
-        raise CertificateError(AlertDescription.BAD_CERTIFICATE, "a certificate cannot be read") from error
-    return certificate
-
-
-def _extensions(certificate: x509.Certificate) -> x509.Extensions:
-    try:
-        return certificate.extensions
-    except Exception as error:
-        raise CertificateError(AlertDescription.BAD_CERTIFICATE, "its extensions cannot be read") from error
-
-
-def _p256(certificate: x509.Certificate) -> ec.EllipticCurvePublicKey:
-    try:
-        key = certificate.public_key()
+        key = certificate.parsed.public_key()
     except Exception as error:
         raise CertificateError(AlertDescription.BAD_CERTIFICATE, "its public key cannot be read") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise CertificateError(
             AlertDescription.UNSUPPORTED_CERTIFICATE,
-            f"the key of {_name(certificate)} is not of P-256",
+            f"the key of {certificate} is not of P-256",
         )
     return key
 
 
-def _extension(certificate: x509.Certificate, kind: type[_T]) -> _T | None:
-    try:
-        return _extensions(certificate).get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _require_leaf(leaf: x509.Certificate, purpose: Purpose) -> None:
+def _require_leaf(leaf: _Certificate, purpose: Purpose) -> None:
     """digitalSignature and the purpose, where the leaf says anything about them."""
     _p256(leaf)
-    usage = _extension(leaf, x509.KeyUsage)
+    usage = leaf.extension(x509.KeyUsage)
     if usage is not None and not usage.digital_signature:
         raise CertificateError(
             AlertDescription.UNSUPPORTED_CERTIFICATE, "the key usage of the leaf lacks digitalSignature"
         )
-    extended = _extension(leaf, x509.ExtendedKeyUsage)
+    extended = leaf.extension(x509.ExtendedKeyUsage)
     if extended is not None and purpose.value not in extended:
         raise CertificateError(
             AlertDescription.UNSUPPORTED_CERTIFICATE,
@@ -289,34 +287,32 @@ def _require_leaf(leaf: x509.Certificate, purpose: Purpose) -> None:
         )
 
 
-def _require_issuer(certificate: x509.Certificate, *, below: int, anchor: bool) -> None:
+def _require_issuer(certificate: _Certificate, *, below: int, anchor: bool) -> None:
     """CA true, keyCertSign, and room in the path for the ``below`` intermediates under it.
 
     An anchor without any key usage is taken: it is trusted by choice (RFC 5280 section 6.1), and ``openssl req -x509`` makes
     them so.
     """
-    constraints = _extension(certificate, x509.BasicConstraints)
+    constraints = certificate.extension(x509.BasicConstraints)
     if constraints is None or not constraints.ca:
-        raise CertificateError(AlertDescription.BAD_CERTIFICATE, f"{_name(certificate)} is not a certificate authority")
+        raise CertificateError(AlertDescription.BAD_CERTIFICATE, f"{certificate} is not a certificate authority")
     if constraints.path_length is not None and constraints.path_length < below:
-        raise CertificateError(AlertDescription.BAD_CERTIFICATE, f"the path below {_name(certificate)} is too long")
-    usage = _extension(certificate, x509.KeyUsage)
+        raise CertificateError(AlertDescription.BAD_CERTIFICATE, f"the path below {certificate} is too long")
+    usage = certificate.extension(x509.KeyUsage)
     if usage is None and not anchor or usage is not None and not usage.key_cert_sign:
-        raise CertificateError(
-            AlertDescription.BAD_CERTIFICATE, f"the key usage of {_name(certificate)} lacks keyCertSign"
-        )
+        raise CertificateError(AlertDescription.BAD_CERTIFICATE, f"the key usage of {certificate} lacks keyCertSign")
 
 
-def _require_signature(certificate: x509.Certificate, key: ec.EllipticCurvePublicKey) -> None:
-    if certificate.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
+def _require_signature(certificate: _Certificate, key: ec.EllipticCurvePublicKey) -> None:
+    if certificate.parsed.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         raise CertificateError(
             AlertDescription.UNSUPPORTED_CERTIFICATE,
-            f"{_name(certificate)} is not signed with ECDSA and SHA-256",
+            f"{certificate} is not signed with ECDSA and SHA-256",
         )
     try:
-        key.verify(certificate.signature, certificate.tbs_certificate_bytes, _ECDSA)
+        key.verify(certificate.parsed.signature, certificate.parsed.tbs_certificate_bytes, _ECDSA)
     except InvalidSignature as error:
         raise CertificateError(
             AlertDescription.UNKNOWN_CA,
-            f"the signature of {_name(certificate)} is not by the issuer it names",
+            f"the signature of {certificate} is not by the issuer it names",
         ) from error
