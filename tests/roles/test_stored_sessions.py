@@ -441,6 +441,25 @@ async def test_a_session_by_a_certificate_of_an_authority_that_is_not_trusted_an
     assert await stored(second, device) is None
 
 
+@pytest.mark.parametrize("proof", ["certificate", "key"])
+async def test_a_session_of_a_device_suspended_while_nobody_ran_is_void(house: House, proof: str) -> None:
+    first = await house.start()
+    device_id = await first.ensured(NAME)
+    if proof == "key":
+        device = await first.device_with_key(NAME)
+    else:
+        credential = first.authority.issue_device(NAME, ACCOUNT, device_id)
+        device = first.new_device()
+        await device.connect(with_certificate(credential, first.authority.device_ca.certificate), first.role.port)
+    assert (await device.register(NAME)).code == Code.CREATED
+    assert (await device.deregister()).code == Code.DELETED  # or its session would go with its registration
+    await first.role.close()
+    await first.directory.suspend(ACCOUNT, device_id, Block(category="lost_or_stolen"))
+    await house.stop(first)
+    second = await refuses(house, device)
+    assert await stored(second, device) is None
+
+
 async def test_a_deleted_key_cannot_be_resumed_with(house: House) -> None:
     serving = await house.start()
     device = await registered(serving)

@@ -32,9 +32,10 @@ from lamplighter.dtls import (
     verify_chain,
 )
 from lamplighter.errors import Error
+from lamplighter.errors.connect import DeviceBlocked
 from lamplighter.ids import is_id
 from lamplighter.roles.device_port import DevicePeer, DevicePort
-from lamplighter.roles.stream_port import StreamPort
+from lamplighter.roles.stream_port import StreamPort, key_of
 from lamplighter.roles.workers import Worker
 from lamplighter.services.certificates.service import Authority
 from lamplighter.services.connect.service import Connect, Identity, Moved, Proof, parse_identity
@@ -94,7 +95,8 @@ class Lwm2mRole:
         self._worker = worker
         self._insecure = Identity(Proof.NOTHING, settings.coap.insecure_account or insecure_account)
         self._anchor = TrustAnchor.from_der(authority.device_ca.certificate_der)
-        self._by_key: dict[bytes, set[Session]] = {}
+        self._resting: dict[Hashable, set[Session]] = {}
+        """Sessions by what they rest on, see ``_rests_on``."""
         self._revoked: Subscription | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._transports: list[DtlsTransport | UdpTransport] = []
@@ -104,6 +106,7 @@ class Lwm2mRole:
     async def start(self) -> None:
         """Start the connect service and open the ports. Raises CannotBind, DatabaseUnavailable."""
         self._connect.key_deleted = lambda endpoint_name: self._on_revoked(endpoint_name.encode())
+        self._connect.device_denied = self._on_denied
         self._connect.device_wanted = lambda account_id, device_id: self._spawn(self._reach(account_id, device_id))
         self._sessions.on_lost = self._lose
         await self._sessions.start()
@@ -200,7 +203,9 @@ class Lwm2mRole:
 
     async def _open_streams(self, config: ServerConfig) -> None:
         settings = self._settings
-        tls = StreamPort(settings, lambda end: DevicePort(self._connect, _identity_in, end_session=end, streams=True))
+        tls = StreamPort(
+            settings, lambda end: DevicePort(self._connect, _identity_in, end_session=end, streams=True), _rests_on
+        )
         self._streams.append(tls)
         await tls.open_tls(
             config, settings.lwm2m.port, psk_key=self._psk_key, check_certificate=self._check_certificate
@@ -253,22 +258,22 @@ class Lwm2mRole:
                 self._spawn(self._resume(event))
             case SessionClosed(session):
                 self._sessions.ended(session)
-                self._forget_key(session)
+                self._unwatch(session)
                 self._secure.disconnected(session)
             case HandshakeFailed(address, reason, detail):
                 log.info("handshake failed", address=address, reason=reason.value, detail=detail)
 
-    def _forget_key(self, session: Session) -> None:
-        if isinstance(session.identity, PskIdentity):
-            sessions = self._by_key.get(session.identity.identity, set())
-            sessions.discard(session)
-            if not sessions:
-                self._by_key.pop(session.identity.identity, None)
+    def _unwatch(self, session: Session) -> None:
+        name = _rests_on(session)
+        sessions = self._resting.get(name, set())
+        sessions.discard(session)
+        if not sessions:
+            self._resting.pop(name, None)
 
     def _watch(self, session: Session) -> None:
-        """A session by key must end with it."""
+        """A session must end with what it rests on."""
+        self._resting.setdefault(_rests_on(session), set()).add(session)
         if isinstance(session.identity, PskIdentity):
-            self._by_key.setdefault(session.identity.identity, set()).add(session)
             self._spawn(self._check_key(session))
 
     async def _check_key(self, session: Session) -> None:
@@ -292,10 +297,34 @@ class Lwm2mRole:
     def _on_revoked(self, identity: bytes) -> None:
         if self.ready:
             self._dtls.server.forget_resumable(PskIdentity(identity))
-        for session in list(self._by_key.get(identity, ())):
+        for session in list(self._resting.get(identity, ())):
             self._spawn(self._end_unless_good(session))
         for stream in self._streams:
             stream.revoke(identity)
+
+    def _on_denied(self, account_id: str, device_id: str, endpoint_name: str) -> None:
+        """A device was suspended or deleted: its sessions end, by certificate or by key."""
+        by_certificate = Identity(Proof.CERTIFICATE, account_id, endpoint_name, device_id)
+        by_key = Identity(Proof.PSK, account_id, endpoint_name)
+        for name, identity in ((device_id, by_certificate), (endpoint_name.encode(), by_key)):
+            if name in self._resting or any(stream.resting_on(name) for stream in self._streams):
+                self._spawn(self._end_if_denied(name, identity))
+
+    async def _end_if_denied(self, name: Hashable, identity: Identity) -> None:
+        """Unless the device has been let in again since, or the key of that name is another account's."""
+        try:
+            if not await self._connect.is_denied(identity):
+                return
+        except Error as error:
+            log.warning("a device could not be looked up again: its sessions end", why=str(error))
+        for session in list(self._resting.get(name, ())):
+            if _identity_in(session) == identity:
+                self._dtls.server.forget_resumable(session.identity)
+                self._secure.close_session(session)
+        for stream in self._streams:
+            for each in stream.resting_on(name):
+                if _identity_in(each) == identity:
+                    stream.end_session(each)
 
     # Sessions that are stored
 
@@ -372,7 +401,12 @@ class Lwm2mRole:
         async def move(tx: Transaction) -> None:
             moved[:] = [await self._connect.move(tx, _identity_in(seen), stored.id, text_of(address))]
 
-        incarnation = await self._sessions.take(stored, move)
+        try:
+            incarnation = await self._sessions.take(stored, move)
+        except DeviceBlocked:
+            log.info("a stored session is void: its device is kept out", credential=stored.credential)
+            await self._sessions.discard(stored)
+            return None
         return None if incarnation is None else (incarnation, moved[0])
 
     def _resumed(self, session: Session, stored: Stored, moved: Moved | None) -> DevicePeer | None:
@@ -398,7 +432,7 @@ class Lwm2mRole:
         """Another process has the session: let go of it without a word to the device."""
         self._dtls.server.forget(session)
         self._sessions.lost(session)
-        self._forget_key(session)
+        self._unwatch(session)
         self._secure.disconnected(session)
 
     async def _prune(self) -> None:
@@ -420,9 +454,14 @@ class Lwm2mRole:
         task.add_done_callback(self._tasks.discard)
 
 
-def _identity_in(session: Session) -> Identity:
+def _identity_in(session: Any) -> Identity:
     """Who is behind a session, as it remembers."""
     return parse_identity(session.credential.partition(" ")[2])
+
+
+def _rests_on(session: Any) -> Hashable:
+    """The identity of the key that a session rests on, or the device that its certificate names."""
+    return key_of(session.identity) or _identity_in(session).device_id
 
 
 def _identity_of(leaf: bytes, path: VerifiedPath) -> Identity:

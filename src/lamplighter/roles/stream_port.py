@@ -53,7 +53,13 @@ Judge = Callable[[tuple[bytes, ...]], Awaitable[Verdict]]
 class StreamPort:
     """``make`` gets what ends a session, and gives a port whose endpoint is a StreamEndpoint."""
 
-    def __init__(self, settings: Settings, make: Callable[[EndSession], Port]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        make: Callable[[EndSession], Port],
+        rests_on: Callable[[Any], Hashable] = lambda session: key_of(session.identity),
+    ) -> None:
+        """``rests_on``: by what name ``resting_on`` finds a session; None for one that nobody looks for."""
         self.port = make(self.end_session)
         self._limits = StreamLimits(
             connections=settings.coap.tcp_connections,
@@ -65,7 +71,8 @@ class StreamPort:
         self._shared = settings.lwm2m.workers > 1
         self._transport: StreamTransport | None = None
         self._psk_key: PskKeyOf | None = None
-        self._by_key: dict[bytes, set[StreamSession]] = {}
+        self._rests_on = rests_on
+        self._resting: dict[Hashable, set[StreamSession]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -113,26 +120,30 @@ class StreamPort:
         if self._transport is not None:
             self._transport.end_session(session)
 
+    def resting_on(self, name: Hashable) -> list[StreamSession]:
+        """The sessions that rest on the key with that identity, or whatever else ``rests_on`` gives."""
+        return list(self._resting.get(name, ()))
+
     def revoke(self, identity: bytes) -> None:
         """The key with that identity is gone: so are the sessions that rest on it."""
-        for session in list(self._by_key.get(identity, ())):
+        for session in self.resting_on(identity):
             self.end_session(session)
 
     def _on_session(self, event: StreamEvent) -> None:
         match event:
             case StreamEstablished(session):
-                if isinstance(session.identity, PskIdentity):
-                    identity = session.identity.identity
-                    self._by_key.setdefault(identity, set()).add(session)
+                if (name := self._rests_on(session)) is not None:
+                    self._resting.setdefault(name, set()).add(session)
+                if (identity := key_of(session.identity)) is not None:
                     task = asyncio.get_running_loop().create_task(self._check_key(session, identity))
                     self._tasks.add(task)
                     task.add_done_callback(self._tasks.discard)
             case StreamClosed(session):
-                if isinstance(session.identity, PskIdentity):
-                    sessions = self._by_key.get(session.identity.identity, set())
-                    sessions.discard(session)
-                    if not sessions:
-                        self._by_key.pop(session.identity.identity, None)
+                name = self._rests_on(session)
+                sessions = self._resting.get(name, set())
+                sessions.discard(session)
+                if not sessions:
+                    self._resting.pop(name, None)
                 self.port.disconnected(session)
             case StreamRefused(address, reason):
                 log.info("connection refused", address=address, reason=reason)
@@ -145,3 +156,8 @@ class StreamPort:
                 self.end_session(session)
         except Error as error:
             log.warning("a key could not be looked up again", why=str(error))
+
+
+def key_of(identity: Any) -> bytes | None:
+    """The identity of the pre-shared key that a session rests on; None for one by certificate, or without security."""
+    return identity.identity if isinstance(identity, PskIdentity) else None

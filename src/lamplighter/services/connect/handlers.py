@@ -22,6 +22,7 @@ class Ends(Protocol):
     registering: Registering
     mediated: Mediated
     key_deleted: Callable[[str], None]
+    device_denied: Callable[[str, str, str], None]
 
     async def end(self, account_id: str, device_id: str, how: Ending, *, before: int) -> None: ...
 
@@ -48,9 +49,11 @@ class Handlers:
             return
         elif event.kind == directory_events.DEVICE_DELETED:
             await self._connect.end(event.account_id, event.device_id, Ending.DELETED, before=event.time)
+            self._connect.device_denied(event.account_id, event.device_id, event.data["endpoint_name"])
             await self._connect.mediated.gateway_deleted(event.account_id, event.device_id)
         elif event.kind == directory_events.DEVICE_SUSPENDED:
             await self._connect.end(event.account_id, event.device_id, Ending.SUSPENDED, before=event.time)
+            self._connect.device_denied(event.account_id, event.device_id, event.data["endpoint_name"])
         elif event.kind in (DEREGISTERED, EXPIRED):
             await self._connect.forget(event.account_id, event.device_id, close=False)
             await self._connect.gateway_ended(event.account_id, event.device_id, before=event.time)

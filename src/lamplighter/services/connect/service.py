@@ -40,7 +40,7 @@ from lamplighter.services.connect.resources import payload_of, root_link, shown,
 from lamplighter.services.connect.subscriptions import Subscriptions
 from lamplighter.services.directory.service import Directory
 from lamplighter.settings import Settings
-from lamplighter.storage.database import Database, Transaction
+from lamplighter.storage.database import Database, Reader, Transaction
 
 log = logging.getLogger(__name__)
 
@@ -100,9 +100,12 @@ class Connect:
         self.subscriptions = Subscriptions(database, clock, ids, self.commands, self.definitions, self._latest)
         self.key_deleted: Callable[[str], None] = lambda endpoint_name: None
         """Told of each deleted pre-shared key: sessions by it are to end, whatever is registered through them."""
+        self.device_denied: Callable[[str, str, str], None] = lambda account_id, device_id, endpoint_name: None
+        """Told of each device that was suspended or deleted: its sessions are to end, registered through them or not."""
         self.device_wanted: Callable[[str, str], None] = lambda account_id, device_id: None
         """Told of each device that something waits for and that is not here: its session may be stored."""
         self._database = database
+        self._directory = directory
         self._bus = bus
         self._follower = Follower(events, Handlers(self, directory, database).handle)
         self._telling: set[asyncio.Task[None]] = set()
@@ -176,9 +179,11 @@ class Connect:
 
     async def move(self, tx: Transaction, identity: Identity, session: str, address: str) -> Moved | None:
         """A device goes on in a stored session: its registration is this process's, in the transaction that takes the
-        session. Call ``moved`` once that is on disk. None: the device is not registered."""
+        session. Call ``moved`` once that is on disk. None: the device is not registered. Raises DeviceBlocked."""
         change = await self.registering.move(tx, identity, address)
         if change is None:
+            if await self.is_denied(identity, tx):
+                raise connect.DeviceBlocked(device_id=identity.device_id or identity.endpoint_name)
             return None
         after = change.after
         behind = await self.mediated.arrived(tx, after) if after.links.has_devices_behind else []
@@ -229,6 +234,18 @@ class Connect:
         """The LwM2M version of the registration behind a session; None where this process knows none."""
         device = self.attached.by_peer.get(peer)
         return device.registered.version if device is not None else None
+
+    async def is_denied(self, identity: Identity, reader: Reader | None = None) -> bool:
+        """Whether the device of a credential is kept out: it is suspended, or was deleted and is only named by a certificate.
+
+        Raises DatabaseUnavailable.
+        """
+        reader = reader or self._database
+        if identity.device_id:
+            known = await self._directory.device(reader, identity.account_id, identity.device_id)
+            return known is None or known.suspended
+        known = await self._directory.device_of_endpoint(reader, identity.account_id, identity.endpoint_name)
+        return known is not None and known.suspended
 
     def is_attached(self, peer: Peer) -> bool:
         """Whether a registered device talks through that session."""
