@@ -36,6 +36,7 @@ class Program:
         }
         self.server: subprocess.Popen[str] | None = None
         self.log = ""
+        self._grown = threading.Condition()
 
     def run(self, *arguments: str, given: str = "", data: bool = True) -> subprocess.CompletedProcess[str]:
         """Run a command to its end."""
@@ -55,7 +56,9 @@ class Program:
 
         def read() -> None:
             for line in stream:
-                self.log += line
+                with self._grown:
+                    self.log += line
+                    self._grown.notify_all()
                 if "Lamplighter is running" in line:
                     running.set()
             running.set()
@@ -63,6 +66,11 @@ class Program:
         self._reader = threading.Thread(target=read, daemon=True)
         self._reader.start()
         assert running.wait(60) and self.server.poll() is None, self.log
+
+    def logs(self, text: str) -> bool:
+        """Whether its log has that text, or soon will."""
+        with self._grown:
+            return self._grown.wait_for(lambda: text in self.log, 10)
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         """Its exit status."""

@@ -55,7 +55,7 @@ class Child:
 
     async def _line(self) -> str:
         assert self._process.stdout is not None
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(3 * PATIENCE):  # it is a whole start on a busy machine
             while line := (await self._process.stdout.readline()).decode().strip():
                 if line.isalnum():  # others are the log's
                     return line
