@@ -163,3 +163,13 @@ def test_a_path_of_somebody_else_is_delegated_unanswered() -> None:
     bench = Bench(Message(Code.POST, [(Option.URI_PATH, b"est"), (Option.URI_PATH, b"sen")]))
     assert isinstance(bench.event, RequestDelegated) and bench.event.path == ("est", "sen")
     assert bench.endpoint.datagrams_to_send(0.0) == []
+
+
+@pytest.mark.parametrize("path", ["fw", "download", "rd"])
+def test_what_a_device_names_by_proxy_uri_is_never_fetched(path: str) -> None:
+    """The vendor's client asks so for a block of its firmware (wire facts, section 5.2): 5.03 alone would be tried again."""
+    message = Message(Code.GET).add(Option.URI_PATH, path).add(Option.PROXY_URI, "http://192.0.2.9/secret")
+    bench = Bench(message.add(Option.BLOCK2, 5))
+    assert isinstance(bench.event, RequestRefused)
+    answer = bench.answer()
+    assert (answer.code, answer.payload) == (Code.PROXYING_NOT_SUPPORTED, b"")

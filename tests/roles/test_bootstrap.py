@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
 
@@ -146,6 +147,22 @@ async def test_an_enrolment_with_a_key_of_another_curve_is_refused(serving: Boot
     await finished(client)
     answer = await client.enrol(ec.generate_private_key(ec.SECP384R1()))
     assert answer.code == Code.BAD_REQUEST and b"P-256" in answer.payload
+
+
+async def test_an_enrolment_that_was_not_signed_by_its_own_key_is_refused(serving: BootstrapServing) -> None:
+    developer = await serving.developer()
+    client = await serving.vendor_client(developer)
+    await client.bootstrap(endpoint_name=_name(developer.developer_certificate), **VENDOR)
+    await finished(client)
+    builder = x509.CertificateSigningRequestBuilder().subject_name(x509.Name([]))
+    request = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    others = builder.sign(ec.generate_private_key(ec.SECP256R1()), hashes.SHA256())
+    signed, signature = request.tbs_certrequest_bytes, others.signature
+    rest = bytes.fromhex("300a06082a8648ce3d040302") + b"\x03" + bytes([len(signature) + 1, 0]) + signature
+    body = signed + rest
+    length = bytes([0x81, len(body)]) if len(body) < 256 else b"\x82" + len(body).to_bytes(2, "big")
+    answer = await client.send_request(b"\x30" + length + body)
+    assert answer.code == Code.BAD_REQUEST and b"signature" in answer.payload
 
 
 async def test_an_enrolment_that_nobody_asked_for_is_refused(serving: BootstrapServing) -> None:

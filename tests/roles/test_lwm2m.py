@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.lwm2m.link import parse_links
+from lamplighter.lwm2m.registration import Registration, register_request
 from lamplighter.services.directory.model import Block
 from lamplighter.storage.database import Database
 from tests.api.toy import ACCOUNT, FOREIGN
@@ -55,6 +57,16 @@ async def test_a_device_with_a_certificate_of_ours_registers_as_the_device_it_na
     assert device.location == ("rd", ACCOUNT, device_id)
     assert (await device.update()).code == Code.CHANGED
     assert (await device.deregister()).code == Code.DELETED
+
+
+async def test_a_device_of_1_1_may_leave_its_name_to_its_credential(serving: Serving) -> None:
+    device = await serving.device_with_key(NAME)
+    nameless = Registration(endpoint_name=None, version="1.1", links=parse_links("</3/0>"))
+    answer = await device.ask(register_request(nameless))
+    assert answer.code == Code.CREATED
+    shown = await serving.directory.retrieve(ACCOUNT, answer.location_path()[-1])
+    assert (shown.endpoint_name, shown.state) == (NAME, "registered")
+    assert (await device.ask(register_request(replace(nameless, version="1.0")))).code == Code.BAD_REQUEST
 
 
 async def test_a_device_cannot_register_under_another_name_or_account(serving: Serving) -> None:

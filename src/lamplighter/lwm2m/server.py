@@ -102,6 +102,8 @@ class Lwm2mServer:
         first = path[0] if path else ""
         if first in self._delegated:
             return RequestDelegated(request, path)
+        if message.option(Option.PROXY_URI) is not None or message.option(Option.PROXY_SCHEME) is not None:
+            return self._refuse(request, Code.PROXYING_NOT_SUPPORTED, (), now)  # nothing that a device names is fetched
         if first == SEND_PATH and len(path) == 1:
             return self._send(request, now)
         if first != REGISTRATION_PATH:

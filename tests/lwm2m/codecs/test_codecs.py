@@ -415,3 +415,20 @@ def test_any_cbor_is_records_or_a_codec_error(item: object) -> None:
             decode(content_format, payload, base)
         except CodecError as error:
             assert str(error)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (1541, CF.TEXT),
+        (1542, CF.LWM2M_TLV),
+        (99, CF.LWM2M_TLV),
+        (1543, CF.LWM2M_JSON),
+        (1544, CF.OCTET_STREAM),
+    ],
+)
+def test_early_numbers_are_read_as_what_they_became(old: int, new: int) -> None:
+    path = Path(5, 0, 0) if new == CF.OCTET_STREAM else Path(3, 0, 0)
+    value = b"image" if new == CF.OCTET_STREAM else "maker"
+    payload = encode(new, [(path, value)], path)
+    assert list(decode(old, payload, path)) == [(path, value)]

@@ -27,6 +27,17 @@ def test_the_certificates_towards_devices_have_the_hosts_that_devices_are_sent_t
         assert len(credential.certificate_der) <= 1024  # what the vendor's client has room for
 
 
+def test_what_devices_judge_is_valid_whatever_their_clock_says_and_what_browsers_judge_is_not(tmp_path: Path) -> None:
+    """A device without a clock begins in 1970; browsers and TLS libraries refuse such a validity (gateway rule 2.13)."""
+    authority = Authority(tmp_path, NOW)
+    for each in (authority.lwm2m, authority.device_ca, authority.bootstrap, authority.bootstrap_ca):
+        assert each.certificate.not_valid_before_utc.timestamp() == 0
+        assert each.certificate.not_valid_after_utc.year == 9999
+    for each in (authority.server, authority.ca):
+        assert each.certificate.not_valid_before_utc.year > 2020
+    assert authority.server.certificate.issuer == authority.ca.certificate.subject
+
+
 @pytest.mark.parametrize("hosts", [["lamps.example.com"], ["localhost"], []])
 def test_a_certificate_that_has_the_names_stays_the_same(tmp_path: Path, hosts: list[str]) -> None:
     first = Authority(tmp_path, NOW, ["lamps.example.com"])
