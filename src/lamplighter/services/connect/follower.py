@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from typing import Final
 
 from lamplighter.bus.bus import Subscription
@@ -29,11 +29,13 @@ class Follower:
     all that comes before it.
 
     :param handle: is given each event, more than once maybe
+    :param data_of: the kinds whose data it looks at; the others come without
     """
 
-    def __init__(self, events: EventLog, handle: Callable[[Event], Awaitable[None]]) -> None:
+    def __init__(self, events: EventLog, handle: Callable[[Event], Awaitable[None]], data_of: Container[str]) -> None:
         self._log = events
         self._handle = handle
+        self._data_of = data_of
         self._more = asyncio.Event()
         self._subscription: Subscription | None = None
         self._task: asyncio.Task[None] | None = None
@@ -82,7 +84,7 @@ class Follower:
 
     async def _step(self, position: str) -> str:
         """Treat one batch; the position after it."""
-        for recorded in await self._log.read(position, BATCH):
+        for recorded in await self._log.read(position, BATCH, self._data_of):
             await self._handle(recorded.event)
             position = recorded.position
         return position

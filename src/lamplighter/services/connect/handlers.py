@@ -14,6 +14,8 @@ from lamplighter.services.directory.service import Directory
 from lamplighter.storage.database import Database
 
 KEY_DELETED = "PreSharedKeyDeleted"
+DATA_OF = frozenset({KEY_DELETED, directory_events.DEVICE_DELETED, directory_events.DEVICE_SUSPENDED})
+"""Kinds of events whose data is looked at here."""
 
 
 class Ends(Protocol):

@@ -53,6 +53,11 @@ class Links(tuple[Link, ...]):
         return msgspec.Raw(msgspec.json.encode(shown))
 
     @cached_property
+    def kept(self) -> str:
+        """As they are kept."""
+        return dump_links(self)
+
+    @cached_property
     def root(self) -> str:
         """What stands before every path: empty, or an alternate path such as ``/lwm2m``."""
         return next((link.get("href") or "" for link in self if link.target == "/"), "")

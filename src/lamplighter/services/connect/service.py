@@ -30,7 +30,7 @@ from lamplighter.services.connect.commands import Commands
 from lamplighter.services.connect.definitions import OwnDefinitions
 from lamplighter.services.connect.device import AttachedDevice
 from lamplighter.services.connect.follower import Follower
-from lamplighter.services.connect.handlers import Handlers
+from lamplighter.services.connect.handlers import DATA_OF, Handlers
 from lamplighter.services.connect.identity import Identity, Proof, parse_identity
 from lamplighter.services.connect.mediated import Mediated, MediatedDevice, Outcome
 from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
@@ -107,7 +107,7 @@ class Connect:
         self._database = database
         self._directory = directory
         self._bus = bus
-        self._follower = Follower(events, Handlers(self, directory, database).handle)
+        self._follower = Follower(events, Handlers(self, directory, database).handle, DATA_OF)
         self._telling: set[asyncio.Task[None]] = set()
         self._served: Subscription | None = None
         self._sweeper: asyncio.Task[None] | None = None
