@@ -111,6 +111,7 @@ class DevicePort:
     :param identity_of: who is behind a peer of the endpoint
     :param end_session: ends the session below; None where there is none
     :param streams: whether devices come over TCP or TLS
+    :param on_answer: told of each answer of a peer, and of the address that the request for it was sent to
     :param stored: keeps the sessions below, where they can be kept
     :param lose: lets go of a session that is another process's now
     """
@@ -121,7 +122,7 @@ class DevicePort:
         identity_of: Callable[[Any], Identity],
         *,
         end_session: Callable[[Any], None] | None = None,
-        on_answer: Callable[[Any], None] = lambda peer: None,
+        on_answer: Callable[[Any, Hashable], None] = lambda peer, address: None,
         streams: bool = False,
         stored: DeviceSessions | None = None,
         lose: Callable[[Any], None] = lambda peer: None,
@@ -148,6 +149,7 @@ class DevicePort:
         self._pace = RegistrationPace()
         self._peers: dict[Hashable, DevicePeer] = {}
         self._waiting: dict[Exchange, asyncio.Future[Message]] = {}
+        self._asked_at: dict[Exchange, Hashable] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def now(self) -> float:
@@ -164,7 +166,7 @@ class DevicePort:
                 if len(self._tasks) < OPEN_REQUESTS:  # else it is not acknowledged, and comes again
                     self._spawn(self._notified(event))
             case ResponseReceived(exchange, message):
-                self._on_answer(exchange.peer)
+                self._on_answer(exchange.peer, self._asked_at.get(exchange))
                 self._settle(exchange, message)
             case RequestTimedOut(exchange):
                 self._settle(exchange, NoAnswer())
@@ -208,10 +210,12 @@ class DevicePort:
             raise NoAnswer from None
         future: asyncio.Future[Message] = self._loop.create_future()
         self._waiting[exchange] = future
+        self._asked_at[exchange] = getattr(key, "address", None)
         self.flush()
         try:
             return await future
         finally:
+            del self._asked_at[exchange]
             if self._waiting.pop(exchange, None) is not None and future.cancelled():
                 self.endpoint.abandon(exchange, self.now())
                 self.flush()

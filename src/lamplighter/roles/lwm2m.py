@@ -444,8 +444,10 @@ class Lwm2mRole:
                 log.warning("stored sessions whose time is over stay for now", why=str(error))
             await asyncio.sleep(PRUNE_EVERY)
 
-    def _on_answer(self, session: Session) -> None:
-        if session.fallback_address is not None:
+    def _on_answer(self, session: Session, address: Hashable) -> None:
+        """A device that answers what was sent to its new address is there. What was sent to the old one proves nothing: its
+        answer may have been sent on by somebody else (gateway rule 2.6)."""
+        if session.fallback_address is not None and address == session.address:
             self._dtls.server.confirm_address(session)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
