@@ -51,6 +51,8 @@ class Device:
         self.ended: list[str] = []
         """How its notifications ended."""
         self.closed: asyncio.Future[CloseReason] = asyncio.get_running_loop().create_future()
+        self.deaf = False
+        """Whether it leaves requests without any answer."""
         self._counter = 1
         self._waiting: dict[Exchange, asyncio.Future[Message]] = {}
         self._peer: Any = None
@@ -63,6 +65,16 @@ class Device:
         )
         async with asyncio.timeout(PATIENCE):
             self._peer = (await transport.connect("127.0.0.1", port)).session
+
+    async def shake_hands_again(self) -> None:
+        """A new session from the same socket, in place of the one that there is."""
+        assert isinstance(self.transport, DtlsClientTransport)
+        loop = asyncio.get_running_loop()
+        self.transport._established = loop.create_future()
+        self.transport.client.connect(loop.time())
+        self.transport.flush()
+        async with asyncio.timeout(PATIENCE):
+            self._peer = (await self.transport._established).session
 
     def go_to(self, port: int) -> None:
         """Go on with the session from a new socket, at that port of the server."""
@@ -126,6 +138,9 @@ class Device:
         match event:
             case RequestReceived(_, message):
                 self.requests.append(message)
+                if self.deaf:
+                    self.changed.set()
+                    return
                 self.endpoint.respond(event, self._answer(message), asyncio.get_running_loop().time())
                 self.changed.set()
             case ResponseReceived(exchange, message):

@@ -206,3 +206,37 @@ async def test_values_that_a_device_sends_unasked_reach_who_subscribed(serving: 
     assert (await device.ask(send.add(Option.CONTENT_FORMAT, ContentFormat.SENML_JSON))).code == Code.CHANGED
     (delivery,) = await serving.deliveries("notifications")
     assert base64.b64decode(delivery.item["payload"]) == b"23.5"  # type: ignore[index]
+
+
+async def test_a_device_that_only_shakes_hands_again_is_asked_in_its_new_session(serving: Serving) -> None:
+    device = await registered(serving)
+    device_id = device.location[-1]
+    path = f"/v2/subscriptions/{device_id}/3303/0/5700"
+    answer = await serving.call("PUT", path, "addResourceSubscription")
+    await serving.response(answer.json()["async-response-id"])
+    device.observers.clear()
+    await device.shake_hands_again()
+    assert (await serving.request(device_id, "GET", "/3/0/0"))["status"] == 200
+
+    async def observed() -> bool:
+        return "/3303/0/5700" in device.observers
+
+    assert await serving.until(observed)
+    assert (await device.update()).code == Code.CHANGED
+    assert len(await serving.deliveries("registrations")) == 1
+
+
+async def test_a_command_under_way_when_the_device_shakes_hands_again_goes_on(serving: Serving) -> None:
+    device = await registered(serving)
+    device_id = device.location[-1]
+    device.deaf = True
+    body = {"method": "GET", "uri": "/3/0/0"}
+    await serving.call("POST", f"/v2/device-requests/{device_id}?async-id=under-way", "createAsyncRequest", json=body)
+
+    async def was_asked() -> bool:
+        return bool(device.requests)
+
+    await serving.until(was_asked)
+    device.deaf = False
+    await device.shake_hands_again()
+    assert (await serving.response("under-way"))["status"] == 200

@@ -182,6 +182,11 @@ class DevicePort:
         peer = self._peers[key] = DevicePeer(self, key)
         return peer
 
+    def is_registered(self, key: Hashable) -> bool:
+        """Whether a registration was made through that session."""
+        peer = self._peers.get(key)
+        return peer is not None and self._connect.is_attached(peer)
+
     def disconnected(self, key: Hashable) -> None:
         """The session below ended."""
         self.endpoint.forget(key, self.now())

@@ -18,6 +18,7 @@ from lamplighter.dtls import (
     AlertDescription,
     CertificateError,
     CertificateIdentity,
+    CloseReason,
     DtlsServer,
     HandshakeFailed,
     PskIdentity,
@@ -38,7 +39,7 @@ from lamplighter.roles.device_port import DevicePeer, DevicePort
 from lamplighter.roles.stream_port import StreamPort, key_of
 from lamplighter.roles.workers import Worker
 from lamplighter.services.certificates.service import Authority
-from lamplighter.services.connect.service import Connect, Identity, Moved, Proof, parse_identity
+from lamplighter.services.connect.service import Connect, Identity, Moved, Proof, SessionLost, parse_identity
 from lamplighter.services.connect.sessions.service import DeviceSessions, Stored, text_of
 from lamplighter.services.credentials.service import REVOKED, Credentials, PskOwner
 from lamplighter.settings import Settings
@@ -97,6 +98,8 @@ class Lwm2mRole:
         self._anchor = TrustAnchor.from_der(authority.device_ca.certificate_der)
         self._resting: dict[Hashable, set[Session]] = {}
         """Sessions by what they rest on, see ``_rests_on``."""
+        self._replaced: Session | None = None
+        """A registered device's session that gave way to another, until that is known."""
         self._revoked: Subscription | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._transports: list[DtlsTransport | UdpTransport] = []
@@ -254,14 +257,53 @@ class Lwm2mRole:
                 if self._settings.dtls.engine == "native":
                     self._sessions.hold(session, _identity_in(session).text)
                 self._watch(session)
+                self._succeed(session)
             case SessionWanted():
                 self._spawn(self._resume(event))
-            case SessionClosed(session):
+            case SessionClosed(session, reason):
                 self._sessions.ended(session)
                 self._unwatch(session)
-                self._secure.disconnected(session)
+                if reason is CloseReason.REPLACED and self._secure.is_registered(session):
+                    self._replaced = session
+                    asyncio.get_running_loop().call_soon(self._end_replaced, session)
+                else:
+                    self._secure.disconnected(session)
             case HandshakeFailed(address, reason, detail):
                 log.info("handshake failed", address=address, reason=reason.value, detail=detail)
+
+    # A device that made a new handshake where it was: some do so after a pause, and neither register nor update
+
+    def _succeed(self, session: Session) -> None:
+        """The session that gave way to this one is told just before it; the registration made through it goes on here."""
+        former, self._replaced = self._replaced, None
+        if former is not None and (former.address, former.credential) == (session.address, session.credential):
+            self._spawn(self._go_on(former, session))
+        elif former is not None:
+            self._secure.disconnected(former)
+
+    def _end_replaced(self, session: Session) -> None:
+        if self._replaced is session:  # by one that was loaded: that has its registration already
+            self._replaced = None
+            self._secure.disconnected(session)
+
+    async def _go_on(self, former: Session, session: Session) -> None:
+        identity = _identity_in(session)
+        moved: list[Moved | None] = []
+
+        async def move(tx: Transaction) -> None:
+            where = text_of(session.address)
+            moved[:] = [await self._connect.move(tx, identity, self._sessions.id_of(session), where)]
+
+        try:
+            await self._sessions.carry(session, move)
+            for each in filter(None, moved):
+                peer = self._secure.resumed(session)
+                self._connect.moved(each, peer)
+                self._connect.contacted(peer)
+        except (Error, SessionLost) as error:
+            log.info("a registration does not go on in its device's new session", why=str(error))
+        finally:
+            self._secure.disconnected(former)
 
     def _unwatch(self, session: Session) -> None:
         name = _rests_on(session)

@@ -171,6 +171,15 @@ class DeviceSessions:
         if not held.stored or address != held.address:
             tx.after_commit(lambda: held.stored_at(address))
 
+    async def carry(self, session: Session, also: Also) -> None:
+        """Do something durably that a session begins with. Raises SessionLost, DatabaseUnavailable."""
+
+        async def work(tx: Transaction) -> None:
+            await self.note(tx, session)
+            await also(tx)
+
+        await self._database.together(work)
+
     def ended(self, session: Session) -> None:
         """A session ended: nobody is to load it any more."""
         held = self._let_go(session)
