@@ -10,6 +10,7 @@ import asyncio
 import itertools
 import os
 import shutil
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -52,6 +53,14 @@ def pytest_report_header() -> str:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     terminalreporter.write_line(_contract_line())
+    skipped = Counter(_reason(report) for report in terminalreporter.stats.get("skipped", ()))
+    for reason, tests in skipped.items():
+        terminalreporter.write_line(f"{reason} ({tests} tests)", yellow=True, bold=True)
+
+
+def _reason(report: Any) -> str:
+    """Why a test was skipped: the last of the three that pytest tells."""
+    return str(report.longrepr[-1]).removeprefix("Skipped: ")
 
 
 def _contract_line() -> str:

@@ -38,7 +38,7 @@ class Echo:
         self._answers.append((data.upper(), peer))
 
     def handle_timer(self, now: float) -> None:
-        raise AssertionError("an echo sets no timer")
+        pass  # the timer was the server's below
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, Any]]:
         answers, self._answers = self._answers, []
