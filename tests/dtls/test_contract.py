@@ -130,6 +130,31 @@ def test_lost_datagrams_delay_a_handshake_but_do_not_break_it(engine: Engine, se
 # Refusals
 
 
+def test_no_record_number_is_said_twice_however_often_a_flight_is(engine: Engine) -> None:
+    """A peer drops what comes with a number that it has seen (RFC 6347 section 4.1.2.6)."""
+    pair = Pair(certificate_client(connection_id=None), engine(certificate_server()))
+    lost = iter([True, False, True])  # a ClientHello, and the one with the cookie
+    pair.up = lambda datagram: [] if next(lost, False) else [datagram]
+    kept = iter([True, False, False])  # our first flight, twice
+    pair.down = lambda datagram: [datagram] if next(kept, True) else []
+    pair.connect()
+    pair.advance(30.0)
+    assert pair.of_server(SessionEstablished) and pair.of_client(SessionEstablished)
+    numbers = [number for datagram in pair.to_client for number in record_numbers(datagram)]
+    assert len(numbers) == len(set(numbers)) > 6
+
+
+def record_numbers(datagram: bytes) -> list[int]:
+    """With their epochs."""
+    numbers = []
+    at = 0
+    while at < len(datagram):
+        _, _, number, length = HEADER.unpack_from(datagram, at)
+        numbers.append(number)
+        at += HEADER.size + length
+    return numbers
+
+
 def test_an_unknown_identity_and_a_wrong_key_end_in_silence(engine: Engine) -> None:
     heard = []
     for identity, key in ((b"lamp-9", b"0123456789abcdef"), (b"lamp-2", b"0123456789abcdef")):

@@ -160,7 +160,7 @@ async def test_mbed_tls_gets_through_with_datagrams_of_300_bytes(mbedtls: MbedTl
         assert max(map(len, relay.up + relay.down)) <= 300
 
 
-@pytest.mark.parametrize("engine", ["native"])
+@pytest.mark.parametrize("engine", ["native", "openssl"])
 async def test_mbed_tls_gets_through_where_datagrams_are_lost_both_ways(
     mbedtls: MbedTls, engine: str, tmp_path: Path
 ) -> None:
@@ -171,6 +171,15 @@ async def test_mbed_tls_gets_through_where_datagrams_are_lost_both_ways(
             printed = await mbedtls.run(relay.port, CERTIFICATE_CCM_8, *options)
         assert SAID in printed, printed
         assert relay.lost == 5 and len(service.established) == 1
+
+
+@pytest.mark.parametrize("engine", ["native", "openssl"])
+async def test_mbed_tls_gets_our_finished_again_when_it_was_lost(mbedtls: MbedTls, engine: str) -> None:
+    async with serving(engine=engine) as service:
+        async with relaying(service.port, lose_down=These(3)) as relay:
+            printed = await mbedtls.run(relay.port, PSK_CCM_8, *PSK)
+        assert SAID in printed, printed
+        assert relay.lost == 1 and len(service.established) == 1
 
 
 async def test_mbed_tls_resumes_a_session_without_its_key(mbedtls: MbedTls) -> None:

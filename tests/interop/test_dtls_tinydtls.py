@@ -32,7 +32,7 @@ async def test_tinydtls_speaks_with_us_by_pre_shared_key(client: Path, engine: s
         assert established.cipher == "TLS_PSK_WITH_AES_128_CCM_8" and established.extended_master_secret
 
 
-@pytest.mark.parametrize("engine", ["native"])
+@pytest.mark.parametrize("engine", ["native", "openssl"])
 async def test_tinydtls_gets_through_where_datagrams_are_lost_both_ways(client: Path, engine: str) -> None:
     async with serving(retransmission=0.2, engine=engine) as service:
         lost = {"lose_up": These(1, 3, 6), "lose_down": These(2, 4)}

@@ -74,7 +74,7 @@ async def test_wolfssl_takes_a_handshake_in_datagrams_of_300_bytes(client: Path,
         assert max(map(len, relay.down)) <= 300
 
 
-@pytest.mark.parametrize("engine", ["native"])
+@pytest.mark.parametrize("engine", ["native", "openssl"])
 async def test_wolfssl_gets_through_where_datagrams_are_lost_both_ways(
     client: Path, engine: str, tmp_path: Path
 ) -> None:

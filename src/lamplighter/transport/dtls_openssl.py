@@ -1,12 +1,13 @@
 """OpenSSL behind the face of our DTLS engine: for those who must have it, and as its oracle in tests (``dtls.engine``).
 
 The same cookies, limits, questions and events; no Connection ID, nothing stored, no resumption, and some 70 KB a session.
-OpenSSL counts time by its own clock, so flights are repeated here: the same records again, which a peer who has them drops.
+OpenSSL counts time by its own clock, so flights are repeated here. Records in the clear get their numbers here too.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import math
 from collections import deque
 from collections.abc import Hashable
@@ -50,7 +51,7 @@ from lamplighter.dtls.numbers import DTLS_1_0, DTLS_1_2, AlertLevel, ContentType
 from lamplighter.dtls.records import HEADER, HEADER_LENGTH, plaintext_record
 from lamplighter.dtls.registry import Sessions
 
-from .dtls_openssl_flight import datagrams, hello_of, identity_in
+from .dtls_openssl_flight import datagrams, hello_of, identity_in, protected_part, renumbered
 from .tls_context import PskCallback, chain_of, datagram_context, suite_number
 
 _HANDSHAKE = int(ContentType.HANDSHAKE)
@@ -66,11 +67,12 @@ _FLIGHTS_LIMIT = 16 * 1024
 class OpensslSession(Session):
     """A session whose keys only OpenSSL knows: it cannot be exported, and has no connection ID."""
 
-    __slots__ = ("connection",)
+    __slots__ = ("connection", "numbers")
 
-    def __init__(self, connection: SSL.Connection, address: Hashable, identity: Identity, credential: str) -> None:
-        self.connection = connection
-        self.address = address
+    def __init__(self, handshake: _Handshake, identity: Identity, credential: str) -> None:
+        self.connection = handshake.connection
+        self.numbers = handshake.numbers
+        self.address = handshake.address
         self.fallback_address = None
         self.identity = identity
         self.credential = credential
@@ -82,8 +84,10 @@ class OpensslSession(Session):
 class _Handshake:
     """One that is open."""
 
-    def __init__(self, connection: SSL.Connection, address: Hashable, random: bytes, now: float) -> None:
+    def __init__(self, connection: SSL.Connection, address: Hashable, random: bytes, number: int, now: float) -> None:
         self.connection = connection
+        self.numbers = itertools.count(number)
+        """Of our records in epoch 0: the first is that of the ClientHello (RFC 6347 section 4.2.1)."""
         self.address = address
         self.random = random
         self.started = now
@@ -151,6 +155,8 @@ class OpensslServer:
                     self._fail(handshake, FailureReason.PEER_ALERT, alert_name(alert[1]))
             elif handshake is not None:
                 self._shake(handshake, data, now)
+            elif isinstance(session, OpensslSession) and (again := protected_part(data)):
+                self._receive_records(session, again, now)
         elif kind == _HANDSHAKE and handshake is not None:
             self._shake(handshake, data, now)
         elif isinstance(session, OpensslSession):
@@ -219,7 +225,7 @@ class OpensslServer:
             self._end(session, CloseReason.EXPIRED)
             return False
         session.connection.send(data)
-        self._transmit(session.connection, session.address)
+        self._transmit(session)
         return True
 
     def close(self, session: Session, now: float) -> None:
@@ -271,7 +277,7 @@ class OpensslServer:
         connection = SSL.Connection(self._context, None)
         connection.set_accept_state()
         connection.set_ciphertext_mtu(self.config.mtu)
-        handshake = _Handshake(connection, address, random, now)
+        handshake = _Handshake(connection, address, random, number, now)
         handshake.wait = self.config.retransmission
         self._handshakes[address] = handshake
         self._half_open.add(address)
@@ -323,7 +329,7 @@ class OpensslServer:
             return
         except SSL.Error as error:
             if handshake.identity is None:
-                self._outgoing += [(each, handshake.address) for each in datagrams(connection, self.config.mtu)]
+                self._transmit(handshake)
             self._fail(handshake, *_failure(error, handshake))
             return
         handshake.timer = None
@@ -357,7 +363,7 @@ class OpensslServer:
         old = self.sessions.by_address(handshake.address)
         if old is not None:
             self._end(old, CloseReason.REPLACED)
-        session = OpensslSession(handshake.connection, handshake.address, identity, credential)
+        session = OpensslSession(handshake, identity, credential)
         session.extended_master_secret = handshake.extended_master_secret
         session.fragment_limit = handshake.fragment_limit
         session.cipher = CIPHER_SUITES[suite_number(handshake.connection.get_cipher_name() or "")]
@@ -368,7 +374,7 @@ class OpensslServer:
         self._events.append(
             SessionEstablished(session, identity, session.cipher.name, b"", session.extended_master_secret)
         )
-        self._transmit(session.connection, session.address)
+        self._transmit(session)
         self._receive_records(session, b"", now)
         for data in handshake.held:
             self._receive_records(session, data, now)
@@ -384,7 +390,7 @@ class OpensslServer:
         return asked and self._handshakes.get(handshake.address) is handshake
 
     def _send_flight(self, handshake: _Handshake, now: float) -> None:
-        self._outgoing += [(each, handshake.address) for each in handshake.flight]
+        self._outgoing += [(renumbered(each, handshake.numbers), handshake.address) for each in handshake.flight]
         handshake.timer = now + handshake.wait
         self._due = min(self._due, handshake.timer)
 
@@ -420,12 +426,12 @@ class OpensslServer:
             while True:
                 self._events.append(DataReceived(session, session.connection.recv(1 << 16)))
         except SSL.WantReadError:
-            self._transmit(session.connection, session.address)
+            self._transmit(session)
         except SSL.ZeroReturnError:
             self._shut_down(session)
             self._end(session, CloseReason.CLOSE_NOTIFY)
         except SSL.Error:
-            self._transmit(session.connection, session.address)
+            self._transmit(session)
             self._end(session, CloseReason.PEER_ALERT)
 
     def _shut_down(self, session: OpensslSession) -> None:
@@ -433,7 +439,7 @@ class OpensslServer:
             session.connection.shutdown()
         except SSL.Error:
             return
-        self._transmit(session.connection, session.address)
+        self._transmit(session)
 
     def _end(self, session: Session, reason: CloseReason) -> None:
         if not session.closed:
@@ -441,8 +447,9 @@ class OpensslServer:
             self.sessions.remove(session)
             self._events.append(SessionClosed(session, reason))
 
-    def _transmit(self, connection: SSL.Connection, address: Hashable) -> None:
-        self._outgoing += [(each, address) for each in datagrams(connection, self.config.mtu)]
+    def _transmit(self, at: _Handshake | OpensslSession) -> None:
+        written = datagrams(at.connection, self.config.mtu)
+        self._outgoing += [(renumbered(each, at.numbers), at.address) for each in written]
 
 
 def _failure(error: SSL.Error, handshake: _Handshake) -> tuple[FailureReason, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from OpenSSL import SSL
 
 from lamplighter.dtls.failures import HandshakeError
@@ -42,6 +44,33 @@ def identity_in(data: bytes) -> bytes | None:
                 if int.from_bytes(each.body[:2], "big") == len(each.body) - 2:
                     return each.body[2:]
     return None
+
+
+def protected_part(data: bytes) -> bytes:
+    """A datagram from its first record of a later epoch on: where a peer says its last flight again, that is its Finished."""
+    at = 0
+    while len(data) - at >= HEADER_LENGTH:
+        _, _, number, length = HEADER.unpack_from(data, at)
+        if number >> 48:
+            return data[at:]
+        at += HEADER_LENGTH + length
+    return b""
+
+
+def renumbered(datagram: bytes, numbers: Iterator[int]) -> bytes:
+    """The same records, those of epoch 0 with the next numbers.
+
+    OpenSSL counts from 1 whatever number our HelloVerifyRequest had, and a flight said again is made of the same records: a peer
+    that has seen a number drops what comes with it. Nothing protects the numbers of epoch 0.
+    """
+    made = bytearray(datagram)
+    at = 0
+    while at < len(made):
+        kind, version, number, length = HEADER.unpack_from(made, at)
+        if not number >> 48:
+            HEADER.pack_into(made, at, kind, version, next(numbers), length)
+        at += HEADER_LENGTH + length
+    return bytes(made)
 
 
 def datagrams(connection: SSL.Connection, mtu: int) -> list[bytes]:
