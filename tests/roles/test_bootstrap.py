@@ -384,6 +384,16 @@ async def test_a_session_gets_nothing_after_its_credential_has_gone(serving: Boo
     assert await serving.directory.device_of_endpoint(serving.database, ACCOUNT, name) is None
 
 
+async def test_a_session_that_ended_before_its_key_was_deleted_cannot_be_resumed(serving: BootstrapServing) -> None:
+    await serving.standard_client(StandardClient, KEY_NAME)
+    server = serving.bootstrap._dtls.server
+    (session,) = server.sessions
+    server.forget(session)
+    assert len(server._resumables) == 1  # type: ignore[union-attr]
+    serving.bootstrap._on_revoked(KEY_NAME.encode())
+    assert len(server._resumables) == 0  # type: ignore[union-attr]
+
+
 async def test_a_certificate_for_lwm2m_does_not_open_bootstrap(serving: BootstrapServing) -> None:
     credential = serving.authority.issue_device("some-lamp", ACCOUNT, await serving.ensured("some-lamp"))
     device = serving.new_device()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import structlog
@@ -200,12 +200,14 @@ class BootstrapRole:
                 log.info("handshake failed", address=address, reason=reason.value, detail=detail)
 
     def _on_revoked(self, identity: bytes) -> None:
+        self._dtls.server.forget_resumable(PskIdentity(identity))
         for session in list(self._by_key.get(identity, ())):
             self._dtls.server.close(session, self._secure.now())
         self._dtls.flush()
         for stream in self._streams:
             stream.revoke(identity)
 
-    def _on_answer(self, session: Any) -> None:
-        if session.fallback_address is not None:
+    def _on_answer(self, session: Any, address: Hashable) -> None:
+        """See the same of the LwM2M role: only what was sent to the new address can confirm it."""
+        if session.fallback_address is not None and address == session.address:
             self._dtls.server.confirm_address(session)

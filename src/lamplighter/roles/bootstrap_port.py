@@ -92,7 +92,7 @@ class BootstrapPort:
         presented_of: Callable[[Any], Presented],
         *,
         end_session: Callable[[Any], None] | None = None,
-        on_answer: Callable[[Any], None] = lambda peer: None,
+        on_answer: Callable[[Any, Hashable], None] = lambda peer, address: None,
         transport: str = "udp",
     ) -> None:
         random = Random(secrets.randbits(64))
@@ -111,6 +111,7 @@ class BootstrapPort:
         self._pace = RegistrationPace()
         self._running: dict[Hashable, _Running] = {}
         self._waiting: dict[Exchange, asyncio.Future[Message]] = {}
+        self._asked_at: dict[Exchange, Hashable] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     def now(self) -> float:
@@ -128,7 +129,7 @@ class BootstrapPort:
                 if running is not None:
                     running.sent.set()
             case ResponseReceived(exchange, message):
-                self._on_answer(exchange.peer)
+                self._on_answer(exchange.peer, self._asked_at.get(exchange))
                 self._settle(exchange, message)
             case RequestTimedOut(exchange) | RequestReset(exchange) | RequestFailed(exchange):
                 self._settle(exchange, None)
@@ -303,6 +304,7 @@ class BootstrapPort:
             raise _NoAnswer("the device has not answered earlier requests") from None
         future: asyncio.Future[Message] = self._loop.create_future()
         self._waiting[exchange] = future
+        self._asked_at[exchange] = getattr(peer, "address", None)
         self.flush()
         try:
             return await future
@@ -310,7 +312,7 @@ class BootstrapPort:
             method = Code(message.code).name
             raise _NoAnswer(f"the device did not answer {method} {path}") from None
         finally:
-            del self._waiting[exchange]
+            del self._waiting[exchange], self._asked_at[exchange]
             if future.cancelled():
                 self.endpoint.abandon(exchange, self.now())
 
