@@ -20,6 +20,7 @@ from tests.conformance.marks import conforms
 from tests.dtls.pair import KEYS
 from tests.dtls.pki import device
 from tests.dtls.service import Service, run, serving
+from tests.interop.relay import These, relaying
 
 PROGRAMS = ["coap-client-openssl", "coap-client-gnutls"]
 LARGE = "lamp " * 600
@@ -69,6 +70,17 @@ async def test_libcoap_gets_a_resource_by_certificate(program: str, tmp_path: Pa
         printed = await run(program, "-m", "get", "-B", "5", *options, url)
         assert "this is 3/0/1" in printed, printed
         assert isinstance(service.established[0].identity, CertificateIdentity)
+
+
+@pytest.mark.parametrize("program", PROGRAMS)
+async def test_libcoap_gets_through_where_datagrams_are_lost_both_ways(program: str) -> None:
+    async with lamp_service() as service:
+        async with relaying(service.port, lose_up=These(1, 3), lose_down=These(2, 3)) as relay:
+            url = f"coaps://127.0.0.1:{relay.port}/3/0/1"
+            key = ("-u", "lamp-1", "-k", KEYS[b"lamp-1"].decode())
+            printed = await run(program, "-m", "get", "-B", "15", *key, url)
+        assert "this is 3/0/1" in printed
+        assert relay.lost == 4 and len(service.established) == 1
 
 
 @conforms("TD_COAP_DTLS_02", peer="libcoap client on OpenSSL, libcoap client on GnuTLS")

@@ -11,6 +11,7 @@ from lamplighter.transport.dtls import PskKey
 from tests.dtls.pair import KEYS
 from tests.dtls.pki import authority, device
 from tests.dtls.service import run, serving
+from tests.interop.relay import These, relaying
 
 PSK = ("-psk", KEYS[b"lamp-1"].hex(), "-psk_identity", "lamp-1")
 
@@ -63,6 +64,27 @@ async def test_openssl_gets_through_with_datagrams_of_256_bytes(tmp_path: Path) 
         options = ("-cert", str(chain), "-key", str(key), "-mtu", "256")
         command = client(service.port, "ECDHE-ECDSA-AES128-CCM8", *options)
         assert "HELLO LAMP" in await run(*command, say="hello lamp", until="HELLO LAMP")
+
+
+@pytest.mark.parametrize("engine", ["native", "openssl"])
+async def test_openssl_gets_in_without_extended_master_secret(engine: str, tmp_path: Path) -> None:
+    settings = tmp_path / "openssl.cnf"
+    settings.write_text(
+        "openssl_conf = a\n[a]\nssl_conf = b\n[b]\nsystem_default = c\n[c]\nOptions = -ExtendedMasterSecret\n"
+    )
+    async with serving(engine=engine) as service:
+        command = ("env", f"OPENSSL_CONF={settings}", *client(service.port, "PSK-AES128-CCM8", *PSK))
+        assert "HELLO" in await run(*command, say="hello", until="HELLO")
+        assert not service.established[0].extended_master_secret
+
+
+@pytest.mark.parametrize("engine", ["native", "openssl"])
+async def test_openssl_gets_through_where_datagrams_are_lost_both_ways(engine: str) -> None:
+    async with serving(retransmission=0.2, engine=engine) as service:
+        async with relaying(service.port, lose_up=These(1, 3), lose_down=These(2, 3)) as relay:
+            command = client(relay.port, "PSK-AES128-CCM8", *PSK)
+            assert "HELLO" in await run(*command, say="hello", until="HELLO")
+        assert relay.lost == 4 and len(service.established) == 1
 
 
 async def test_openssl_is_told_that_its_certificate_has_an_unknown_issuer(tmp_path: Path) -> None:
