@@ -20,7 +20,7 @@ import pytest
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lamplighter" / "peers"
 HERE = Path(__file__).parent
-PATIENCE = 300
+PATIENCE = 90
 """Seconds that one step of a build may take."""
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
@@ -135,7 +135,16 @@ def tinydtls_client() -> Path:
         needed("gcc")
         with tempfile.TemporaryDirectory(dir=CACHE) as scratch:
             here = Path(scratch)
-            download = ("download", "--quiet", "--no-deps", "--no-binary", ":all:", TINYDTLS)
+            download = (
+                "download",
+                "--quiet",
+                "--timeout=10",
+                "--retries=1",
+                "--no-deps",
+                "--no-binary",
+                ":all:",
+                TINYDTLS,
+            )
             # The backend that builds the package's metadata is no part of this: only the source is wanted.
             step(sys.executable, "-m", "pip", *download, folder=here)
             (archive,) = here.glob("*.tar.gz")
