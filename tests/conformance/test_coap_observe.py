@@ -177,11 +177,11 @@ async def test_a_client_that_is_off_is_given_up(asking: str) -> None:
             async with libcoap_observes(server, "obs", "first"):
                 server.change("obs", b"first")
         await server.until(lambda: is_acknowledged(server))
-        server.wire.seen.clear()
         server.change("obs", b"second")
         await server.until(lambda: not server.observers("obs"))
         told = notifications(server.wire.ours)
-        assert len(told) == 3 and len({each.mid for each in told}) == 1
+        # coap-client may have ended between showing the first change and acknowledging it: then that is the one given up.
+        assert len([each for each in told if each.mid == told[-1].mid]) == 3
         server.change("obs", b"third")
         assert notifications(server.wire.ours) == told
 
