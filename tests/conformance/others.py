@@ -15,8 +15,10 @@ import aiocoap.resource
 from aiocoap.numbers.constants import TransportTuning
 from aiocoap.numbers.optionnumbers import OptionNumber
 
+from lamplighter.coap.numbers import Code, Type
 from tests.conformance.plugtest_client import plugtest_client
 from tests.conformance.plugtest_server import LARGE, XML
+from tests.conformance.wire import Seen
 from tests.dtls.service import run
 
 Ask = Callable[..., Awaitable[str]]
@@ -181,7 +183,7 @@ class Stored(aiocoap.resource.ObservableResource):  # type: ignore[misc]
 
 
 class Separate(Stored):
-    """Answers once ``release`` is set."""
+    """Answers once ``release`` is set: when the client has seen its request acknowledged."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -190,6 +192,11 @@ class Separate(Stored):
     async def render_get(self, request: Any) -> Any:
         await self.release.wait()
         return self.content()
+
+    def look(self, seen: Seen) -> None:
+        """For the listeners of the client's wire."""
+        if not seen.ours and (seen.message.type, seen.message.code) == (Type.ACK, Code.EMPTY):
+            self.release.set()
 
 
 class Query(Stored):
@@ -248,11 +255,12 @@ class AiocoapServer:
 
     def __init__(self, port: int) -> None:
         self.port = port
+        self.separate = Separate()
         self.resources: dict[str, Stored] = {
             "test": Stored(),
             "seg1/seg2/seg3": Stored(),
             "query": Query(),
-            "separate": Separate(),
+            "separate": self.separate,
             "location-query": LocationQuery(),
             "multi-format": MultiFormat(),
             "validate": Conditional(),

@@ -20,6 +20,8 @@ from lamplighter.transport.udp import UdpTransport
 from tests.conformance.wire import Wire
 
 LARGE = " ".join(str(number) for number in range(600)).encode()
+NEW = LARGE.replace(b"1", b"one")
+"""Another body of that kind."""
 XML = b"<lamp/>"
 
 

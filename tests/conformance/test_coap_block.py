@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -17,32 +16,11 @@ from tests.conformance.others import (
     AiocoapServer,
     Fast,
     aiocoap_client,
-    aiocoap_server,
     ask_with_libcoap,
     libcoap_server,
 )
 from tests.conformance.plugtest_client import PlugtestClient, plugtest_client
-from tests.conformance.plugtest_server import LARGE, PlugtestServer, plugtest_server
-
-NEW = LARGE.replace(b"1", b"one")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[PlugtestServer]:
-    async with plugtest_server(ack_timeout=0.2) as server:
-        yield server
-
-
-@pytest.fixture
-async def theirs() -> AsyncIterator[AiocoapServer]:
-    async with aiocoap_server() as server:
-        yield server
-
-
-@pytest.fixture
-async def client(theirs: AiocoapServer) -> AsyncIterator[PlugtestClient]:
-    async with plugtest_client(theirs.port) as client:
-        yield client
+from tests.conformance.plugtest_server import LARGE, NEW, PlugtestServer
 
 
 def blocks(messages: list[Message], number: int) -> list[Block]:

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
 import pytest
 
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.lwm2m.link import Link, parse_links
 from tests.conformance.marks import conforms
-from tests.conformance.others import AiocoapServer, aiocoap_server, libcoap_server
+from tests.conformance.others import AiocoapServer, libcoap_server
 from tests.conformance.plugtest_client import PlugtestClient, plugtest_client
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[AiocoapServer]:
-    async with aiocoap_server() as server:
-        yield server
-
-
-@pytest.fixture
-async def client(server: AiocoapServer) -> AsyncIterator[PlugtestClient]:
-    async with plugtest_client(server.port) as client:
-        yield client
 
 
 def links_of(answer: Message) -> dict[str, Link]:
@@ -37,9 +23,9 @@ async def discover(client: PlugtestClient, query: str = "") -> dict[str, Link]:
 
 
 @conforms("TD_COAP_LINK_01", peer="aiocoap server")
-async def test_we_read_all_links_of_aiocoap(server: AiocoapServer, client: PlugtestClient) -> None:
+async def test_we_read_all_links_of_aiocoap(theirs: AiocoapServer, client: PlugtestClient) -> None:
     found = await discover(client)
-    assert set(found) == {f"/{path}" for path in server.resources} | {"/.well-known/core"}
+    assert set(found) == {f"/{path}" for path in theirs.resources} | {"/.well-known/core"}
     assert found["/link2"].attributes == (("rt", "Type2 Type3"), ("if", "If2"), ("sz", "1200"))
 
 

@@ -15,35 +15,14 @@ from tests.conformance.marks import conforms
 from tests.conformance.others import (
     AiocoapServer,
     FastUnreliable,
-    aiocoap_server,
     ask_with_aiocoap,
     ask_with_libcoap,
     libcoap_server,
     observing_with_aiocoap,
 )
 from tests.conformance.plugtest_client import PlugtestClient, plugtest_client
-from tests.conformance.plugtest_server import LARGE, PlugtestServer, plugtest_server
+from tests.conformance.plugtest_server import LARGE, NEW, PlugtestServer, plugtest_server
 from tests.conformance.wire import once
-
-NEW = LARGE.replace(b"1", b"one")
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[PlugtestServer]:
-    async with plugtest_server(ack_timeout=0.2) as server:
-        yield server
-
-
-@pytest.fixture
-async def theirs() -> AsyncIterator[AiocoapServer]:
-    async with aiocoap_server() as server:
-        yield server
-
-
-@pytest.fixture
-async def client(theirs: AiocoapServer) -> AsyncIterator[PlugtestClient]:
-    async with plugtest_client(theirs.port) as client:
-        yield client
 
 
 @asynccontextmanager
