@@ -101,7 +101,7 @@ async def test_a_client_that_restarts_goes_on_with_its_session_and_keeps_its_id(
     async with town(serving, Profile.VENDOR, tls=tls) as place:
         (before,) = await place.until(lambda found: [each["state"] for each in found] == ["registered"])
         await place.request(before["id"], method="POST", uri="/3/0/4")
-        (member,) = place.fleet._members
+        (member,) = place.fleet.members
         async with asyncio.timeout(30):
             while member.registrations < 2:
                 await place.summaries.get()

@@ -46,6 +46,15 @@ def test_one_socket_hears_ipv4_and_ipv6() -> None:
             assert sock.recv(10) == b"hello"
 
 
+def test_a_client_may_choose_the_address_that_it_comes_from() -> None:
+    with bind("127.0.0.1", 0) as sock, connect("127.0.0.1", sock.getsockname()[1], "127.9.0.1") as client:
+        client.send(b"hello")
+        sock.setblocking(True)
+        sock.settimeout(5)
+        assert sock.recvfrom(10) == (b"hello", client.getsockname())
+        assert client.getsockname()[0] == "127.9.0.1"
+
+
 async def test_datagrams_are_read_in_batches() -> None:
     batches: list[int] = []
     received: list[bytes] = []

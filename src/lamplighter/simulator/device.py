@@ -208,6 +208,19 @@ class Device:
         self._registration.stop(now)
         self._take_events(now)
 
+    def update(self, now: float) -> None:
+        """Tell the server that the device is there, before its lifetime makes it."""
+        self._registration.update(now)
+
+    def lose_address(self) -> None:
+        """The NAT between forgets the device: what it sends next comes from another port."""
+        self._registration.events.append(AddressLost())
+
+    def restart(self, now: float, *, resume: bool) -> None:
+        """Switch off and on again: it registers anew, in the session that there was or in a new one."""
+        self._registration.restart(now, resume=resume)
+        self._take_events(now)
+
     @property
     def phase(self) -> Phase:
         return self._registration.phase

@@ -14,6 +14,7 @@ from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.simulator.account import Account
 from lamplighter.simulator.behaviour import Behaviours
 from lamplighter.simulator.device import Device
+from lamplighter.simulator.events import Event
 from lamplighter.simulator.member import Member, Server
 from lamplighter.simulator.profile import Profile
 from lamplighter.simulator.registration import Phase
@@ -43,6 +44,13 @@ class Credential(NamedTuple):
     key: bytes
 
 
+class Certified(NamedTuple):
+    """A device's endpoint name, and the certificate that it comes to the LwM2M server with."""
+
+    endpoint_name: str
+    account: Account
+
+
 @dataclass(frozen=True, slots=True)
 class Summary:
     """How a fleet is doing."""
@@ -68,7 +76,7 @@ class Fleet:
 
     def __init__(
         self,
-        credentials: Sequence[Credential | Account],
+        credentials: Sequence[Credential | Certified | Account],
         host: str,
         port: int,
         *,
@@ -80,12 +88,15 @@ class Fleet:
         lifetime: int | None = None,
         starts_per_second: float = STARTS_PER_SECOND,
         tls: bool = False,
+        source: str = "",
+        told: Callable[[Member, Event], None] = lambda member, event: None,
     ) -> None:
         """A client of the vendor has an ``Account`` for its bootstrap, of which several may have the same.
 
         ``first``: the number of the first device, so that several processes share one seed without sharing devices.
         ``profile`` None: half of the devices are of LwM2M 1.0, half of 1.1. ``lifetime`` of the registrations, in seconds.
         ``tls``: clients of the vendor come over TCP, as their usual build does. Raises ValueError for other profiles.
+        ``source``: see ``Server``. ``told`` hears every event of every device.
         """
         if tls and (profile is None or not profile.is_vendor):
             raise ValueError("only clients of the vendor come over TLS")
@@ -100,7 +111,10 @@ class Fleet:
         self._lifetime = lifetime
         self._rate = starts_per_second
         self._tls = tls
-        self._members: list[Member] = []
+        self._source = source
+        self._told = told
+        self.members: list[Member] = []
+        """Those that were switched on, in order."""
 
     async def run(self, stop: asyncio.Event, report: Callable[[Summary], None] = lambda summary: None) -> Summary:
         """Connect, stay connected until ``stop``, deregister. ``report`` hears every second how it goes.
@@ -111,19 +125,19 @@ class Fleet:
         _allow_sockets(len(self._credentials))
         loop = asyncio.get_running_loop()
         address = await _address(self._host, self._port)
-        server = Server(address, self._port, self._tls, self._behaviours)
+        server = Server(address, self._port, self._tls, self._behaviours, self._source)
         epoch = self._clock.now() / MICROSECONDS - loop.time()
         started = reported = loop.time()
         while not stop.is_set():
             now = loop.time()
-            while len(self._members) < min(len(self._credentials), 1 + int((now - started) * self._rate)):
-                member = self._member(len(self._members), server, now, epoch)
-                self._members.append(member)
+            while len(self.members) < min(len(self._credentials), 1 + int((now - started) * self._rate)):
+                member = self._member(len(self.members), server, now, epoch)
+                self.members.append(member)
                 member.start()
             if now - reported >= REPORT_SECONDS:
                 reported = now
                 report(self.summary())
-            waits = REPORT_SECONDS if len(self._members) == len(self._credentials) else 0.05
+            waits = REPORT_SECONDS if len(self.members) == len(self._credentials) else 0.05
             try:
                 await asyncio.wait_for(stop.wait(), waits)
             except TimeoutError:
@@ -133,7 +147,7 @@ class Fleet:
         return last
 
     def summary(self) -> Summary:
-        members = self._members
+        members = self.members
         failures = Counter(member.failure for member in members if member.failure)
         return Summary(
             len(self._credentials),
@@ -159,18 +173,25 @@ class Fleet:
             behaviours=self._behaviours,
             made_with=account,
         )
-        key = credential.key if isinstance(credential, Credential) else b""
-        return Member(device, key, server, self._clock, f"{self._seed}/{index}/weather")
+        return Member(
+            device,
+            credential.key if isinstance(credential, Credential) else b"",
+            server,
+            self._clock,
+            f"{self._seed}/{index}/weather",
+            certified=credential.account if isinstance(credential, Certified) else None,
+            told=self._told,
+        )
 
     async def _close(self) -> None:
         answered = True
-        for number, member in enumerate(self._members):
+        for number, member in enumerate(self.members):
             member.stop()
             if number % _TOGETHER == _TOGETHER - 1 and answered:
-                answered = await self._farewell(self._members[number - _TOGETHER + 1 : number + 1])
+                answered = await self._farewell(self.members[number - _TOGETHER + 1 : number + 1])
         if answered:
-            await self._farewell(self._members)
-        for member in self._members:
+            await self._farewell(self.members)
+        for member in self.members:
             member.close()
 
     async def _farewell(self, members: Sequence[Member]) -> bool:

@@ -57,13 +57,20 @@ class DatagramLine:
     """DTLS. A session with Connection ID goes on from another port."""
 
     def __init__(
-        self, config: ClientConfig, device: Device, take: Take, lose: Lose, behaviours: Behaviours, weather: str
+        self,
+        config: ClientConfig,
+        device: Device,
+        take: Take,
+        lose: Lose,
+        behaviours: Behaviours,
+        weather: str,
+        source: str = "",
     ) -> None:
         def ended(reason: CloseReason) -> None:
             if reason is not CloseReason.REPLACED:
                 lose(reason.value)
 
-        self._transport = DtlsClientTransport(config, device, take, on_close=ended)
+        self._transport = DtlsClientTransport(config, device, take, on_close=ended, source=source)
         if not Weather.is_fair(behaviours):
             self._transport.client = WeatheredClient(config, behaviours, weather)
         self.alive = False

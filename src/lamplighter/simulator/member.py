@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from lamplighter.clock import MICROSECONDS, Clock
@@ -33,17 +34,33 @@ class Server:
     """Over TCP, in the vendor's framing."""
     behaviours: Behaviours = field(default_factory=dict)
     """Those of the network between."""
+    source: str = ""
+    """The address of this machine that devices connect from; empty: any."""
 
 
 class Member:
-    def __init__(self, device: Device, key: bytes, server: Server, clock: Clock, weather: str) -> None:
-        """``key``: the pre-shared key; empty where the device has an account. ``weather``: the seed of the network's."""
+    def __init__(
+        self,
+        device: Device,
+        key: bytes,
+        server: Server,
+        clock: Clock,
+        weather: str,
+        *,
+        certified: Account | None = None,
+        told: Callable[[Member, Event], None] = lambda member, event: None,
+    ) -> None:
+        """``key``: the pre-shared key; empty where the device has a certificate: ``certified`` for LwM2M, or one to
+        bootstrap with. ``weather``: the seed of the network's. ``told`` hears every event of the device.
+        """
         self.device = device
         self.connected = False
         self.failure = ""
         self.registrations = 0
         self.ended = asyncio.Event()
         self._key = key
+        self._certified = certified
+        self._told = told
         self._server = server
         self._clock = clock
         self._weather = weather
@@ -69,7 +86,18 @@ class Member:
         if self._line is not None:
             self._line.close()
 
+    def move(self, server: Server) -> None:
+        """Go on with the session at another server's port, as behind a load balancer, from another port of our own."""
+        self._server = server
+        self._rebind()
+        self._go_on()
+
+    def flush(self) -> None:
+        """Call this after acting on the device from outside."""
+        self._go_on()
+
     def _take(self, event: Event) -> None:
+        self._told(self, event)
         match event:
             case ConnectRequested():
                 self._connecting = self._loop.create_task(self._connect(event))
@@ -94,7 +122,7 @@ class Member:
 
     async def _connect(self, wanted: ConnectRequested) -> None:
         self.connected = False
-        account = self.device.made_with if wanted.bootstrap else self.device.account
+        account = self.device.made_with if wanted.bootstrap else self.device.account or self._certified
         if self._line is None or account is not self._account:
             self._replace_line(account)
         assert self._line is not None
@@ -124,7 +152,9 @@ class Member:
         if self._server.tls:
             line = StreamLine(config, self.device, self._take, lose)
         else:
-            line = DatagramLine(config, self.device, self._take, lose, self._server.behaviours, self._weather)
+            line = DatagramLine(
+                config, self.device, self._take, lose, self._server.behaviours, self._weather, self._server.source
+            )
         self._line = line
         self._account = account
 

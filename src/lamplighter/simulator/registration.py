@@ -157,12 +157,16 @@ class RegistrationClient:
         self._become(Phase.LEAVING)
         self._exchange = self._endpoint.request(SERVER, deregister_request(self._location), now)
 
-    def restart(self, now: float, *, reset: bool = False) -> None:
-        """Without deregistering: what restarts is simply gone for a moment. ``reset``: to its factory state, account and all."""
+    def restart(self, now: float, *, reset: bool = False, resume: bool | None = None) -> None:
+        """Without deregistering: what restarts is simply gone for a moment. ``reset``: to its factory state, account and all.
+
+        ``resume``: whether it goes on with its session then; None: as is usual for the client.
+        """
         if reset and self.bootstrapping is not None:
             self.bootstrapping.forget()
         if not self.stopping and self.phase not in (Phase.OFF, Phase.WAITING):
-            self._resuming = self._dialect.resumes and self.phase is Phase.REGISTERED
+            resumes = self._dialect.resumes if resume is None else resume
+            self._resuming = resumes and self.phase is Phase.REGISTERED
             self._wait(self._random.uniform(*BOOT_SECONDS), now)
             self.events.append(Restarted())
 

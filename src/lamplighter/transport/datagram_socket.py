@@ -145,12 +145,17 @@ def _bind(host: str, port: int) -> socket.socket:
     return _open(family, address)
 
 
-def connect(host: str, port: int) -> socket.socket:
-    """A UDP socket that talks to one server only. Raises OSError when there is no such host."""
+def connect(host: str, port: int, source: str = "") -> socket.socket:
+    """A UDP socket that talks to one server only, from that address of this machine. Raises OSError when there is no such host.
+
+    An address has 28,000 ports to give (net.ipv4.ip_local_port_range): whoever needs more sockets needs more addresses.
+    """
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
     sock = socket.socket(family, socket.SOCK_DGRAM)
     try:
         sock.setblocking(False)
+        if source:
+            sock.bind((source, 0))
         sock.connect(address)
     except OSError:
         sock.close()

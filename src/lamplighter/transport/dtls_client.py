@@ -29,11 +29,14 @@ class DtlsClientTransport:
         on_event: Callable[[Any], None],
         *,
         on_close: Callable[[CloseReason], None] = lambda reason: None,
+        source: str = "",
     ) -> None:
+        """``source``: the address of this machine that the socket is bound to; empty: any."""
         self.client = DtlsClient(config)
         self.core = core
         self._on_event = on_event
         self._on_close = on_close
+        self._source = source
         self._loop = asyncio.get_running_loop()
         self._timer = Timer(self._loop, self._tick)
         self._socket: DatagramSocket | None = None
@@ -51,7 +54,7 @@ class DtlsClientTransport:
         """A socket only: to go on with a session that was imported into ``client``, or after the address changed."""
         if self._socket is not None:
             self._socket.close()
-        self._socket = DatagramSocket(connect(host, port), self._receive, self.flush, self._loop)
+        self._socket = DatagramSocket(connect(host, port, self._source), self._receive, self.flush, self._loop)
 
     @property
     def socket(self) -> DatagramSocket:
