@@ -15,6 +15,7 @@ from pathlib import Path
 import uvloop
 
 from lamplighter.bus.local import LocalBus
+from lamplighter.roles.garbage import settle
 from lamplighter.roles.log import configure
 from lamplighter.roles.process import Process
 from lamplighter.services.certificates.service import Authority
@@ -58,6 +59,7 @@ async def serve(folder: Path, role: str, many: int, database_url: str = "") -> N
     configure(settings)
     process = Process(folder, settings, "all" if role == "all" else "lwm2m")
     await process.start()
+    settle()
     await make_keys(process, many)
     assert process.lwm2m is not None
     said = [process.lwm2m.port, process.lwm2m.plain_port]

@@ -15,6 +15,7 @@ from pathlib import Path
 import uvloop
 
 from lamplighter.api.server import ApiServer
+from lamplighter.roles.garbage import settle
 from lamplighter.roles.log import configure
 from lamplighter.roles.process import Process
 from lamplighter.services.directory import counts
@@ -55,6 +56,7 @@ async def serve(folder: Path, many: int) -> None:
     configure(settings)
     process = Process(folder, settings)
     await process.start()
+    settle()
     port = plain_port_of(process)
     path = folder / "lamplighter.db"
     with sqlite3.connect(path) as connection:

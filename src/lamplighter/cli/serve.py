@@ -53,6 +53,7 @@ async def _supervise(data: Path, config: Path | None, settings: Settings) -> int
 
 
 async def _serve(role: Role, data: Path, settings: Settings, worker: Worker | None) -> int:
+    from lamplighter.roles.garbage import settle
     from lamplighter.roles.places import CannotStart
     from lamplighter.roles.process import Process
 
@@ -70,6 +71,7 @@ async def _serve(role: Role, data: Path, settings: Settings, worker: Worker | No
     else:
         greeting = f"Lamplighter is running: {role}\nData: {process.folder.path.resolve()}"
     print(greeting, file=sys.stderr, flush=True)
+    settle()
     await stop.wait()
     print("Lamplighter stops: open requests are being finished.", file=sys.stderr, flush=True)
     await process.close()

@@ -1,0 +1,45 @@
+"""How a serving process collects its garbage."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+
+import pytest
+
+from lamplighter.roles import garbage
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    thresholds = gc.get_threshold()
+    yield
+    gc.unfreeze()
+    gc.set_threshold(*thresholds)
+
+
+def test_what_was_there_at_the_start_is_not_looked_at_again() -> None:
+    before = gc.get_freeze_count()
+    garbage.settle()
+    assert gc.get_freeze_count() > before
+
+
+def test_a_request_does_not_set_the_collector_off() -> None:
+    garbage.settle()
+    assert gc.get_threshold()[0] == garbage.YOUNG
+    assert gc.isenabled()
+
+
+def test_what_refers_to_itself_is_collected_all_the_same() -> None:
+    garbage.settle()
+    collected: list[str] = []
+
+    class Loop:
+        def __del__(self) -> None:
+            collected.append("loop")
+
+    loop = Loop()
+    loop.itself = loop  # type: ignore[attr-defined]
+    del loop
+    kept = [[] for _ in range(garbage.YOUNG + 1)]
+    assert collected and kept
