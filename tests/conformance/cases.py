@@ -45,10 +45,6 @@ _NOT_CONDITIONAL = (
     "Proved as a client. No resource of a server of ours is conditional: it answers If-Match and If-None-Match with 4.02 "
     "instead of ignoring the condition."
 )
-_NO_OBSERVE_COMPOSITE = (
-    "Observe-Composite is not supported: a subscription of the REST API is to one path, and each path has an observation of "
-    "its own, which brings the same values. Read-Composite, Write-Composite and Send are."
-)
 _CLIENT_ONLY = (
     "Proved as a client: a LwM2M server has no resources to discover, and a device's come with its registration."
 )
@@ -164,13 +160,13 @@ REPORTING = Group(
         _oma(301, "an observed value is told no sooner than pmin and no later than pmax"),
         _oma(302, "an observation ends when its notification is reset"),
         _oma(303, "an observation ends when the server cancels it"),
-        _oma(304, "several resources are observed together", _NO_OBSERVE_COMPOSITE),
-        _oma(305, "an observation of several resources ends when the server cancels it", _NO_OBSERVE_COMPOSITE),
+        _oma(304, "several resources are observed together"),
+        _oma(305, "an observation of several resources ends when the server cancels it"),
         _oma(306, "a client sends values unasked"),
         _oma(307, "a client that is muted sends no values unasked"),
-        _oma(308, "an instance that is created appears among what is observed together", _NO_OBSERVE_COMPOSITE),
-        _oma(309, "an instance that is deleted disappears from what is observed together", _NO_OBSERVE_COMPOSITE),
-        _oma(310, "a new pmax holds for what is observed together", _NO_OBSERVE_COMPOSITE),
+        _oma(308, "an instance that is created appears among what is observed together"),
+        _oma(309, "an instance that is deleted disappears from what is observed together"),
+        _oma(310, "a new pmax holds for what is observed together"),
         _oma(311, "a client sends the values of several objects unasked"),
     ),
 )

@@ -15,14 +15,16 @@ from lamplighter.lwm2m.codecs import encode
 from lamplighter.lwm2m.path import ROOT, parse_path
 from lamplighter.simulator.behaviour import Behaviour
 from lamplighter.storage.database import Database
-from tests.conformance.lamp import NAME, SENML_CBOR, SENML_JSON, TEXT, Site, site
+from tests.conformance.lamp import NAME, SENML_CBOR, SENML_JSON, TEXT, TLV, Site, site, values_of
 from tests.conformance.marks import conforms
 from tests.roles.lwm2m_serving import Serving
 
 pytestmark = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 LONG = 86400
 """Seconds of a lifetime that no test outlasts."""
-TEMPERATURE, LEAST, MAKER = "/3303/0/5700", "/3303/0/5601", "/3/0/0"
+TEMPERATURE, LEAST, MAKER, DIMMER = "/3303/0/5700", "/3303/0/5601", "/3/0/0", "/3311/0/5851"
+TOGETHER = f"{MAKER},{DIMMER}"
+"""A resource that stays as it is, and one that is written."""
 
 
 @pytest.fixture
@@ -142,3 +144,71 @@ async def test_values_of_several_objects_are_sent_at_once(
     told = [each.item for each in await serving.deliveries("notifications")]
     assert {(item["path"], number(item)) for item in told} == {("/1/0/1", 86400.0), ("/3303/0/5700", 23.5)}  # type: ignore[index,arg-type]
     await serving.close()
+
+
+async def told_together(lamp: Site, before: int, count: int) -> dict[str, str]:
+    """Paths and values of the next notifications of what is observed together; what the sensor sends is left aside."""
+
+    async def enough() -> list[Any]:
+        told: list[Any] = [each.item for each in await lamp.serving.deliveries("notifications")]
+        found = [item for item in told if not item["path"].startswith("/3303/")]
+        return found if len(found) >= before + count else []
+
+    items: list[dict[str, Any]] = (await lamp.serving.until(enough))[before:]
+    assert len(items) == count
+    return {item["path"]: base64.b64decode(item["payload"]).decode() for item in items}
+
+
+@conforms("LightweightM2M-1.1-int-304", peer="simulator")
+async def test_resources_of_several_objects_are_observed_together(lamp: Site) -> None:
+    first = await lamp.subscribe(TOGETHER)
+    assert (first["status"], first["ct"]) == (200, "application/senml+cbor")
+    assert values_of(first, ROOT) == {MAKER: "Lamplighter", DIMMER: 100}
+    assert await lamp.write(DIMMER, {DIMMER: 40}, TEXT) == 200
+    assert await told_together(lamp, 0, 2) == {MAKER: "Lamplighter", DIMMER: "40"}
+    await lamp.lamp.settled()
+    assert await lamp.write(DIMMER, {DIMMER: 30}, TEXT) == 200
+    assert await told_together(lamp, 2, 2) == {MAKER: "Lamplighter", DIMMER: "30"}
+    assert len(lamp.lamp.device.observations) == 1
+
+
+@conforms("LightweightM2M-1.1-int-305", peer="simulator")
+async def test_what_is_observed_together_ends_when_it_is_cancelled(lamp: Site) -> None:
+    device = lamp.lamp.device
+    assert (await lamp.subscribe(TOGETHER))["status"] == 200
+    assert await lamp.write(DIMMER, {DIMMER: 40}, TEXT) == 200
+    await told_together(lamp, 0, 2)
+    await lamp.lamp.settled()
+    await lamp.unsubscribe(TOGETHER)
+    await lamp.lamp.until_true(lambda: len(device.observations) == 0)
+    told = device.notified
+    assert await lamp.write(DIMMER, {DIMMER: 30}, TEXT) == 200
+    lamp.lamp.live(60)
+    assert device.notified == told
+
+
+@conforms("LightweightM2M-1.1-int-308", "LightweightM2M-1.1-int-309", peer="simulator")
+async def test_an_instance_appears_in_what_is_observed_together_and_disappears(lamp: Site) -> None:
+    first = values_of(await lamp.subscribe("/3311,/3/0/0"), ROOT)
+    assert await lamp.write("/3311", {"/3311/1/5851": 50}, SENML_CBOR, method="POST") == 200
+    told = await told_together(lamp, 0, 2 * len(first) - 1)
+    assert told.keys() == {*first, *(path.replace("/3311/0/", "/3311/1/") for path in first)}
+    assert told["/3311/1/5851"] == "50"
+    await lamp.lamp.settled()
+    assert (await lamp.ask("DELETE", "/3311/1"))["status"] == 200
+    assert (await told_together(lamp, len(told), len(first))).keys() == first.keys()
+
+
+@conforms("LightweightM2M-1.1-int-310", peer="simulator")
+async def test_new_periods_hold_for_what_is_observed_together(lamp: Site) -> None:
+    assert (await lamp.subscribe(TOGETHER))["status"] == 200
+    assert await lamp.write("/1/0", {"/1/0/2": 10, "/1/0/3": 50}, TLV, method="POST") == 200
+    lamp.lamp.live(45)
+    assert lamp.lamp.device.notified == 0
+    lamp.lamp.live(10)  # what has not changed is told after pmax all the same
+    assert await told_together(lamp, 0, 2) == {MAKER: "Lamplighter", DIMMER: "100"}
+    await lamp.lamp.settled()
+    assert await lamp.write(DIMMER, {DIMMER: 40}, TEXT) == 200
+    assert lamp.lamp.device.notified == 1  # no sooner than pmin
+    lamp.lamp.live(11)
+    assert await told_together(lamp, 2, 2) == {MAKER: "Lamplighter", DIMMER: "40"}

@@ -89,14 +89,19 @@ def cancel(path: Path | str, accept: int | None = None) -> Message:
     return _accepting(_message(Code.GET, path).add(Option.OBSERVE, 1), accept)
 
 
-def read_composite(paths: Iterable[Path], content_format: int = ContentFormat.SENML_CBOR) -> Message:
-    """FETCH of several paths (1.1); raises CodecError when the format is not SenML."""
-    message = _carrying(Message(Code.FETCH), write_paths(content_format, paths), content_format)
+def read_composite(
+    paths: Iterable[Path], content_format: int = ContentFormat.SENML_CBOR, root: Path | str = ROOT
+) -> Message:
+    """FETCH of several paths (1.1), which the payload names; raises CodecError when the format is not SenML."""
+    message = _carrying(_message(Code.FETCH, root), write_paths(content_format, paths), content_format)
     return _accepting(message, content_format)
 
 
-def observe_composite(paths: Iterable[Path], content_format: int = ContentFormat.SENML_CBOR) -> Message:
-    return read_composite(paths, content_format).add(Option.OBSERVE, 0)
+def observe_composite(
+    paths: Iterable[Path], content_format: int = ContentFormat.SENML_CBOR, root: Path | str = ROOT
+) -> Message:
+    """Its notifications come under the token of the exchange, each with the values of all paths."""
+    return read_composite(paths, content_format, root).add(Option.OBSERVE, 0)
 
 
 def write_composite(values: Values, content_format: int = ContentFormat.SENML_CBOR) -> Message:
@@ -132,6 +137,13 @@ def accept_for(path: str, version: str, content_formats: Iterable[int]) -> int |
     named = frozenset(content_formats)
     best = _BEST_1_0 if version == "1.0" else _BEST_1_1
     return next((content_format for content_format in best if content_format in named), None)
+
+
+def composite_format(content_formats: Iterable[int]) -> int:
+    """The form of SenML for a composite operation: CBOR, unless the client names the other alone."""
+    named = frozenset(content_formats)
+    only_json = ContentFormat.SENML_JSON in named and ContentFormat.SENML_CBOR not in named
+    return ContentFormat.SENML_JSON if only_json else ContentFormat.SENML_CBOR
 
 
 def written_format(path: str) -> int:

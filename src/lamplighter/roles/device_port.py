@@ -32,7 +32,6 @@ from lamplighter.coap.parameters import Parameters
 from lamplighter.coap.tcp import StreamEndpoint
 from lamplighter.dtls.halfopen import network_of
 from lamplighter.errors import Error
-from lamplighter.lwm2m import management
 from lamplighter.lwm2m.registration import BINDINGS_1_0, Registration
 from lamplighter.lwm2m.server import (
     DeregisterRequested,
@@ -92,8 +91,8 @@ class DevicePeer:
     async def ask(self, message: Message, token: bytes | None = None) -> Message:
         return await self._port.ask(self.key, message, token)
 
-    def adopt(self, token: bytes, path: str) -> None:
-        self._port.endpoint.adopt_observation(self.key, token, management.read(path), self._port.now())
+    def adopt(self, token: bytes, request: Message) -> None:
+        self._port.endpoint.adopt_observation(self.key, token, request, self._port.now())
 
     def cancel(self, token: bytes, *, tell: bool) -> None:
         self._port.cancel(self.key, token, tell)

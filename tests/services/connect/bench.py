@@ -85,8 +85,8 @@ class FakePeer:
         self._asked.put_nowait(Asked(message, token, future))
         return await future
 
-    def adopt(self, token: bytes, path: str) -> None:
-        self.adopted[token] = path
+    def adopt(self, token: bytes, request: Message) -> None:
+        self.adopted[token] = "/" + "/".join(request.uri_path())
 
     def cancel(self, token: bytes, *, tell: bool) -> None:
         self.cancelled.append((token, tell))

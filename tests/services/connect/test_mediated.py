@@ -11,7 +11,7 @@ from lamplighter.bus.local import LocalBus
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, Option
 from lamplighter.lwm2m.link import Link, parse_links
-from lamplighter.services.connect.service import Ending, Identity, Proof, Registered
+from lamplighter.services.connect.service import Ending, Identity, Proof, Registered, parse_identity
 from lamplighter.services.directory.model import DeviceCreate, Facts
 from lamplighter.settings import Lwm2m, Settings
 from lamplighter.storage.database import Database
@@ -240,6 +240,40 @@ async def test_after_a_restart_they_are_reached_from_the_gateways_next_update_on
     after.connect.disconnected(peer)
     await after.request(lamp.id, "later", uri="/3303/0/5700")
     assert peer.is_left_alone
+    await after.connect.close()
+
+
+async def test_what_is_observed_behind_a_gateway_goes_on_with_its_stored_session(database: Database) -> None:
+    bench, peer, restored = Bench(database), FakePeer(), FakePeer("192.0.2.2 5000")
+    peer.session = restored.session = "stored"
+    gateway = await connected(bench, peer, LAMP, FAN)
+    lamp, fan = await named(bench, "lamp"), await named(bench, "fan")
+    tokens: list[bytes] = []
+    for device_id, path in ((lamp.id, "/3303/0/5700"), (fan.id, "/3311/0/5850")):
+        await bench.call("PUT", f"/v2/subscriptions/{device_id}{path}", "addResourceSubscription")
+        asked = await peer.asked()
+        asked.answer(b"20", observe=2)
+        tokens.append(asked.token or b"")
+    await bench.idle()
+    await bench.connect.close()
+    after = Bench(database, clock=bench.clock)
+    async with database.transaction() as tx:
+        moved = await after.connect.move(tx, parse_identity(gateway.credential), "stored", restored.address)
+    assert moved is not None
+    after.connect.moved(moved, restored)
+    after.connect.contacted(restored)
+    await after.idle()
+    assert restored.is_left_alone
+    assert restored.adopted == {
+        (5).to_bytes(2, "big"): "/3/0/0",
+        (343).to_bytes(2, "big"): "/d/lamp/3/0/2",
+        tokens[0]: "/d/lamp/3303/0/5700",
+        tokens[1]: "/d/fan/3311/0/5850",
+    }
+    for token in tokens:
+        assert await after.connect.notified(restored, token, Message(Code.CONTENT, payload=b"21"))
+    told = await after.told("notifications")
+    assert [(each["ep"], each["path"]) for each in told] == [(lamp.id, "/3303/0/5700"), (fan.id, "/3311/0/5850")]
     await after.connect.close()
 
 

@@ -70,6 +70,16 @@ async def test_values_sent_unasked_are_notifications_of_their_resources(bench: B
     assert await bench.told_to("notifications") == [("subject",), (), (), (), ()]
 
 
+async def test_values_sent_unasked_keep_the_time_that_the_device_gives_them(bench: Bench) -> None:
+    peer = FakePeer()
+    await bench.register(peer, links=(Link("/3303/0"),), version="1.1")
+    times = (0, -90.5, 1_700_000_000.25)
+    await bench.connect.sent(peer, [Record(time, parse_path("/3303/0/5700"), 20) for time in times])
+    now = bench.clock.now() // 1000
+    told = [item.get("measured-at") for item in await bench.told("notifications")]
+    assert told == [None, now - 90_500, 1_700_000_000_250]
+
+
 async def test_a_value_sent_unasked_is_told_to_who_subscribed_to_what_it_lies_in(bench: Bench) -> None:
     peer = FakePeer()
     registered = await bench.register(peer, links=(Link("/3303/0"), Link("/3/0")))

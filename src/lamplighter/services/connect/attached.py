@@ -51,13 +51,15 @@ class Attached:
 
     def attach_behind(self, gateway: Peer, devices: Iterable[MediatedDevice], *, anew: bool) -> None:
         """These talk through the session of the gateway that they are behind."""
-        for name, registered in devices:
+        for name, registered, observed in devices:
             device = self._device(registered)
             peer = device.peer
             if not isinstance(peer, MediatedPeer) or peer.gateway is not gateway:
-                device.attach(registered, MediatedPeer(gateway, name), anew=anew)
-            else:
+                peer = MediatedPeer(gateway, name)
+            if observed is None:
                 device.attach(registered, peer, anew=anew)
+            else:
+                device.resume(registered, peer, observed)
             self._behind.setdefault(gateway, {})[registered.device_id] = device
 
     def contacted(self, peer: Peer) -> None:

@@ -16,10 +16,11 @@ from lamplighter.bus.event import Event
 from lamplighter.bus.outbox import append
 from lamplighter.clock import Clock
 from lamplighter.coap.message import Message
-from lamplighter.coap.numbers import Code, ContentFormat, is_success
+from lamplighter.coap.numbers import Code, ContentFormat, Option, is_success
 from lamplighter.errors import Error
 from lamplighter.errors.directory import DeviceNotFound
 from lamplighter.lwm2m import management
+from lamplighter.lwm2m.codecs import CodecError
 from lamplighter.lwm2m.objects import Definitions
 from lamplighter.lwm2m.registration import auto_observations
 from lamplighter.services.connect import events, results, store
@@ -29,6 +30,14 @@ from lamplighter.services.connect.peer import NoAnswer, Peer, PeerGone
 from lamplighter.services.connect.registering import Registered
 from lamplighter.services.connect.resources import facts_told, lineage, path_of, value_in
 from lamplighter.services.connect.results import Undelivered
+from lamplighter.services.connect.targets import (
+    Value,
+    is_composite,
+    notification_of,
+    paths_in,
+    request_for,
+    values_told,
+)
 from lamplighter.services.directory.model import Facts
 from lamplighter.services.directory.service import Directory
 from lamplighter.storage.database import Database, Transaction
@@ -105,14 +114,14 @@ class AttachedDevice:
             self._values.clear()
         for token, target in auto_observations(registered.links).items():
             if token not in self._tokens:
-                peer.adopt(token, path_of(target))
+                peer.adopt(token, management.read(path_of(target)))
                 self._tokens[token] = path_of(target)
 
     def resume(self, registered: Registered, peer: Peer, observed: Mapping[str, bytes]) -> None:
         """The device goes on in a session that was stored, with the observations that it has in it (tokens by path)."""
         self.attach(registered, peer, anew=False)
         for path, token in observed.items():
-            peer.adopt(token, registered.links.root + path)
+            peer.adopt(token, request_for(path, registered.links))
             self._tokens[token] = path
             self._observed[path] = token
 
@@ -167,6 +176,8 @@ class AttachedDevice:
             self._tokens.pop(token)
             self._observed.pop(path, None)
             return True
+        if is_composite(path):
+            return await self._told_together(peer, path, message)
         registered = self.registered
         auto = path in registered.links.auto
         facts = facts_told(registered.links, path, message.payload, message.content_format)
@@ -184,9 +195,9 @@ class AttachedDevice:
                 self._values[path] = (message.payload, message.content_format or 0)
         return True
 
-    async def sent(self, values: Sequence[tuple[str, bytes, int]], exchange: str) -> None:
-        """Store what the device sent unasked (LwM2M 1.1 Send) as notifications of its resources, each with path, payload
-        and content format. They are told to those who subscribed to the resource or to what it lies in.
+    async def sent(self, values: Sequence[Value], exchange: str) -> None:
+        """Store what the device sent unasked (LwM2M 1.1 Send) as notifications of its resources. They are told to those who
+        subscribed to the resource, alone or among others, or to what it lies in.
 
         :param exchange: tells this request from all others; the same again changes nothing. Empty: it cannot be told
         """
@@ -197,16 +208,35 @@ class AttachedDevice:
                 await peer.note(tx)
             if exchange and not await store.take_send(tx, account_id, device_id, exchange, self._clock.now()):
                 return
-            subjects = await store.all_subjects(tx, account_id, device_id)
-            happened = []
-            for path, payload, content_format in values:
-                told = sorted({subject for each in lineage(path) for subject in subjects.get(each, ())})
-                item = {"ep": device_id, "path": path, **results.encoded(payload, content_format, 0)}
-                happened.append(self._notified(item, tuple(told)))
-                facts = facts_told(registered.links, path, payload, content_format)
-                if facts is not None:
-                    await self._report(tx, facts)
-            await append(tx, *happened)
+            subjects: dict[str, set[str]] = {}
+            for target, subject in await store.all_subjects(tx, account_id, device_id):
+                for path in paths_in(target):
+                    subjects.setdefault(path, set()).add(subject)
+            for value in values:
+                told = sorted({subject for each in lineage(value.path) for subject in subjects.get(each, ())})
+                await self._tell(tx, value, tuple(told))
+
+    async def _told_together(self, peer: Peer, target: str, message: Message) -> bool:
+        """As ``notified``, for what a composite observation told."""
+        registered = self.registered
+        try:
+            values = values_told(message, self._clock.now())
+        except CodecError as error:
+            log.info("a composite notification of %s is no list of values: %s", registered.device_id, error)
+            values = []
+        async with self._order, self._database.transaction() as tx:
+            await peer.note(tx)
+            subjects = await store.subjects_of(tx, registered.account_id, registered.device_id, target)
+            for value in values if subjects else ():
+                await self._tell(tx, value, subjects, message.max_age)
+        return bool(subjects)
+
+    async def _tell(self, tx: Transaction, value: Value, subjects: tuple[str, ...], max_age: int = 0) -> None:
+        registered = self.registered
+        await append(tx, self._notified(notification_of(registered.device_id, value, max_age), subjects))
+        facts = facts_told(registered.links, value.path, value.payload, value.content_format)
+        if facts is not None:
+            await self._report(tx, facts)
 
     async def close(self) -> None:
         """Stop the worker; what it had under way is found again in the tables."""
@@ -329,6 +359,8 @@ class AttachedDevice:
         own = (registered.account_id, registered.device_id, path, command.subject_id)
         if await store.subscription(self._database, *own) is None:
             raise NotObservable  # unsubscribed before the device was asked
+        if is_composite(path) and registered.version == "1.0":
+            raise NotObservable
         answer = await self._observe(path)
 
         async def activate(tx: Transaction) -> None:
@@ -357,7 +389,7 @@ class AttachedDevice:
             token = peer.take_token()
         self._tokens[token] = path  # first: a notification may be there before we run again
         try:
-            answer = await peer.ask(management.observe(self.registered.links.root + path), token)
+            answer = await peer.ask(request_for(path, self.registered.links).add(Option.OBSERVE, 0), token)
         except NoAnswer:
             self._tokens.pop(token, None)
             self._observed.pop(path, None)

@@ -48,6 +48,8 @@ class MediatedDevice(NamedTuple):
 
     name: str
     registered: Registered
+    observed: Mapping[str, bytes] | None = None
+    """Tokens by path, of a gateway whose session was stored."""
 
 
 class Outcome(NamedTuple):
@@ -101,11 +103,18 @@ class Mediated:
                 changed.append((name, change))
         return Outcome([*changed, *await self._put_all(gateway, new, len(rows) - len(ended))], ended)
 
-    async def arrived(self, tx: Transaction, gateway: Registered) -> list[MediatedDevice]:
-        """Those behind a gateway that talks to this process now, which are this process's too from here on."""
-        await mediated_store.move(tx, gateway.account_id, gateway.device_id, gateway.process)
-        rows = await mediated_store.registered_behind(tx, gateway.account_id, gateway.device_id)
-        return [MediatedDevice(row["name"], registered_of(row)) for row in rows]
+    async def arrived(self, tx: Transaction, gateway: Registered, session: str = "") -> list[MediatedDevice]:
+        """Those behind a gateway that talks to this process now, which are this process's too from here on.
+
+        :param session: the stored session that it goes on in, with what they observe there
+        """
+        own = (gateway.account_id, gateway.device_id)
+        await mediated_store.move(tx, *own, gateway.process)
+        rows = await mediated_store.registered_behind(tx, *own)
+        if not session:
+            return [MediatedDevice(row["name"], registered_of(row)) for row in rows]
+        observed = await mediated_store.observations_behind(tx, *own, session)
+        return [MediatedDevice(row["name"], registered_of(row), observed.get(row["name"], {})) for row in rows]
 
     async def gateway_ended(self, account_id: str, gateway_id: str, *, before: int) -> list[Registered]:
         """End what was registered through a gateway at that time (microseconds UTC) or before it; those that ended."""

@@ -22,8 +22,7 @@ class MediatedPeer:
 
     @property
     def session(self) -> str:
-        """Empty: what is observed behind a gateway is asked for anew after a restart."""
-        return ""
+        return self.gateway.session
 
     async def note(self, tx: Transaction) -> None:
         await self.gateway.note(tx)
@@ -32,11 +31,10 @@ class MediatedPeer:
         return self.gateway.take_token()
 
     async def ask(self, message: Message, token: bytes | None = None) -> Message:
-        inner = Message(message.code, [*self._prefix, *message.options], message.payload)
-        return await self.gateway.ask(inner, token)
+        return await self.gateway.ask(self._of_gateway(message), token)
 
-    def adopt(self, token: bytes, path: str) -> None:
-        self.gateway.adopt(token, f"/d/{self._name}{path}")
+    def adopt(self, token: bytes, request: Message) -> None:
+        self.gateway.adopt(token, self._of_gateway(request))
 
     def cancel(self, token: bytes, *, tell: bool) -> None:
         self.gateway.cancel(token, tell=tell)
@@ -46,3 +44,6 @@ class MediatedPeer:
 
     def close(self) -> None:
         """Nothing: the session is the gateway's."""
+
+    def _of_gateway(self, message: Message) -> Message:
+        return Message(message.code, [*self._prefix, *message.options], message.payload)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
-from lamplighter.services.connect.tables import mediated_devices, registrations
+from lamplighter.services.connect.tables import mediated_devices, registrations, subscriptions
 from lamplighter.storage.database import Reader, Row, Transaction
 from lamplighter.storage.query import Query, insert
 
@@ -32,6 +32,13 @@ _MOVE = Query(
     )
     .values(process=sa.bindparam("process"))
 )
+_s = subscriptions.c
+_OBSERVATIONS = Query(
+    sa.select(_m.name, _s.path, _s.token)
+    .join(subscriptions, sa.and_(_s.account_id == _m.account_id, _s.device_id == _m.device_id))
+    .where(*_BEHIND, _s.session == sa.bindparam("session"), _s.active == 1, _s.token != "")
+    .distinct()
+)
 _DEVICES = Query(sa.select(_m.device_id).where(*_BEHIND).order_by(_m.name))
 _DEVICE = Query(sa.select(_m.device_id).where(*_BEHIND, _m.name == sa.bindparam("name")))
 _GATEWAY = Query(sa.select(_m.gateway_id).where(*_THIS))
@@ -48,6 +55,17 @@ _FORGET = Query(sa.delete(mediated_devices).where(*_BEHIND))
 async def registered_behind(reader: Reader, account_id: str, gateway_id: str) -> Sequence[Row]:
     """The registrations of the devices behind a gateway, each with the ``name`` that the gateway has for it."""
     return await reader.fetch_all(_REGISTERED, account_id=account_id, gateway_id=gateway_id)
+
+
+async def observations_behind(
+    reader: Reader, account_id: str, gateway_id: str, session: str
+) -> dict[str, dict[str, bytes]]:
+    """What the devices behind a gateway observe in that session of its: tokens by path, for each by its name."""
+    found: dict[str, dict[str, bytes]] = {}
+    rows = await reader.fetch_all(_OBSERVATIONS, account_id=account_id, gateway_id=gateway_id, session=session)
+    for row in rows:
+        found.setdefault(row["name"], {})[row["path"]] = bytes.fromhex(row["token"])
+    return found
 
 
 async def move(tx: Transaction, account_id: str, gateway_id: str, process: str) -> None:

@@ -10,6 +10,7 @@ from lamplighter.api.page import Paging
 from lamplighter.api.parameter import Parameter
 from lamplighter.errors import connect
 from lamplighter.errors.directory import DeviceNotFound
+from lamplighter.errors.requests import InvalidParameters
 from lamplighter.lwm2m.object_xml import MAX_SIZE
 from lamplighter.services.connect.definitions import Lwm2mObject, Lwm2mObjectPage
 from lamplighter.services.connect.model import AsyncID, DeviceRequest, Endpoint, Resource
@@ -156,10 +157,16 @@ async def check_resource_subscription(service: Connect, call: Call, device_id: s
     status=202,
     answer=AsyncID,
     also={200: None},
-    raises=(connect.DeviceNotRegistered, connect.ResourceNotRegistered, connect.SubscriptionQueueFull),
+    raises=(
+        InvalidParameters,
+        connect.DeviceNotRegistered,
+        connect.ResourceNotRegistered,
+        connect.SubscriptionQueueFull,
+    ),
 )
 async def add_resource_subscription(service: Connect, call: Call, device_id: str, path: str) -> AsyncID | Answer:
-    """Subscribe to a resource; the device's consent and current value come as an async response."""
+    """Subscribe to a resource, or to several with commas between that a device of LwM2M 1.1 observes together; the device's
+    consent and current value come as an async response."""
     async_id = await service.subscribe(call.account_id, call.caller.subject_id, device_id, path)
     return Answer(status=200) if async_id is None else AsyncID(async_id)
 

@@ -66,8 +66,9 @@ class Peer(Protocol):
         """Send a request and wait for its answer. Raises NoAnswer, PeerGone, AnswerTooLarge."""
         ...
 
-    def adopt(self, token: bytes, path: str) -> None:
-        """Take notifications with that token: the device observes the resource by itself."""
+    def adopt(self, token: bytes, request: Message) -> None:
+        """Take notifications with that token: the device observes by itself, or since before this process was. The request,
+        without Observe, reads what is observed."""
         ...
 
     def cancel(self, token: bytes, *, tell: bool) -> None:

@@ -36,8 +36,9 @@ from lamplighter.services.connect.mediated import Mediated, MediatedDevice, Outc
 from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
 from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, PeerGone, SessionLost
 from lamplighter.services.connect.registering import Change, Ending, Registered, Registering, TierOf, registered_of
-from lamplighter.services.connect.resources import payload_of, root_link, shown, value_in
+from lamplighter.services.connect.resources import root_link, shown, value_in
 from lamplighter.services.connect.subscriptions import Subscriptions
+from lamplighter.services.connect.targets import values_of
 from lamplighter.services.directory.service import Directory
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Reader, Transaction
@@ -105,6 +106,7 @@ class Connect:
         self.device_wanted: Callable[[str, str], None] = lambda account_id, device_id: None
         """Told of each device that something waits for and that is not here: its session may be stored."""
         self._database = database
+        self._clock = clock
         self._directory = directory
         self._bus = bus
         self._follower = Follower(events, Handlers(self, directory, database).handle, DATA_OF)
@@ -186,7 +188,7 @@ class Connect:
                 raise connect.DeviceBlocked(device_id=identity.device_id or identity.endpoint_name)
             return None
         after = change.after
-        behind = await self.mediated.arrived(tx, after) if after.links.has_devices_behind else []
+        behind = await self.mediated.arrived(tx, after, session) if after.links.has_devices_behind else []
         return Moved(change, await store.observations(tx, after.account_id, after.device_id, session), behind)
 
     def moved(self, moved: Moved, peer: Peer) -> None:
@@ -224,7 +226,7 @@ class Connect:
         device = self.attached.by_peer.get(peer)
         if device is None:
             raise connect.RegistrationNotFound(location="/dp")
-        await device.sent([(str(record.path), *payload_of(record.value)) for record in records], exchange)
+        await device.sent(values_of(records, self._clock.now()), exchange)
 
     def disconnected(self, peer: Peer) -> None:
         """The session ended; the registration goes on without it."""

@@ -312,12 +312,10 @@ async def subjects_of(reader: Reader, account_id: str, device_id: str, path: str
     return tuple([row["subject_id"] for row in rows])
 
 
-async def all_subjects(reader: Reader, account_id: str, device_id: str) -> dict[str, list[str]]:
-    """Who is told of what, by path."""
-    found: dict[str, list[str]] = {}
-    for row in await reader.fetch_all(_ALL, account_id=account_id, device_id=device_id):
-        found.setdefault(row["path"], []).append(row["subject_id"])
-    return found
+async def all_subjects(reader: Reader, account_id: str, device_id: str) -> list[tuple[str, str]]:
+    """Paths, and who is told of them."""
+    rows = await reader.fetch_all(_ALL, account_id=account_id, device_id=device_id)
+    return [(row["path"], row["subject_id"]) for row in rows]
 
 
 async def observed_paths(reader: Reader, account_id: str, device_id: str) -> list[str]:

@@ -10,15 +10,17 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from lamplighter.clock import Clock
-from lamplighter.errors import connect
+from lamplighter.errors import FieldFault, connect
+from lamplighter.errors.requests import invalid
 from lamplighter.ids import Ids, is_id
 from lamplighter.lwm2m.objects import Definitions
 from lamplighter.services.connect import store
 from lamplighter.services.connect.commands import Commands
 from lamplighter.services.connect.definitions import OwnDefinitions
 from lamplighter.services.connect.registering import Registered, registered_of
-from lamplighter.services.connect.resources import has, path_of
+from lamplighter.services.connect.resources import has
 from lamplighter.services.connect.results import given
+from lamplighter.services.connect.targets import MOST_TOGETHER, is_composite, is_numbered, paths_in, target_of
 from lamplighter.storage.database import Database
 
 Latest = Callable[[Registered, str, Definitions], tuple[bytes, int]]
@@ -52,16 +54,19 @@ class Subscriptions:
         self._latest = latest
 
     async def add(self, account_id: str, subject_id: str, device_id: str, path: str) -> Subscribed:
-        """Raises DeviceNotRegistered, ResourceNotRegistered, SubscriptionQueueFull."""
-        path = path_of(path)
+        """Raises InvalidParameters, DeviceNotRegistered, ResourceNotRegistered, SubscriptionQueueFull."""
+        path = target_of(path)
+        if len(paths_in(path)) > MOST_TOGETHER:
+            raise invalid([FieldFault("resourcePath", f"must have at most {MOST_TOGETHER} paths")])
         definitions = await self._definitions.of(account_id)
         async with self._database.transaction() as tx:
             row = await store.lock_registration(tx, account_id, device_id) if is_id(device_id) else None
             if row is None:
                 raise connect.DeviceNotRegistered(device_id=device_id[:40])
             registered = registered_of(row)
-            if not has(registered.links, path):
-                raise connect.ResourceNotRegistered(device_id=device_id, path=path[:300])
+            for each in paths_in(path):
+                if not has(registered.links, each) or (is_composite(path) and not is_numbered(each)):
+                    raise connect.ResourceNotRegistered(device_id=device_id, path=each[:300])
             found = await store.subscription(tx, account_id, device_id, path, subject_id)
             if found is not None:
                 return Subscribed(registered, None if found["active"] else found["async_id"])
@@ -77,7 +82,7 @@ class Subscriptions:
 
     async def check(self, account_id: str, subject_id: str, device_id: str, path: str) -> None:
         """Raises SubscriptionNotFound."""
-        path = path_of(path)
+        path = target_of(path)
         known = _is_possible(device_id, path)
         if not known or await store.subscription(self._database, account_id, device_id, path, subject_id) is None:
             raise connect.SubscriptionNotFound(device_id=device_id[:40], path=path[:300])
@@ -90,7 +95,7 @@ class Subscriptions:
 
     async def remove(self, account_id: str, subject_id: str, device_id: str, path: str) -> list[str]:
         """The path, if nobody is subscribed to it any more."""
-        path = path_of(path)
+        path = target_of(path)
         if not _is_possible(device_id, path):
             return []
         async with self._database.transaction() as tx:
