@@ -61,7 +61,8 @@ class Established:
         size: int,
         now: float,
     ) -> None:
-        if self.has_expired(session, now):
+        if now >= session.expires:
+            self.end(session, CloseReason.EXPIRED)
             return
         reader = session.reader
         opened = reader.unprotect(content_type, number, fragment)

@@ -1,4 +1,7 @@
-"""What the engine reports and asks. Taken one by one with ``next_event()``."""
+"""What the engine reports and asks. Taken one by one with ``next_event()``.
+
+Not frozen: that would triple what it costs to make one.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,7 @@ class CloseReason(Enum):
     SEQUENCE_EXHAUSTED = "its sequence numbers are used up"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class PskRequested:
     """Answer with ``provide_psk``."""
 
@@ -35,7 +38,7 @@ class PskRequested:
     identity: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CertificateReceived:
     """The peer proved to hold the key of ``chain[0]``. Answer with ``accept_certificate`` or ``reject_certificate``."""
 
@@ -44,7 +47,7 @@ class CertificateReceived:
     """DER, the leaf first, as sent. Its key is P-256; nothing else has been checked."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SessionEstablished:
     session: Session
     identity: Identity
@@ -55,15 +58,13 @@ class SessionEstablished:
     extended_master_secret: bool
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True)
 class DataReceived:
-    """Not frozen: that triples the cost of the one event that is frequent."""
-
     session: Session
     data: bytes
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class AddressChanged:
     """An authentic record, newer than all before, came from another address (RFC 9146 section 6).
 
@@ -75,20 +76,20 @@ class AddressChanged:
     new: Hashable
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SessionClosed:
     session: Session
     reason: CloseReason
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class HandshakeFailed:
     address: Hashable
     reason: FailureReason
     detail: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class SessionWanted:
     """A record came for a session that is not in memory. Answer with ``restore_session`` or ``refuse_session``.
 

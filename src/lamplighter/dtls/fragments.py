@@ -64,32 +64,33 @@ class Reassembler:
 
     def add(self, fragment: Fragment) -> None:
         """Take a fragment in. What is old, too far ahead or does not fit its message is ignored."""
-        if not 0 <= fragment.sequence - self.next_sequence <= AHEAD_LIMIT or fragment.sequence in self._whole:
+        sequence = fragment.sequence
+        if not 0 <= sequence - self.next_sequence <= AHEAD_LIMIT or sequence in self._whole:
             return
-        partial = self._partials.get(fragment.sequence)
+        partial = self._partials.get(sequence)
         if partial is None:
             self._size += fragment.length
             if self._size > HANDSHAKE_LIMIT:
                 raise too_large(f"{self._size} bytes of handshake")
             if len(fragment.body) == fragment.length:
-                self._whole[fragment.sequence] = fragment
+                self._whole[sequence] = fragment
                 return
-            partial = self._partials[fragment.sequence] = _Partial(fragment.type, fragment.length)
+            partial = self._partials[sequence] = _Partial(fragment.type, fragment.length)
         if partial.kind == fragment.type and len(partial.body) == fragment.length:
             partial.add(fragment.offset, fragment.body)
 
     def next_message(self) -> tuple[int, int, bytes] | None:
         """Type, message_seq and body of the next message once it is complete."""
-        whole = self._whole.pop(self.next_sequence, None)
+        sequence = self.next_sequence
+        whole = self._whole.pop(sequence, None)
         if whole is not None:
-            self.next_sequence += 1
-            return whole.type, whole.sequence, whole.body
-        partial = self._partials.get(self.next_sequence)
+            self.next_sequence = sequence + 1
+            return whole.type, sequence, whole.body
+        partial = self._partials.get(sequence)
         if partial is None or not partial.complete:
             return None
-        del self._partials[self.next_sequence]
-        sequence = self.next_sequence
-        self.next_sequence += 1
+        del self._partials[sequence]
+        self.next_sequence = sequence + 1
         return partial.kind, sequence, bytes(partial.body)
 
 

@@ -28,7 +28,12 @@ HEADER_LENGTH = 12
 CERTIFICATE_LIST_LIMIT = 8 * 1024
 """Bytes of all certificates together. Device chains are 1 to 3 KB; mbed TLS clients take 1 KB a certificate."""
 CERTIFICATE_COUNT_LIMIT = 4
-_HEADER = struct.Struct("!BBHHBHBH")
+_HEADER = struct.Struct("!IHHI")
+"""A message's header, in which numbers of 24 bits share words: type and length, message_seq, the high part of the fragment's
+offset, its low byte and the fragment's length."""
+_LOW_24 = 0xFFFFFF
+_SESSION_ID_AT = 2 + RANDOM_LENGTH
+_EXTENSION = struct.Struct("!HH")
 
 
 @dataclass(slots=True)
@@ -47,31 +52,29 @@ class Fragment:
 def parse_fragments(payload: bytes) -> list[Fragment]:
     """The fragments in one record. Several may share it."""
     fragments = []
-    at = 0
-    while at < len(payload):
-        if len(payload) - at < HEADER_LENGTH:
+    at, end = 0, len(payload)
+    while at < end:
+        if end - at < HEADER_LENGTH:
             raise MalformedMessage("a handshake header is cut off")
-        kind, high, low, sequence, offset_high, offset_low, size_high, size_low = _HEADER.unpack_from(payload, at)
-        length, offset, size = high << 16 | low, offset_high << 16 | offset_low, size_high << 16 | size_low
-        at += HEADER_LENGTH
-        body = payload[at : at + size]
-        if len(body) != size or offset + size > length:
+        kind_length, sequence, offset_high, offset_size = _HEADER.unpack_from(payload, at)
+        length, size = kind_length & _LOW_24, offset_size & _LOW_24
+        offset = offset_high << 8 | offset_size >> 24
+        start = at + HEADER_LENGTH
+        at = start + size
+        if at > end or offset + size > length:
             raise MalformedMessage("a handshake fragment lies outside its message")
-        at += size
-        fragments.append(Fragment(kind, length, sequence, offset, body))
+        fragments.append(Fragment(kind_length >> 24, length, sequence, offset, payload[start:at]))
     return fragments
 
 
 def message(kind: int, sequence: int, body: bytes) -> bytes:
     """The whole message in one fragment: the form that the transcript is made of (RFC 6347 section 4.2.6)."""
-    high, low = len(body) >> 16, len(body) & 0xFFFF
-    return _HEADER.pack(kind, high, low, sequence, 0, 0, high, low) + body
+    length = len(body)
+    return _HEADER.pack(kind << 24 | length, sequence, 0, length) + body
 
 
 def fragment_header(kind: int, length: int, sequence: int, offset: int, size: int) -> bytes:
-    return _HEADER.pack(
-        kind, length >> 16, length & 0xFFFF, sequence, offset >> 16, offset & 0xFFFF, size >> 16, size & 0xFFFF
-    )
+    return _HEADER.pack(kind << 24 | length, sequence, offset >> 8, (offset & 0xFF) << 24 | size)
 
 
 @dataclass(slots=True)
@@ -99,9 +102,14 @@ def hello_parameters(body: bytes) -> tuple[bytes, bytes]:
 
     Version, random and session ID: they stand before the cookie, so a fragmented hello can be judged by its first fragment.
     """
-    reader = Reader(body)
-    parameters = reader.take(2 + RANDOM_LENGTH) + reader.vector(1)
-    return parameters, reader.vector(1)
+    try:
+        parameters_end = _SESSION_ID_AT + 1 + body[_SESSION_ID_AT]
+        cookie_end = parameters_end + 1 + body[parameters_end]
+    except IndexError:
+        cookie_end = len(body) + 1
+    if cookie_end > len(body):
+        raise MalformedMessage("a ClientHello ends before its cookie does")
+    return body[:parameters_end], body[parameters_end + 1 : cookie_end]
 
 
 def parse_client_hello(body: bytes) -> ClientHello:
@@ -111,7 +119,7 @@ def parse_client_hello(body: bytes) -> ClientHello:
         reader.take(RANDOM_LENGTH),
         reader.vector(1),
         reader.vector(1),
-        reader.numbers(2, 2),
+        reader.numbers(),
         reader.vector(1),
         {},
     )
@@ -241,20 +249,27 @@ def _parse_extensions(reader: Reader) -> dict[int, bytes]:
     extensions: dict[int, bytes] = {}
     if not reader.left:
         return extensions
-    inner = Reader(reader.vector(2))
+    block = reader.vector(2)
     reader.end()
-    while inner.left:
-        kind, data = inner.number(2), inner.vector(2)
+    at, end = 0, len(block)
+    while at < end:
+        if end - at < _EXTENSION.size:
+            raise MalformedMessage("the header of an extension is cut off")
+        kind, length = _EXTENSION.unpack_from(block, at)
+        start = at + _EXTENSION.size
+        at = start + length
+        if at > end:
+            raise MalformedMessage(f"extension {kind} is cut off")
         if kind in extensions:
             raise MalformedMessage(f"extension {kind} twice")
-        extensions[kind] = data
+        extensions[kind] = block[start:at]
     return extensions
 
 
 def _extensions(extensions: Mapping[int, bytes]) -> bytes:
     if not extensions:
         return b""
-    return vector(2, b"".join(kind.to_bytes(2, "big") + vector(2, data) for kind, data in extensions.items()))
+    return vector(2, b"".join([_EXTENSION.pack(kind, len(data)) + data for kind, data in extensions.items()]))
 
 
 def require_version(version: int) -> None:

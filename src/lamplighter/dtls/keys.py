@@ -10,7 +10,7 @@ from .ciphers import SALT_LENGTH, CipherSuite
 from .prf import extended_master_secret, key_block, keyed, master_secret
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(slots=True, eq=False, repr=False)
 class TrafficKeys:
     """Keys and salts of both directions, and the master secret, needed until both Finished have passed."""
 

@@ -86,9 +86,9 @@ def _choose(hello: ClientHello, config: ServerConfig) -> CipherSuite:
     known = [config.suites[number] for number in hello.cipher_suites if number in config.suites]
     usable = [suite for suite in known if suite.psk or _signs_as_we_do(hello)]
     if usable:
+        first = usable[0]
         # mbed TLS takes the hash of the suite for its signature too, whatever the server asked for, and sorts SHA-384 first.
-        like = [suite for suite in usable if suite.psk == usable[0].psk and suite.digest == "sha256"]
-        return like[0] if like else usable[0]
+        return next((suite for suite in usable if suite.psk == first.psk and suite.digest == "sha256"), first)
     names = ", ".join(f"{number:04x}" for number in hello.cipher_suites[:20])
     raise HandshakeError(AlertDescription.HANDSHAKE_FAILURE, FailureReason.NO_SHARED_CIPHER, f"offered: {names}")
 
@@ -103,7 +103,7 @@ def _signs_as_we_do(hello: ClientHello) -> bool:
 def _offers(hello: ClientHello, extension: ExtensionType, value: int, *, absent: bool) -> bool:
     """Whether a list extension holds the value; ``absent`` when there is no such extension."""
     data = hello.extensions.get(extension)
-    return absent if data is None else value in Reader(data).numbers(2, 2)
+    return absent if data is None else value in Reader(data).numbers()
 
 
 def _connection_ids(offered: dict[int, bytes], config: ServerConfig) -> tuple[bytes, bytes, bool]:

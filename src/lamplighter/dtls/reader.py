@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+
 from .failures import MalformedMessage
 
 
@@ -37,12 +39,12 @@ class Reader:
         self._at = end
         return data[start:end]
 
-    def numbers(self, prefix: int, width: int) -> tuple[int, ...]:
-        """A vector of integers of ``width`` bytes each."""
-        data = self.vector(prefix)
-        if len(data) % width:
-            raise MalformedMessage(f"a list of {width}-byte values has {len(data)} bytes")
-        return tuple([int.from_bytes(data[i : i + width], "big") for i in range(0, len(data), width)])
+    def numbers(self) -> tuple[int, ...]:
+        """A vector of integers of two bytes each, its length in two bytes: suites, groups, algorithms."""
+        data = self.vector(2)
+        if len(data) % 2:
+            raise MalformedMessage(f"a list of 2-byte values has {len(data)} bytes")
+        return struct.unpack(f"!{len(data) // 2}H", data)
 
     @property
     def left(self) -> int:

@@ -27,7 +27,8 @@ HEADER = struct.Struct("!BHQH")
 """Content type, version, epoch and sequence number as one number, length."""
 CID_HEADER = struct.Struct("!BHQ")
 _AAD = struct.Struct("!QBHH")
-_EPOCH_1 = 1 << 48
+EPOCH_1, EPOCH_2 = 1 << 48, 2 << 48
+"""Where the numbers of records begin in each: an epoch and the sequence number in it are one number of 64 bits."""
 _NUMBER_LIMIT = 2**48
 _CID_TYPE = ContentType.TLS12_CID.value
 
@@ -72,7 +73,7 @@ class RecordWriter:
         self._salt = salt
         self._cid = cid
         self._cid_data = _cid_associated_data(cid, draft)
-        self.next_number = _EPOCH_1 | incarnation << COUNTER_BITS
+        self.next_number = EPOCH_1 | incarnation << COUNTER_BITS
         """Epoch, incarnation and counter of the next record."""
 
     def protect(self, content_type: int, plaintext: bytes) -> bytes:

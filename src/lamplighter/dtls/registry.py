@@ -34,6 +34,13 @@ class Sessions:
         """The session that was last at that address."""
         return self._by_address.get(address)
 
+    def of_record(self, cid: bytes, address: Hashable) -> Session | None:
+        """The session to which a record from there belongs. ``cid``: the record's connection ID, empty for none."""
+        if cid:
+            return self._by_cid.get(cid)
+        session = self._by_address.get(address)
+        return None if session is None or session.cid else session
+
     def add(self, session: Session) -> None:
         if session.cid:
             self._by_cid[session.cid] = session

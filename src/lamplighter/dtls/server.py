@@ -34,7 +34,7 @@ from .handshake import (
 )
 from .identities import Identity
 from .numbers import DTLS_1_0, AlertDescription, AlertLevel, ContentType, HandshakeType
-from .records import CID_HEADER, HEADER, HEADER_LENGTH, plaintext_record
+from .records import CID_HEADER, EPOCH_1, EPOCH_2, HEADER, HEADER_LENGTH, plaintext_record
 from .registry import Sessions
 from .resumption import Resumables
 from .server_handshake import ServerHandshake
@@ -42,9 +42,11 @@ from .sessions import Session, export_session, import_session, proven_session
 from .states import State
 from .wanted import Record, Wanted
 
-_CID_TYPE = int(ContentType.TLS12_CID)
+# As plain numbers, for what every record is asked: to fetch a member of an enumeration takes longer than to compare it.
+_CID_TYPE, _HANDSHAKE, _ALERT = int(ContentType.TLS12_CID), int(ContentType.HANDSHAKE), int(ContentType.ALERT)
+_APPLICATION_DATA = int(ContentType.APPLICATION_DATA)
+_CLIENT_HELLO = int(HandshakeType.CLIENT_HELLO)
 _CID_AT = CID_HEADER.size
-_EPOCH_LIMIT = 2
 _SEQUENCE_MASK = 2**48 - 1
 _SEQUENCE_LIMIT = 255
 """Greatest message_seq of a ClientHello: it is 0, or 1 after HelloVerifyRequest, and ours are counted on from it."""
@@ -81,30 +83,27 @@ class DtlsServer:
         at, end = 0, len(data)
         while end - at >= HEADER_LENGTH:
             content_type, version, number, length = HEADER.unpack_from(data, at)
-            first, start = at, at + HEADER_LENGTH
+            first, start, cid = at, at + HEADER_LENGTH, b""
             if content_type == _CID_TYPE:
                 cid_end = at + _CID_AT + self.config.cid_length
                 cid = data[at + _CID_AT : cid_end]
-                length = int.from_bytes(data[cid_end : cid_end + 2], "big")
                 start = cid_end + 2
+                length = int.from_bytes(data[cid_end:start], "big")
             at = start + length
             if at > end or version >> 8 != 0xFE:
                 return
             fragment = data[start:at]
-            epoch = number >> 48
-            if epoch == 0:
-                if content_type != _CID_TYPE:
+            if number < EPOCH_1:
+                if not cid:
                     self._receive_plaintext(content_type, number, fragment, address, now)
-            elif epoch >= _EPOCH_LIMIT:
-                continue
-            elif content_type == _CID_TYPE:
-                session = self._established.sessions.by_cid(cid)
-                if session is not None:
+            elif number < EPOCH_2:
+                session = self._established.sessions.of_record(cid, address)
+                if session is not None and content_type != _HANDSHAKE:
                     self._established.receive(session, content_type, number, fragment, address, at - first, now)
-                else:
+                elif cid:
                     self._receive_unknown_cid(cid, Record(content_type, number, fragment, address, at - first), now)
-            else:
-                self._receive_by_address(Record(content_type, number, fragment, address, at - first), now)
+                else:
+                    self._receive_without_cid(Record(content_type, number, fragment, address, at - first), now)
 
     def handle_timer(self, now: float) -> None:
         """Do what is due: send flights again, give up old handshakes, end sessions whose time is over."""
@@ -114,7 +113,6 @@ class DtlsServer:
                     self._give_up(handshake, FailureReason.TIMED_OUT, f"while {handshake.state.name}")
                 else:
                     handshake.handle_timer(now)
-                    self._take_from(handshake)
             self._due = min((handshake.due for handshake in self._handshakes.values()), default=math.inf)
         self._established.handle_timer(now)
 
@@ -274,10 +272,10 @@ class DtlsServer:
         self, content_type: int, number: int, fragment: bytes, address: Hashable, now: float
     ) -> None:
         handshake = self._handshakes.get(address)
-        if content_type == ContentType.HANDSHAKE:
+        if content_type == _HANDSHAKE:
             try:
                 fragments = parse_fragments(fragment)
-                if fragments and fragments[0].type == HandshakeType.CLIENT_HELLO:
+                if fragments and fragments[0].type == _CLIENT_HELLO:
                     handshake = self._receive_client_hello(fragments[0], number, address, now, handshake)
             except HandshakeError:
                 return
@@ -289,7 +287,7 @@ class DtlsServer:
                 self._fail(handshake, error)
             else:
                 self._settle(handshake, now)
-        elif content_type == ContentType.ALERT and handshake is not None:
+        elif content_type == _ALERT and handshake is not None:
             alert = parse_alert(fragment)
             if alert is not None and (alert[0] == AlertLevel.FATAL or alert[1] == AlertDescription.CLOSE_NOTIFY):
                 self._give_up(handshake, FailureReason.PEER_ALERT, alert_name(alert[1]))
@@ -317,7 +315,7 @@ class DtlsServer:
             self.refused += 1
             return None
         handshake = ServerHandshake(
-            self.config, self._resumables, address, random, first.sequence, number & _SEQUENCE_MASK, now
+            self.config, self._resumables, self._outgoing, address, random, first.sequence, number & _SEQUENCE_MASK, now
         )
         self._handshakes[address] = handshake
         self._half_open.add(address)
@@ -337,22 +335,15 @@ class DtlsServer:
     # Handshakes
 
     def _settle(self, handshake: ServerHandshake, now: float) -> None:
-        """After every step of a handshake: take what it left, and note where it stands."""
-        self._take_from(handshake)
+        """After every step of a handshake: hand on its question, and note where it stands."""
         if handshake.state is State.ESTABLISHED:
             self._establish(handshake, now)
             return
-        for question in handshake.questions:
-            self._events.append(question)
+        if handshake.question is not None:
+            self._events.append(handshake.question)
+            handshake.question = None
             self._questions[handshake] = now
-        handshake.questions.clear()
         self._due = min(self._due, handshake.due)
-
-    def _take_from(self, handshake: ServerHandshake) -> None:
-        if handshake.outgoing:
-            address = handshake.address
-            self._outgoing += [(datagram, address) for datagram in handshake.outgoing]
-            handshake.outgoing = []
 
     def _establish(self, handshake: ServerHandshake, now: float) -> None:
         session, final_flight = handshake.session, handshake.final_flight
@@ -382,7 +373,6 @@ class DtlsServer:
         return self._handshakes.get(handshake.address) is handshake and handshake.state is state
 
     def _fail(self, handshake: ServerHandshake, error: HandshakeError) -> None:
-        self._take_from(handshake)
         if error.reason not in _SILENT:
             self._outgoing.append((handshake.alert(error.alert), handshake.address))
         self._give_up(handshake, error.reason, error.detail)
@@ -401,17 +391,17 @@ class DtlsServer:
 
     # Epoch 1
 
-    def _receive_by_address(self, record: Record, now: float) -> None:
-        """A record without connection ID. While a new handshake runs beside a session, Finished may belong to either."""
-        if record.content_type == ContentType.HANDSHAKE:
+    def _receive_without_cid(self, record: Record, now: float) -> None:
+        """A record of no session in memory; or Finished, which may belong to a session or to a handshake beside it."""
+        sessions = self._established.sessions
+        if record.content_type == _HANDSHAKE:
             self._receive_finished(record, now)
-        session = self._established.sessions.by_address(record.address)
-        if session is None:
-            if record.content_type == ContentType.APPLICATION_DATA:
-                if self._wanted.may_ask_for_stranger(now):
-                    self._want(b"", record)
-        elif not session.cid:
-            self._established.receive(session, *record, now)
+            session = sessions.of_record(b"", record.address)
+            if session is not None:
+                self._established.receive(session, *record, now)
+        elif record.content_type == _APPLICATION_DATA and sessions.by_address(record.address) is None:
+            if self._wanted.may_ask_for_stranger(now):
+                self._want(b"", record)
 
     def _receive_unknown_cid(self, cid: bytes, record: Record, now: float) -> None:
         handshake = self._handshakes.get(record.address)

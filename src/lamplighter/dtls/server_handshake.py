@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -20,6 +20,7 @@ from .failures import FailureReason, HandshakeError
 from .fragments import FinalFlight, Flight, Reassembler
 from .handshake import (
     CERTIFICATE_REQUEST,
+    HEADER_LENGTH,
     Fragment,
     ServerHello,
     certificate,
@@ -44,6 +45,7 @@ from .sessions import Session
 from .states import Role, State, Trigger, advance
 
 _SIGNATURE = ec.ECDSA(hashes.SHA256())
+_CLIENT_HELLO, _FINISHED = int(HandshakeType.CLIENT_HELLO), int(HandshakeType.FINISHED)
 _HELD_RECORDS = 4
 """Records of epoch 1 kept while a question is open: Finished, and the same sent again."""
 _HELD_LENGTH = 256
@@ -53,7 +55,7 @@ _RESENDS = 12
 
 
 class ServerHandshake:
-    """Takes the client's messages and the answers to the questions it asks; leaves datagrams and questions to be taken.
+    """Takes the client's messages and the answers to the questions it asks; adds to the engine's datagrams.
 
     Raises HandshakeError from every call when it must end; the engine then asks for the alert and forgets it.
     """
@@ -62,6 +64,7 @@ class ServerHandshake:
         self,
         config: ServerConfig,
         resumables: Resumables,
+        outgoing: list[tuple[bytes, Hashable]],
         address: Hashable,
         client_random: bytes,
         sequence: int,
@@ -84,12 +87,13 @@ class ServerHandshake:
         """When flight 4 is sent again."""
         self.session: Session | None = None
         """From the moment its keys exist."""
-        self.questions: list[PskRequested | CertificateReceived] = []
-        self.outgoing: list[bytes] = []
+        self.question: PskRequested | CertificateReceived | None = None
+        """What it has come to ask, until somebody takes it."""
         self.final_flight: FinalFlight | None = None
         """The last flight, once the client's Finished was good; in a resumed session the last is the client's."""
         self.wrong_key = FailureReason.WRONG_KEY
         """What a Finished that cannot be read is to be reported as."""
+        self._outgoing = outgoing
         self._incoming = Reassembler(sequence)
         self._sequence = sequence
         self._record = record
@@ -132,31 +136,32 @@ class ServerHandshake:
     def receive_plaintext(self, fragments: Sequence[Fragment], now: float) -> None:
         """What was in a handshake record of epoch 0."""
         if self.state in _PLAINTEXT_IS_OVER:
-            if self.resumed is not None and any(each.type == HandshakeType.CLIENT_HELLO for each in fragments):
+            if self.resumed is not None and any(each.type == _CLIENT_HELLO for each in fragments):
                 self._resend(now)
             return  # the same messages again, or someone else's
+        incoming = self._incoming
         for fragment in fragments:
-            if fragment.type == HandshakeType.FINISHED:
+            if fragment.type == _FINISHED:
                 continue  # counts in epoch 1 only
-            if fragment.type == HandshakeType.CLIENT_HELLO and fragment.sequence < self._incoming.next_sequence:
+            if fragment.type == _CLIENT_HELLO and fragment.sequence < incoming.next_sequence:
                 self._resend(now)
                 return
-            self._incoming.add(fragment)
-        while (following := self._incoming.next_message()) is not None:
+            incoming.add(fragment)
+        while (following := incoming.next_message()) is not None:
             self._receive_message(*following, now)
 
     def receive_protected(self, content_type: int, number: int, fragment: bytes) -> None:
         """A record of epoch 1: nothing but Finished is of use yet. Held while a question is open."""
         if self.state is not State.EXPECT_FINISHED:
-            early = self.state not in (State.EXPECT_CLIENT_HELLO, State.ESTABLISHED, State.FAILED)
-            if early and len(self._held) < _HELD_RECORDS and len(fragment) <= _HELD_LENGTH:
+            if self.state in _FINISHED_IS_EARLY and len(self._held) < _HELD_RECORDS and len(fragment) <= _HELD_LENGTH:
                 self._held.append((content_type, number, fragment))
             return
         assert self.session is not None
-        failures = self.session.reader.failures
-        opened = self.session.reader.unprotect(content_type, number, fragment)
+        reader = self.session.reader
+        failures = reader.failures
+        opened = reader.unprotect(content_type, number, fragment)
         if opened is None:
-            self._count_unreadable(self.session.reader.failures - failures)
+            self._count_unreadable(reader.failures - failures)
             return
         kind, payload, _ = opened
         if kind != ContentType.HANDSHAKE:
@@ -176,22 +181,13 @@ class ServerHandshake:
 
     def _receive_message(self, kind: int, sequence: int, body: bytes, now: float) -> None:
         self.timer = None  # the client has our flight (RFC 6347 section 4.2.4)
-        whole = message(kind, sequence, body)
-        if kind == HandshakeType.CERTIFICATE_VERIFY:
-            self._receive_certificate_verify(body)  # signs everything before itself
-            self._transcript += whole
-            return
-        self._transcript += whole
-        if kind == HandshakeType.CLIENT_KEY_EXCHANGE:
-            self._receive_client_key_exchange(body)
-        elif kind == HandshakeType.CLIENT_HELLO:
-            self._receive_client_hello(body, now)
-        elif kind == HandshakeType.CERTIFICATE:
-            self._receive_certificate(body)
-        else:
+        receive = _RECEIVE.get(kind)
+        if receive is None:
             raise HandshakeError(
                 AlertDescription.UNEXPECTED_MESSAGE, FailureReason.UNEXPECTED_MESSAGE, f"handshake message {kind}"
             )
+        self._transcript += message(kind, sequence, body)
+        receive(self, body, now)
 
     def _receive_client_hello(self, body: bytes, now: float) -> None:
         hello = parse_client_hello(body)
@@ -251,7 +247,7 @@ class ServerHandshake:
         signed = self.config.private_key.sign(self.client_random + self._server_random + parameters, _SIGNATURE)
         return parameters + signature(signed)
 
-    def _receive_certificate(self, body: bytes) -> None:
+    def _receive_certificate(self, body: bytes, now: float) -> None:
         self.state = advance(Role.SERVER, self.state, Trigger.CERTIFICATE)
         self._chain = tuple(parse_certificate(body))
         if not self._chain:
@@ -260,14 +256,14 @@ class ServerHandshake:
             )
         self._client_key = _p256_key(self._chain[0])
 
-    def _receive_client_key_exchange(self, body: bytes) -> None:
+    def _receive_client_key_exchange(self, body: bytes, now: float) -> None:
         self.state = advance(Role.SERVER, self.state, Trigger.CLIENT_KEY_EXCHANGE)
         reader = Reader(body)
         if self._agreement.cipher.psk:
             identity = reader.vector(2)
             reader.end()
             self._identity = PskIdentity(identity)
-            self.questions.append(PskRequested(self, identity))
+            self.question = PskRequested(self, identity)
             return
         point = reader.vector(1)
         reader.end()
@@ -282,18 +278,19 @@ class ServerHandshake:
             ) from error
         self._derive(shared)
 
-    def _receive_certificate_verify(self, body: bytes) -> None:
+    def _receive_certificate_verify(self, body: bytes, now: float) -> None:
         self.state = advance(Role.SERVER, self.state, Trigger.CERTIFICATE_VERIFY)
+        before = bytes(self._transcript[: -HEADER_LENGTH - len(body)])  # it signs everything before itself
         try:
-            self._client_key.verify(read_signature(Reader(body)), bytes(self._transcript), _SIGNATURE)
+            self._client_key.verify(read_signature(Reader(body)), before, _SIGNATURE)
         except InvalidSignature as error:
             raise HandshakeError(
                 AlertDescription.DECRYPT_ERROR, FailureReason.BAD_SIGNATURE, "CertificateVerify does not verify"
             ) from error
-        self.questions.append(CertificateReceived(self, self._chain))
+        self.question = CertificateReceived(self, self._chain)
 
     def _receive_finished(self, kind: int, sequence: int, body: bytes) -> None:
-        if kind != HandshakeType.FINISHED:
+        if kind != _FINISHED:
             raise HandshakeError(
                 AlertDescription.UNEXPECTED_MESSAGE,
                 FailureReason.UNEXPECTED_MESSAGE,
@@ -305,17 +302,15 @@ class ServerHandshake:
                 AlertDescription.DECRYPT_ERROR, self.wrong_key, "Finished does not match the handshake"
             )
         self.state = advance(Role.SERVER, self.state, Trigger.FINISHED)
-        self._transcript += message(HandshakeType.FINISHED, sequence, body)
+        self._transcript += message(_FINISHED, sequence, body)
         assert self.session is not None
         self.session.identity = self._identity
         self.session.credential = self._credential
         if self.resumed is not None:
             return
         verify_data = server_verify_data(digest, master, self._transcript)
-        self.final_flight = FinalFlight(
-            self.session, message(HandshakeType.FINISHED, self._sequence, verify_data), self._record
-        )
-        self.outgoing.append(self.final_flight.datagram())
+        self.final_flight = FinalFlight(self.session, message(_FINISHED, self._sequence, verify_data), self._record)
+        self._outgoing.append((self.final_flight.datagram(), self.address))
 
     # Answers
 
@@ -366,7 +361,8 @@ class ServerHandshake:
         self._sequence += 1
 
     def _send_flight(self, now: float) -> None:
-        self.outgoing += self._flight.datagrams(self._write, self.config.mtu, self._agreement.fragment_limit)
+        for datagram in self._flight.datagrams(self._write, self.config.mtu, self._agreement.fragment_limit):
+            self._outgoing.append((datagram, self.address))
         self.timer = now + self._wait
 
     def _resend(self, now: float) -> None:
@@ -407,15 +403,29 @@ class ServerHandshake:
         )
 
 
+_RECEIVE: dict[int, Callable[[ServerHandshake, bytes, float], None]] = {
+    HandshakeType.CLIENT_HELLO: ServerHandshake._receive_client_hello,
+    HandshakeType.CERTIFICATE: ServerHandshake._receive_certificate,
+    HandshakeType.CLIENT_KEY_EXCHANGE: ServerHandshake._receive_client_key_exchange,
+    HandshakeType.CERTIFICATE_VERIFY: ServerHandshake._receive_certificate_verify,
+}
 _FLIGHT_4_STATES = (State.EXPECT_PSK_IDENTITY, State.EXPECT_CLIENT_CERTIFICATE)
 """Where the client has shown nothing of its next flight yet."""
-_PLAINTEXT_IS_OVER = (
-    State.AWAIT_KEY,
-    State.AWAIT_VERDICT,
+_PLAINTEXT_IS_OVER = frozenset(
+    (
+        State.AWAIT_KEY,
+        State.AWAIT_VERDICT,
+        State.EXPECT_FINISHED,
+        State.ESTABLISHED,
+        State.FAILED,
+    )
+)
+_FINISHED_IS_EARLY = frozenset(State) - {
+    State.EXPECT_CLIENT_HELLO,
     State.EXPECT_FINISHED,
     State.ESTABLISHED,
     State.FAILED,
-)
+}
 
 
 def _p256_key(der: bytes) -> ec.EllipticCurvePublicKey:

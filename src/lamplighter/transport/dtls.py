@@ -19,7 +19,6 @@ from lamplighter.dtls import (
     HandshakeFailed,
     PskRequested,
     ServerConfig,
-    Session,
     SessionClosed,
     SessionEstablished,
     SessionWanted,
@@ -143,7 +142,10 @@ class DtlsTransport:
                 hand_on(self._loop, event, self._on_event)
             data = core.datagrams_to_send(now)
             for message, session in data:
-                self._send(session, message, now)
+                try:
+                    server.send(session, message, now)
+                except ValueError as error:  # too large for that peer
+                    self._loop.call_exception_handler({"message": f"not sent to {session!r}: {error}"})
             datagrams = server.datagrams_to_send(now)
             for datagram, address in datagrams:
                 self.socket.send(datagram, address)
@@ -153,23 +155,14 @@ class DtlsTransport:
         self._refusals.look(now)
 
     def _take(self, event: Event, now: float) -> None:
-        match event:
-            case DataReceived(session, data):
-                self.core.receive_datagram(data, session, now)
-            case PskRequested():
-                self._answer(event, self._answer_psk(event))
-            case CertificateReceived():
-                self._answer(event, self._answer_certificate(event))
-            case _:
-                hand_on(self._loop, event, self._on_session)
-
-    def _send(self, session: Session, data: bytes, now: float) -> None:
-        if len(data) <= session.fragment_limit:
-            self.server.send(session, data, now)
+        if isinstance(event, DataReceived):
+            self.core.receive_datagram(event.data, event.session, now)
+        elif isinstance(event, PskRequested):
+            self._answer(event, self._answer_psk(event))
+        elif isinstance(event, CertificateReceived):
+            self._answer(event, self._answer_certificate(event))
         else:
-            self._loop.call_exception_handler(
-                {"message": f"a message of {len(data)} bytes is too large for {session!r} and was not sent"}
-            )
+            hand_on(self._loop, event, self._on_session)
 
     def _receive(self, data: bytes, address: Any) -> None:
         self.server.receive_datagram(data, address, self._loop.time())
