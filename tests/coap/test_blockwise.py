@@ -382,3 +382,14 @@ def test_a_size_the_transport_knows_is_used_from_the_first_request_on() -> None:
     endpoint.set_block_size("p", 256, 0.0)
     endpoint.request("p", request(Code.PUT, "x", payload=BODY[:300]), 0.0)
     assert block1(answers(endpoint)[0]) == (0, True, 4)
+
+
+def test_a_caller_that_asks_for_one_block_after_the_other_gets_each_as_it_comes() -> None:
+    pair = Pair(handler=lambda event: Message(Code.CONTENT, payload=BODY[:1033]))
+    for number in range(3):
+        wanted = Message(Code.GET, [(Option.URI_PATH, b"fw"), (Option.BLOCK2, Block(number, False, 5).encode())])
+        pair.client.request("server", wanted, pair.now, one_block=True)
+        pair.exchange()
+    responses = [event.message for event in pair.of("client", ResponseReceived) if isinstance(event, ResponseReceived)]
+    assert [response.payload for response in responses] == [BODY[:512], BODY[512:1024], BODY[1024:1033]]
+    assert len({message.token for message in pair.sent("client")}) == len(pair.sent("client")) == 3

@@ -234,15 +234,20 @@ class Endpoint:
         token: bytes | None = None,
         block_size: int | None = None,
         parameters: Parameters | None = None,
+        one_block: bool = False,
     ) -> Exchange:
         """Send a request, when it is its turn (NSTART); bodies go and come block by block as needed.
+
+        ``one_block``: the caller asks for one block after the other, by Block2, and gets each as it comes.
 
         The exchange ends with exactly one of ResponseReceived, RequestTimedOut, RequestReset, RequestFailed.
         With Observe 0, and a response that carries Observe, notifications follow under the exchange's token.
         A message of type NON is not repeated (section 4.3), unless the peer has said nothing since the last such message.
         Raises TooManyRequests, and ValueError for a token in use.
         """
-        return self._requester.request(peer, message, now, token=token, block_size=block_size, parameters=parameters)
+        return self._requester.request(
+            peer, message, now, token=token, block_size=block_size, parameters=parameters, one_block=one_block
+        )
 
     def ping(self, peer: Hashable, now: float) -> Delivery:
         """Ask whether the peer is there (RFC 7252 section 4.3): DeliveryReset says yes, DeliveryTimedOut no."""

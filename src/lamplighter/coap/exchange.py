@@ -65,10 +65,12 @@ class Exchange:
         *,
         room: int = 0,
         wants_block2: bool = False,
+        one_block: bool = False,
     ) -> None:
         """``room``: bytes of a body that one message may carry where that is more than a block, over a reliable transport.
 
         ``wants_block2``: say in the first request already how large the blocks of the response may be (RFC 7959 section 2.4).
+        ``one_block``: the caller fetches block by block, the first as well.
         """
         self.peer = peer
         self.token = token  # the request's; an observation keeps it
@@ -94,7 +96,8 @@ class Exchange:
         self._downloading = False
         # A caller that manages blocks itself gets and sends exactly what it wrote.
         block2 = block_of(request, Option.BLOCK2, bert=True)
-        self._passes = request.option(Option.BLOCK1) is not None or (block2 is not None and block2.num > 0)
+        later = block2 is not None and block2.num > 0
+        self._passes = one_block or later or request.option(Option.BLOCK1) is not None
 
     @property
     def observes(self) -> bool:

@@ -61,6 +61,7 @@ class Requester:
         token: bytes | None,
         block_size: int | None,
         parameters: Parameters | None,
+        one_block: bool = False,
     ) -> Exchange:
         """As ``Endpoint.request``."""
         record = self._peers.touch(peer, now)
@@ -69,7 +70,7 @@ class Requester:
         token = self.take_token() if token is None else token
         if token in record.exchanges:
             raise ValueError("the token is in use")
-        exchange = self._exchange(record, token, message, parameters, block_size)
+        exchange = self._exchange(record, token, message, parameters, block_size, one_block)
         if exchange.uploads:
             self._tag(record, exchange)
         record.exchanges[token] = exchange
@@ -83,6 +84,7 @@ class Requester:
         message: Message,
         parameters: Parameters | None = None,
         block_size: int | None = None,
+        one_block: bool = False,
     ) -> Exchange:
         return Exchange(
             record.address,
@@ -93,6 +95,7 @@ class Requester:
             self._max_body,
             room=record.room if block_size is None else 0,
             wants_block2=record.max_message < ORDINARY_MESSAGE and message.code in (Code.GET, Code.FETCH),
+            one_block=one_block,
         )
 
     def _tag(self, record: Peer, exchange: Exchange) -> None:
