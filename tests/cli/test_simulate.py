@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from lamplighter.cli.fail import Failure
-from lamplighter.cli.simulate import Progress, certificates, conduct_of, device_address, simulate, store_keys
-from lamplighter.roles.fleet import Behaviour, Profile, Summary, credentials
+from lamplighter.cli.simulate import Progress, Wanted, certificates, conduct_of, device_address, simulate, store_keys
+from lamplighter.roles.fleet import Behaviour, Conduct, Profile, Summary, Transport, credentials
 
 DEVICES = credentials("ak_test", 0, 3)
 
@@ -75,7 +75,9 @@ def test_devices_connect_to_this_machine_unless_a_host_is_given() -> None:
     assert device_address(Api(), None) == ("127.0.0.1", 15684)
     assert device_address(Api(), "lamps.example") == ("lamps.example", 15684)
     assert device_address(Api(url="coaps://inside"), None) == ("127.0.0.1", 5684)
-    assert device_address(Api(), None, "bootstrap") == ("127.0.0.1", 15784)
+    assert device_address(Api(), None, Conduct(bootstraps=True)) == ("127.0.0.1", 15784)
+    assert device_address(Api(), None, Conduct(transport=Transport.UDP)) == ("127.0.0.1", 5683)
+    assert device_address(Api(), None, Conduct(transport=Transport.TCP, bootstraps=True)) == ("127.0.0.1", 5783)
 
 
 @pytest.mark.parametrize("devices", [0, 100_000])
@@ -92,9 +94,13 @@ def test_a_number_of_devices_that_cannot_be_is_refused(devices: int, tmp_path: P
         ({"behaviour": ("loss=2",)}, "loss=2 is not a part"),
         ({"profile": "lwm2m-9"}, "--profile is one of lwm2m-1.0, lwm2m-1.1, vendor, gateway"),
         ({"lifetime": 0}, "--lifetime is a number of seconds"),
-        ({"rate": 0.0}, "--rate the devices"),
-        ({"tls": True}, "--tls is for the profiles vendor and gateway"),
-        ({"tls": True, "profile": "vendor", "behaviour": ("loss",)}, "nothing is seen over --tls"),
+        ({"rate": 0.0}, "--rate is a number of devices"),
+        ({"transport": "tls", "profile": "lwm2m-1.0"}, "--transport tls does not go with --profile lwm2m-1.0"),
+        ({"transport": "udp", "profile": "vendor"}, "with security only: dtls or tls"),
+        ({"transport": "tls", "behaviour": ("loss",)}, "nothing is seen over tls"),
+        ({"behaviour": ("sleep=60",)}, "With sleep=60 no device ever sleeps: it listens for 93 s"),
+        ({"awake": 0.0}, "--awake is a number of seconds"),
+        ({"ping": -1.0}, "--ping is a number of seconds, from 0"),
         ({"script": Path("nowhere.toml")}, "nowhere.toml cannot be read"),
     ],
 )
@@ -109,6 +115,8 @@ def test_options_that_cannot_be_are_told(options: dict[str, Any], said: str, tmp
         ("profile = 'x'", "--profile is one of"),
         ("[behaviours]\nsleep = 'long'", "sleep=long is not a number of seconds"),
         ("speed = 3", "speed is not one of profile"),
+        ("lifetime = 'long'", "--lifetime is a number"),
+        ("transport = 'pigeon'", "--transport is one of dtls, tls, udp, tcp"),
         ("profile =", "is not TOML"),
     ],
 )
@@ -121,12 +129,19 @@ def test_a_script_that_cannot_be_followed_is_told(text: str, said: str, tmp_path
 
 def test_a_script_says_what_options_leave_open(tmp_path: Path) -> None:
     script = tmp_path / "fleet.toml"
-    script.write_text("profile = 'lwm2m-1.0'\nlifetime = 60\nrate = 5\n[behaviours]\nsleep = true\nloss = 0.2\n")
-    conduct = conduct_of(7, None, ("loss=0.1",), script, None, 9.0)
+    script.write_text(
+        "profile = 'lwm2m-1.0'\nlifetime = 60\nrate = 5\nawake = 20\n[behaviours]\nsleep = true\nloss = 0.2\n"
+    )
+    conduct = conduct_of(Wanted(7, behaviour=("loss=0.1",), rate=9.0), script)
     assert conduct.behaviours == {Behaviour.SLEEP: Behaviour.SLEEP.default, Behaviour.LOSS: 0.1}
     assert (conduct.profile, conduct.first, conduct.lifetime, conduct.starts_per_second) == (
         Profile.LWM2M_1_0, 7, 60, 9.0
     )  # fmt: skip
+    assert (conduct.awake, conduct.transport, conduct.bootstraps) == (20, Transport.DTLS, False)
+
+
+def test_clients_of_the_vendor_always_come_by_the_bootstrap_server() -> None:
+    assert conduct_of(Wanted(profile="vendor", transport="tls"), None).bootstraps
 
 
 def test_a_developer_certificate_is_for_a_hundred_devices() -> None:

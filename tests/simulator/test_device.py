@@ -31,7 +31,7 @@ def test_another_seed_or_index_is_another_life() -> None:
 
 
 def readings(moments: list[float]) -> Values:
-    lamp = Lamp("1", "7/1", 0.0, version="1.1", lifetime=60, epoch=0.0)
+    lamp = Lamp("1", "7/1", 0.0, version="1.1", lifetime=60, epoch=0.0, behaviours={})
     for moment in moments:
         for instance in lamp.tree.everything():
             instance.advance(moment)
@@ -47,7 +47,7 @@ def test_a_lamp_nobody_looked_at_for_a_year_answers_without_a_year_of_steps() ->
 
 
 def test_temperature_stays_near_its_mean_and_inside_its_extremes() -> None:
-    lamp = Lamp("1", "7/1", 0.0, version="1.1", lifetime=60, epoch=0.0)
+    lamp = Lamp("1", "7/1", 0.0, version="1.1", lifetime=60, epoch=0.0, behaviours={})
     for second in range(0, 86400, 5):
         for instance in lamp.tree.instances(Path(3303)):
             instance.advance(float(second))

@@ -10,7 +10,6 @@ from lamplighter.lwm2m import management
 from lamplighter.lwm2m.codecs import Value, decode, encode
 from lamplighter.lwm2m.management import WriteMode
 from lamplighter.lwm2m.path import parse_path
-from lamplighter.simulator.events import Restarted
 from tests.simulator.town import Town, town
 
 TLV, TEXT, OPAQUE = ContentFormat.LWM2M_TLV, ContentFormat.TEXT, ContentFormat.OCTET_STREAM
@@ -210,34 +209,6 @@ def test_discover_lists_resources_with_their_attributes_and_dimensions() -> None
 
 def test_a_device_of_1_0_names_no_object_versions() -> None:
     assert town("1.0").ask(management.discover("/3")).payload.startswith(b"</3>,</3/0>,")
-
-
-def test_firmware_goes_through_its_states_and_a_new_version_runs_after_the_restart() -> None:
-    place = town()
-    assert values(place, "/3/0/3") == {"/3/0/3": "1.0.0"}
-    assert code(place, management.write("/5/0/0", b"package", OPAQUE)) == "2.04"
-    assert values(place, "/5/0/3") == {"/5/0/3": 2}
-    assert code(place, management.write("/5/0/0", b"another", OPAQUE)) == "4.05"
-    assert code(place, management.execute("/5/0/2")) == "2.04"
-    assert values(place, "/5/0/3") == {"/5/0/3": 3}
-    place.run(20)
-    assert len(place.of(Restarted)) == 1
-    assert values(place, "/5/0") == {
-        "/5/0/1": "", "/5/0/3": 0, "/5/0/5": 1, "/5/0/8/0": 0, "/5/0/8/1": 2, "/5/0/9": 2
-    }  # fmt: skip
-    assert values(place, "/3/0/3") == {"/3/0/3": "1.0.1"}
-
-
-def test_a_package_uri_is_downloaded_in_time_and_a_wrong_one_is_a_result() -> None:
-    place = town()
-    assert code(place, management.write("/5/0/1", b"https://files.example/lamp.bin", TEXT)) == "2.04"
-    assert values(place, "/5/0/3") == {"/5/0/3": 1}
-    place.run(10)
-    assert values(place, "/5/0/3") == {"/5/0/3": 2}
-    assert code(place, management.write("/5/0/1", b"", TEXT)) == "2.04"
-    assert values(place, "/5/0/3") == {"/5/0/3": 0}
-    place.ask(management.write("/5/0/1", b"ftp:/nowhere", TEXT))
-    assert (values(place, "/5/0/3"), values(place, "/5/0/5")) == ({"/5/0/3": 0}, {"/5/0/5": 7})
 
 
 def test_the_clock_runs_and_can_be_set() -> None:

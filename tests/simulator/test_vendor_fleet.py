@@ -15,7 +15,7 @@ from lamplighter.roles.fleet import developer_account
 from lamplighter.simulator.account import Account
 from lamplighter.simulator.behaviour import Behaviour
 from lamplighter.simulator.fleet import Fleet, Summary
-from lamplighter.simulator.profile import Profile
+from lamplighter.simulator.profile import Profile, Transport
 from tests.roles.serving import Serving, settings_for
 from tests.servers import free_port
 
@@ -82,7 +82,7 @@ async def town(serving: Serving, profile: Profile, **more: Any) -> AsyncIterator
 
 @pytest.mark.parametrize("tls", [False, True], ids=["DTLS", "TLS"])
 async def test_a_client_of_the_vendor_bootstraps_enrols_and_registers(serving: Serving, tls: bool) -> None:
-    async with town(serving, Profile.VENDOR, tls=tls) as place:
+    async with town(serving, Profile.VENDOR, transport=Transport.TLS if tls else Transport.DTLS) as place:
         (shown,) = await place.until(lambda found: [each["state"] for each in found] == ["registered"])
     assert shown["endpoint_type"] == "default" and shown["device_execution_mode"] == 1
     assert shown["bootstrapped_timestamp"] and shown["serial_number"] == "00000001"
@@ -90,7 +90,7 @@ async def test_a_client_of_the_vendor_bootstraps_enrols_and_registers(serving: S
 
 
 async def test_a_gateway_over_tls_brings_the_devices_behind_it(serving: Serving) -> None:
-    async with town(serving, Profile.GATEWAY, tls=True) as place:
+    async with town(serving, Profile.GATEWAY, transport=Transport.TLS) as place:
         found = await place.until(lambda found: [each["state"] for each in found] == ["registered"] * 5)
     gateway = next(each for each in found if each["endpoint_type"] == "MBED_GW")
     assert {each["host_gateway"] for each in found if each is not gateway} == {gateway["id"]}
@@ -98,7 +98,7 @@ async def test_a_gateway_over_tls_brings_the_devices_behind_it(serving: Serving)
 
 @pytest.mark.parametrize("tls", [False, True], ids=["DTLS", "TLS"])
 async def test_a_client_that_restarts_goes_on_with_its_session_and_keeps_its_id(serving: Serving, tls: bool) -> None:
-    async with town(serving, Profile.VENDOR, tls=tls) as place:
+    async with town(serving, Profile.VENDOR, transport=Transport.TLS if tls else Transport.DTLS) as place:
         (before,) = await place.until(lambda found: [each["state"] for each in found] == ["registered"])
         await place.request(before["id"], method="POST", uri="/3/0/4")
         (member,) = place.fleet.members
@@ -110,13 +110,8 @@ async def test_a_client_that_restarts_goes_on_with_its_session_and_keeps_its_id(
 
 
 async def test_a_connection_that_breaks_is_noticed(serving: Serving) -> None:
-    async with town(serving, Profile.VENDOR, tls=True, behaviours={Behaviour.REBIND: 1.0}) as place:
+    async with town(serving, Profile.VENDOR, transport=Transport.TLS, behaviours={Behaviour.REBIND: 1.0}) as place:
         async with asyncio.timeout(30):
             while not (summary := await place.summaries.get()).failures:
                 pass
         assert summary.failures[0][0].startswith("the session ended") and summary.connected == 0
-
-
-def test_only_clients_of_the_vendor_come_over_tls() -> None:
-    with pytest.raises(ValueError, match="only clients of the vendor"):
-        Fleet([], "127.0.0.1", 1, clock=SystemClock(), profile=Profile.LWM2M_1_1, tls=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from random import Random
 
+from lamplighter.coap.blockwise import Block, block_of
 from lamplighter.coap.endpoint import Endpoint
 from lamplighter.coap.events import (
     NotificationReceived,
@@ -13,7 +14,7 @@ from lamplighter.coap.events import (
 )
 from lamplighter.coap.exchange import Exchange
 from lamplighter.coap.message import Message
-from lamplighter.coap.numbers import Code
+from lamplighter.coap.numbers import Code, Option
 from lamplighter.lwm2m.registration import Registration
 from lamplighter.lwm2m.server import (
     DeregisterRequested,
@@ -24,8 +25,10 @@ from lamplighter.lwm2m.server import (
     SendRequested,
     UpdateRequested,
 )
+from lamplighter.simulator.behaviour import parse_behaviours
 from lamplighter.simulator.device import Device
-from lamplighter.simulator.events import ConnectRequested, Event
+from lamplighter.simulator.events import ConnectRequested, DownloadRequested, Event
+from lamplighter.simulator.image import Fault, ImageFailed
 from lamplighter.simulator.profile import Profile
 from tests.simulator.bootstrap_server import BootstrapServer
 
@@ -55,6 +58,12 @@ class Town:
         self.grant: int | None = None
         """The lifetime that registrations are granted, in seconds."""
         self.bootstrap: BootstrapServer | None = None
+        self.images: dict[str, bytes] = {}
+        """What there is to fetch, by address."""
+        self.blocks: list[Message] = []
+        """What was asked for of images."""
+        self.troubles: list[int] = []
+        """Codes of the next answers to that; 2.05: the block."""
         self.datagrams: list[tuple[float, int, bytes]] = []
         """Everything that devices sent, as it was."""
 
@@ -118,6 +127,8 @@ class Town:
                         device.connected(self.now)
                     else:
                         device.disconnected("nobody is there", self.now)
+                if isinstance(event, DownloadRequested):
+                    device.image_ended(event.image, self._download(event), self.now)
             for data, _ in device.datagrams_to_send(self.now):
                 moved = True
                 self.datagrams.append((self.now, number, data))
@@ -130,6 +141,17 @@ class Town:
                 self.devices[peer].receive_datagram(data, None, self.now)
         self._take_events()
         return moved
+
+    def _download(self, wanted: DownloadRequested) -> Fault | None:
+        data = self.images.get(wanted.image.uri)
+        if data is None:
+            return Fault.NOT_FOUND
+        try:
+            wanted.image.expect(len(data))
+            wanted.image.add(data)
+        except ImageFailed as error:
+            return error.fault
+        return None
 
     def _take_events(self) -> None:
         while (event := self.endpoint.next_event()) is not None:
@@ -149,7 +171,26 @@ class Town:
                 case RequestTimedOut(exchange):
                     self.lost.append(exchange)
 
+    def _serve(self, request: RequestReceived) -> None:
+        """A block of the image that Proxy-Uri names, as the vendor's client asks for it."""
+        message = request.message
+        self.blocks.append(message)
+        code = self.troubles.pop(0) if self.troubles else Code.CONTENT
+        data = self.images.get((message.option(Option.PROXY_URI) or b"").decode())
+        if data is None or code != Code.CONTENT:
+            self.endpoint.respond(request, Message(Code.NOT_FOUND if data is None else code), self.now)
+            return
+        block = block_of(message, Option.BLOCK2)
+        assert block is not None
+        end = block.offset + block.size
+        answer = Message(Code.CONTENT, payload=data[block.offset : end])
+        answer.add(Option.BLOCK2, Block(block.num, end < len(data), block.szx).encode()).add(Option.SIZE2, len(data))
+        self.endpoint.respond(request, answer, self.now)
+
     def _decide(self, request: RequestReceived) -> None:
+        if request.message.uri_path() == ("fw",):
+            self._serve(request)
+            return
         number = request.peer
         event = self.server.handle(request, self.now, version=self._version(number))
         self.asked.append((self.now, number, event))
@@ -178,11 +219,11 @@ class Town:
         return "1.0" if registration is None else registration.version
 
 
-def town(version: str = "1.1", **options: int) -> Town:
+def town(version: str = "1.1", *, behaviours: str = "", **options: int) -> Town:
     """A town with one registered lamp."""
     place = Town()
-    place.add(
-        Device("lamp-1", place.now, seed=7, profile=Profile(f"lwm2m-{version}"), epoch=1_700_000_000.0, **options)
-    )
+    told = parse_behaviours([behaviours])
+    profile = Profile(f"lwm2m-{version}")
+    place.add(Device("lamp-1", place.now, seed=7, profile=profile, epoch=1_700_000_000.0, behaviours=told, **options))
     place.settle()
     return place

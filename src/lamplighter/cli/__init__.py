@@ -172,42 +172,71 @@ def simulate(
     *,
     devices: int = 1,
     profile: Literal["lwm2m-1.0", "lwm2m-1.1", "vendor", "gateway"] | None = None,
-    tls: Annotated[bool, Parameter(negative="")] = False,
-    behaviour: tuple[str, ...] = (),
-    script: Path | None = None,
-    first: int = 1,
+    transport: Literal["dtls", "tls", "udp", "tcp"] | None = None,
+    bootstrap: Annotated[bool, Parameter(negative="")] = False,
+    behaviour: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    awake: float | None = None,
+    ping: float | None = None,
     lifetime: int | None = None,
     rate: float | None = None,
-    data: Data = DATA,
-    server: str | None = None,
+    script: Path | None = None,
     seed: int = 0,
+    first: int = 1,
+    server: str | None = None,
+    port: int | None = None,
+    data: Data = DATA,
 ) -> int:
-    """Run simulated devices against a server until stopped.
+    """Run simulated devices against a server until stopped with Ctrl-C; they deregister then.
+
+    `lamplighter simulate --devices 10` is all it takes on the server's machine: the devices' keys are made through the API with
+    the administrator's key of `--data`. For more: `--profile vendor`, `--behaviour sleep,reboot=60`, `--transport tls`.
+
+    Behaviours, alone or together, with a measure or with the usual one given here:
+
+    * `sleep=300`: queue mode; deaf after a while of silence (`--awake`), awake again by an update after so many seconds
+    * `rebind=120`: a NAT gives the device another port, after so many seconds on average
+    * `loss=0.05`, `reorder=0.05`, `duplicate=0.05`: that part of the datagrams is lost, late by up to 2 s, or comes twice
+    * `slow=3`: it takes so many seconds on average to answer
+    * `reboot=600`: it restarts without a word, after so many seconds on average
+    * `misbehave=60`: the quirks of the vendor's client, and a message against the rules every so many seconds
+    * `firmware=0.3`: that part of the firmware updates fails, evenly in the next four ways
+    * `bad-image=0.3`, `no-memory=0.3`, `lost-image=0.3`, `rollback=0.3`: that part of the images comes damaged, finds no room,
+      breaks off in the middle, does not start
 
     Parameters
     ----------
     devices
         How many.
     profile
-        What kind of client they are: plain LwM2M 1.0 or 1.1 with a pre-shared key (both in turn where not given), the vendor's
-        client with a developer certificate, or its edge gateway with devices behind it.
-    tls
-        Come over TCP with TLS, as the vendor's client and its gateway usually do.
+        What kind of client: plain LwM2M 1.0 or 1.1 with a pre-shared key (both in turn where not given), the vendor's client
+        with a developer certificate, or its edge gateway with devices behind it.
+    transport
+        How they connect: dtls where not given. The vendor's client takes dtls or tls, LwM2M 1.0 dtls or udp. The server listens
+        to udp and tcp, which have no security, only with `coap.insecure`.
+    bootstrap
+        Come by way of the bootstrap server, as the vendor's client always does.
     behaviour
-        What they do, such as `sleep,loss=0.1`: sleep, rebind, slow, reboot, misbehave (seconds), loss, reorder, duplicate,
-        firmware (a part of all). Give it once or several times.
-    script
-        A TOML file with `profile`, `tls`, `lifetime`, `rate` and a table `behaviours`; options beat it.
-    first
-        Number of the first device: processes with the same seed and other numbers run other devices.
+        What they do, such as `sleep,loss=0.1`; see above. Give it once or several times.
+    awake
+        Seconds of silence after which a device that sleeps is deaf; where not given 93, and 4.5 for the vendor's client.
+    ping
+        Seconds between pings that ask whether the server is there, 0 for none. Where not given, the vendor's client has 540
+        over tls, its gateway 60, others none.
     lifetime
-        Seconds of a registration.
+        Seconds of a registration; where not given 600, 7200 for the vendor's client, 3600 for its gateway.
     rate
         Devices switched on in a second; 200 where not given.
-    server
-        Host of the server; this machine where not given.
+    script
+        A TOML file with `profile`, `transport`, `bootstrap`, `awake`, `ping`, `lifetime`, `rate` and a table `behaviours`;
+        options beat it.
     seed
-        The same seed repeats a run.
+        The same seed repeats a run: the same devices, which measure and do the same at the same moments.
+    first
+        Number of the first device: processes with the same seed and other numbers run other devices.
+    server
+        Host or URL of the server's API; this machine where not given.
+    port
+        Port that the devices connect to; what the server tells where not given.
     """
     from lamplighter.cli.simulate import simulate as run
 
@@ -222,7 +251,11 @@ def simulate(
         script=script,
         lifetime=lifetime,
         rate=rate,
-        tls=tls,
+        transport=transport,
+        bootstrap=bootstrap,
+        port=port,
+        awake=awake,
+        ping=ping,
     )
 
 

@@ -9,7 +9,7 @@ import tomllib
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, TextIO
+from typing import Any, NamedTuple, Protocol, TextIO
 from urllib.parse import urlsplit
 
 from lamplighter.cli.channel import Api
@@ -25,12 +25,16 @@ from lamplighter.roles.fleet import (
     Credential,
     Profile,
     Summary,
+    Transport,
+    awake_seconds,
     behaviours_of,
     credentials,
     parse_behaviours,
+    require_transport,
     run_name,
     run_until_stopped,
 )
+from lamplighter.settings import load
 
 #: Devices of one process; several processes share a seed by ``--first``.
 MOST_DEVICES = 99_999
@@ -40,7 +44,8 @@ LAST_DEVICE = 9_999_999
 VENDOR_RATE = 0.9
 #: Seconds between attempts when the server says that there were too many requests.
 _PATIENCE = 1.0
-_SCRIPTED = ("profile", "tls", "behaviours", "lifetime", "rate")
+_SCRIPTED = ("profile", "transport", "bootstrap", "behaviours", "lifetime", "rate", "awake", "ping")
+_ORDINARY = Conduct()
 _TAKEN = "KEY_ALREADY_EXISTS_FOR_ENDPOINT"
 
 
@@ -62,37 +67,44 @@ def simulate(
     script: Path | None = None,
     lifetime: int | None = None,
     rate: float | None = None,
-    tls: bool = False,
+    transport: str | None = None,
+    bootstrap: bool = False,
+    port: int | None = None,
+    awake: float | None = None,
+    ping: float | None = None,
 ) -> int:
     if not 1 <= devices <= MOST_DEVICES:
         raise Failure(f"--devices is a number from 1 to {MOST_DEVICES}.")
     if not 1 <= first <= LAST_DEVICE:
         raise Failure(f"--first is a number from 1 to {LAST_DEVICE}.")
-    conduct = conduct_of(first, profile, behaviour, script, lifetime, rate, tls)
+    conduct = conduct_of(Wanted(first, profile, transport, bootstrap, behaviour, lifetime, rate, awake, ping), script)
     if conduct.profile is not None and conduct.profile.is_vendor:
         most = VENDOR_RATE * certificates(devices)
         conduct = replace(conduct, starts_per_second=min(conduct.starts_per_second, most))
     rest = Rest(data, server, keep=True)
+    ca = data / "pki" / "ca.pem"
+    conduct = replace(conduct, anchors=str(ca) if ca.exists() else "")
     key = (data / "admin-key").read_text().strip()
     show = Progress(sys.stdout)
     known: Sequence[Credential | Account]
     if conduct.profile is not None and conduct.profile.is_vendor:
         known = _vendor_devices(rest, data, f"simulated {run_name(key, seed)}", devices, first)
-        host, port = device_address(rest, server, "bootstrap")
     else:
-        keyed = credentials(key, seed, devices, first)
-        store_keys(rest, keyed)
-        known = keyed
-        host, port = device_address(rest, server)
-    where = f"coaps://{host}:{port}{' over TLS' if conduct.tls else ''}"
-    show.line(f"{devices} simulated devices connect to {where}. Ctrl-C stops them.")
+        known = keyed = credentials(key, seed, devices, first)
+        if conduct.transport.is_secure:
+            store_keys(rest, keyed)
+    host, known_port = device_address(rest, server, conduct)
+    port = port or known_port
+    what = "device connects" if devices == 1 else "devices connect"
+    way = "the bootstrap server" if conduct.bootstraps else "the LwM2M server"
+    show.line(f"{devices} simulated {what} to {way}, {conduct.transport} to {host}:{port}. Ctrl-C stops.")
     try:
         last = run_until_stopped(known, host, port, seed=seed, report=show.summary, conduct=conduct)
     except OSError as error:
         raise Failure(f"The devices cannot connect to {host}:{port}: {error.strerror or error}") from None
     show.line(f"Stopped. Before: {last}")
     if not last.registered:
-        raise Failure(f"No device was registered at the end. {_advice(last)}")
+        raise Failure(f"No device was registered at the end. {_advice(last, host, port, conduct.transport)}")
     return 0
 
 
@@ -111,8 +123,13 @@ def store_keys(rest: Server, devices: Sequence[Credential]) -> None:
             raise Failure(f"The server did not take the key of {device.endpoint_name}: {said(status, answer)}")
 
 
-def device_address(rest: Server, server: str | None, service: str = "lwm2m") -> tuple[str, int]:
-    """Where devices connect to: the port that the server tells them, on this machine or the host given."""
+def device_address(rest: Server, server: str | None, conduct: Conduct = _ORDINARY) -> tuple[str, int]:
+    """Where devices connect to: this machine or the host given, and the port that the server tells or the settings say."""
+    host = rest.host if server else "127.0.0.1"
+    service = "bootstrap" if conduct.bootstraps else "lwm2m"
+    if not conduct.transport.is_secure:
+        settings = load()
+        return host, settings.bootstrap.plain_port if conduct.bootstraps else settings.coap.port
     status, answer = rest.call("GET", "/v3/server-credentials")
     try:
         if status != 200:
@@ -120,7 +137,7 @@ def device_address(rest: Server, server: str | None, service: str = "lwm2m") -> 
         port = urlsplit(answer[service]["url"]).port or (5684 if service == "lwm2m" else 5784)
     except (ValueError, KeyError, TypeError):
         raise Failure(f"The server did not say where devices connect to: {said(status, answer)}") from None
-    return rest.host if server else "127.0.0.1", port
+    return host, port
 
 
 def said(status: int, answer: object) -> str:
@@ -156,35 +173,76 @@ class Progress:
         self._open = False
 
 
-def conduct_of(
-    first: int,
-    profile: str | None,
-    behaviour: Sequence[str],
-    script: Path | None,
-    lifetime: int | None,
-    rate: float | None,
-    tls: bool = False,
-) -> Conduct:
+class Wanted(NamedTuple):
+    """What the options say of the devices; None or empty: nothing."""
+
+    first: int = 1
+    profile: str | None = None
+    transport: str | None = None
+    bootstrap: bool = False
+    behaviour: Sequence[str] = ()
+    lifetime: int | None = None
+    rate: float | None = None
+    awake: float | None = None
+    ping: float | None = None
+
+
+def conduct_of(wanted: Wanted, script: Path | None) -> Conduct:
     """What the options and the script say; an option beats the script. Raises Failure."""
     table: dict[str, Any] = {} if script is None else _script(script)
+
+    def said_of(name: str) -> Any:
+        given = getattr(wanted, name)
+        return table.get(name) if given is None else given
+
     try:
-        behaviours = {**behaviours_of(table.get("behaviours", {})), **parse_behaviours(behaviour)}
-        named = profile or table.get("profile")
-        chosen = None if named is None else Profile(named)
+        behaviours = {**behaviours_of(table.get("behaviours", {})), **parse_behaviours(wanted.behaviour)}
+        profile = None if said_of("profile") is None else Profile(said_of("profile"))
+        transport = Transport.DTLS if said_of("transport") is None else Transport(said_of("transport"))
     except BehaviourUnknown as error:
-        raise Failure(f"{error} What devices can be told: {', '.join(Behaviour)}.") from None
+        raise Failure(str(error)) from None
     except (ValueError, AttributeError):
-        raise Failure(f"--profile is one of {', '.join(Profile)}.") from None
-    lifetime = lifetime if lifetime is not None else table.get("lifetime")
-    rate = rate if rate is not None else table.get("rate", Conduct().starts_per_second)
-    if (lifetime is not None and not 1 <= lifetime <= 0xFFFFFFFF) or not 0 < rate <= 100_000:
-        raise Failure("--lifetime is a number of seconds, and --rate the devices switched on in a second.")
-    tls = tls or bool(table.get("tls", False))
-    if tls and (chosen is None or not chosen.is_vendor):
-        raise Failure("--tls is for the profiles vendor and gateway: the others come over DTLS.")
-    if tls and behaviours.keys() & NETWORK:
-        raise Failure(f"Of what happens to datagrams ({', '.join(sorted(NETWORK))}) nothing is seen over --tls.")
-    return Conduct(chosen, behaviours, first, lifetime, rate, tls)
+        raise Failure(
+            f"--profile is one of {', '.join(Profile)}; --transport is one of {', '.join(Transport)}."
+        ) from None
+    try:
+        require_transport(profile, transport)
+    except ValueError as error:
+        raise Failure(f"--transport {transport} does not go with --profile {profile}: {error}.") from None
+    if transport.is_stream and behaviours.keys() & NETWORK:
+        raise Failure(f"Of what happens to datagrams ({', '.join(sorted(NETWORK))}) nothing is seen over {transport}.")
+    conduct = Conduct(
+        profile,
+        behaviours,
+        wanted.first,
+        _number("lifetime", said_of("lifetime"), 1, 0xFFFFFFFF),
+        _number("rate", said_of("rate"), 0.001, 100_000) or _ORDINARY.starts_per_second,
+        transport,
+        bool(wanted.bootstrap or table.get("bootstrap", False) or (profile is not None and profile.is_vendor)),
+        _number("awake", said_of("awake"), 0.1, 86_400),
+        _number("ping", said_of("ping"), 0, 86_400),
+    )
+    _require_sleep(conduct)
+    return conduct
+
+
+def _number(name: str, value: Any, least: float, most: float) -> Any:
+    """Raises Failure."""
+    unit = "devices switched on in a second" if name == "rate" else "seconds"
+    if value is not None and (isinstance(value, bool | str) or not least <= value <= most):
+        raise Failure(f"--{name} is a number of {unit}, from {least:g} to {most:g}.")
+    return value
+
+
+def _require_sleep(conduct: Conduct) -> None:
+    """Raises Failure where a device that is told to sleep would never do so."""
+    period = conduct.behaviours.get(Behaviour.SLEEP)
+    awake = awake_seconds(conduct.profile, conduct.awake)
+    if period is not None and period <= awake:
+        raise Failure(
+            f"With sleep={period:g} no device ever sleeps: it listens for {awake:g} s after it last spoke. "
+            f"Choose a longer sleep, or a shorter --awake."
+        )
 
 
 def _script(path: Path) -> dict[str, Any]:
@@ -227,7 +285,14 @@ def _names(rest: Server) -> set[str]:
         after = f"&after={answer['continuation_marker']}"
 
 
-def _advice(summary: Summary) -> str:
-    if summary.failures:
-        return f"The reason told most often: {summary.failures[0][0]}. `lamplighter doctor` checks the server."
-    return "They were stopped before they could register."
+def _advice(summary: Summary, host: str, port: int, transport: Transport) -> str:
+    if not summary.failures:
+        return "They were stopped before they could register."
+    reason = summary.failures[0][0]
+    if "no answer" in reason or "timed out" in reason or "refused" in reason.lower():
+        closed = "" if transport.is_secure else " (it is closed unless coap.insecure = true)"
+        return (
+            f"The reason told most often: {reason}. Nobody listens at {host}:{port} over {transport}{closed}, "
+            f"or a firewall is between: start the server, or name another --port."
+        )
+    return f"The reason told most often: {reason}. `lamplighter doctor` checks the server."

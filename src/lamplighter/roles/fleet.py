@@ -15,10 +15,19 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from lamplighter.clock import SystemClock
+from lamplighter.coap.parameters import Parameters
 from lamplighter.simulator.account import Account
 from lamplighter.simulator.behaviour import NETWORK, Behaviour, BehaviourUnknown, behaviours_of, parse_behaviours
-from lamplighter.simulator.fleet import STARTS_PER_SECOND, Credential, Fleet, Summary, TooManyDevices
-from lamplighter.simulator.profile import Profile
+from lamplighter.simulator.device import VENDOR_AWAKE
+from lamplighter.simulator.fleet import (
+    STARTS_PER_SECOND,
+    Credential,
+    Fleet,
+    Summary,
+    TooManyDevices,
+    require_transport,
+)
+from lamplighter.simulator.profile import Profile, Transport
 
 __all__ = [
     "NETWORK",
@@ -31,10 +40,13 @@ __all__ = [
     "Profile",
     "Summary",
     "TooManyDevices",
+    "Transport",
+    "awake_seconds",
     "behaviours_of",
     "credentials",
     "developer_account",
     "parse_behaviours",
+    "require_transport",
     "run_fleet",
     "run_name",
     "run_until_stopped",
@@ -52,11 +64,25 @@ class Conduct:
     lifetime: int | None = None
     """Seconds; None: what is usual for the profile."""
     starts_per_second: float = STARTS_PER_SECOND
-    tls: bool = False
-    """Over TCP: clients of the vendor only."""
+    transport: Transport = Transport.DTLS
+    bootstraps: bool = False
+    """Whether they come by way of the bootstrap server. Clients of the vendor always do."""
+    awake: float | None = None
+    """Seconds of silence after which those that sleep are deaf; None: what is usual for the profile."""
+    keepalive: float | None = None
+    """Seconds between pings, 0 for none; None: what is usual for profile and transport."""
+    anchors: str = ""
+    """A PEM file of authorities that are believed when firmware is fetched by HTTPS."""
 
 
 _ORDINARY = Conduct()
+
+
+def awake_seconds(profile: Profile | None, awake: float | None) -> float:
+    """How long a device that sleeps listens after it last spoke."""
+    if awake is not None:
+        return awake
+    return VENDOR_AWAKE if profile is not None and profile.is_vendor else Parameters().max_transmit_wait
 
 
 def run_name(admin_key: str, seed: int) -> str:
@@ -110,7 +136,11 @@ async def run_fleet(
         behaviours=conduct.behaviours,
         lifetime=conduct.lifetime,
         starts_per_second=conduct.starts_per_second,
-        tls=conduct.tls,
+        transport=conduct.transport,
+        bootstraps=conduct.bootstraps,
+        awake=conduct.awake,
+        keepalive=conduct.keepalive,
+        anchors=conduct.anchors,
     )
     return await fleet.run(stop, report)
 

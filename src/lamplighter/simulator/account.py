@@ -23,5 +23,9 @@ class Account:
 
     @property
     def port(self) -> int:
-        """As the vendor's client reads it: whatever follows the last colon before the query (wire facts section 0.1)."""
-        return int(self.uri.partition("?")[0].rpartition(":")[2])
+        return port_of(self.uri)
+
+
+def port_of(uri: str) -> int:
+    """As the vendor's client reads it: whatever follows the last colon before the query (wire facts section 0.1)."""
+    return int(uri.partition("?")[0].rpartition(":")[2])

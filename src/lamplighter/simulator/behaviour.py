@@ -24,6 +24,10 @@ class Behaviour(StrEnum):
     REBOOT = "reboot"
     MISBEHAVE = "misbehave"
     FIRMWARE = "firmware"
+    BAD_IMAGE = "bad-image"
+    NO_MEMORY = "no-memory"
+    LOST_IMAGE = "lost-image"
+    ROLLBACK = "rollback"
 
     @property
     def meaning(self) -> str:
@@ -41,7 +45,11 @@ class Behaviour(StrEnum):
 
 
 _TABLE: dict[Behaviour, tuple[str, float, bool]] = {
-    Behaviour.SLEEP: ("queue mode: deaf 4.5 s after it last spoke, awake again after that many seconds", 30.0, False),
+    Behaviour.SLEEP: (
+        "queue mode: deaf once it has been silent (--awake), awake again after that many seconds",
+        300.0,
+        False,
+    ),
     Behaviour.REBIND: ("a NAT gives it a new port, after that many seconds on average", 120.0, False),
     Behaviour.LOSS: ("that part of the datagrams is lost, each way", 0.05, True),
     Behaviour.REORDER: ("that part of the datagrams is late, by up to 2 s", 0.05, True),
@@ -49,7 +57,11 @@ _TABLE: dict[Behaviour, tuple[str, float, bool]] = {
     Behaviour.SLOW: ("it takes that many seconds on average to answer", 3.0, False),
     Behaviour.REBOOT: ("it restarts by itself, after that many seconds on average", 600.0, False),
     Behaviour.MISBEHAVE: ("the vendor's quirks, and a message against the rules every so many seconds", 60.0, False),
-    Behaviour.FIRMWARE: ("that part of the firmware updates fails", 0.3, True),
+    Behaviour.FIRMWARE: ("that part of the firmware updates fails, in each of the four ways below", 0.3, True),
+    Behaviour.BAD_IMAGE: ("that part of the firmware images comes damaged", 0.3, True),
+    Behaviour.NO_MEMORY: ("for that part of the firmware images there is no room", 0.3, True),
+    Behaviour.LOST_IMAGE: ("that part of the firmware downloads breaks off in the middle", 0.3, True),
+    Behaviour.ROLLBACK: ("that part of new firmware does not start: the old one is back after the restart", 0.3, True),
 }
 
 

@@ -45,6 +45,11 @@ class Bootstrapping:
         """``iep``: what the device is called since its last factory reset."""
         return self.records.device_id
 
+    @property
+    def finished(self) -> bool:
+        """Whether the server has said that this was all."""
+        return self.records.finished
+
     def forget(self) -> None:
         """A factory reset: certificate and device ID are gone."""
         self.account = None

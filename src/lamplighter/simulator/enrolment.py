@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -27,9 +29,9 @@ def certification_request(key: ec.EllipticCurvePrivateKey, name: str, account_id
     return request.public_bytes(serialization.Encoding.DER)
 
 
-def enrolment_message(request: bytes) -> Message:
+def enrolment_message(request: bytes, path: Sequence[str] = EST_PATH) -> Message:
     """``POST /est/sen``, with Content-Format 0 as the vendor's client has it."""
-    message = Message(Code.POST, path_options(EST_PATH), request).add(Option.CONTENT_FORMAT, 0)
+    message = Message(Code.POST, path_options(path), request).add(Option.CONTENT_FORMAT, 0)
     return message.add(Option.BLOCK2, _BLOCKS_OF_512)
 
 

@@ -1,8 +1,10 @@
-"""What a simulated device tells the program round it. The names but the first are in the past: each has happened."""
+"""What a simulated device tells the program round it. What is asked for ends in Requested; the rest has happened."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from lamplighter.simulator.image import Image
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,13 @@ class AddressLost:
 
 
 @dataclass(frozen=True, slots=True)
+class DownloadRequested:
+    """The device fetches firmware from where its address says. Answer with ``image_ended``."""
+
+    image: Image
+
+
+@dataclass(frozen=True, slots=True)
 class ConnectionLost:
     """There is no session, or no registration. The device tries again in ``delay`` seconds."""
 
@@ -72,6 +81,7 @@ Event = (
     | Registered
     | RegistrationUpdated
     | AddressLost
+    | DownloadRequested
     | ConnectionLost
     | Restarted
     | Deregistered

@@ -14,9 +14,10 @@ from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.simulator.account import Account
 from lamplighter.simulator.behaviour import Behaviours
 from lamplighter.simulator.device import Device
+from lamplighter.simulator.downloads import AT_ONCE, Downloads
 from lamplighter.simulator.events import Event
 from lamplighter.simulator.member import Member, Server
-from lamplighter.simulator.profile import Profile
+from lamplighter.simulator.profile import Profile, Transport
 from lamplighter.simulator.registration import Phase
 
 STARTS_PER_SECOND = 200.0
@@ -27,7 +28,7 @@ REPORT_SECONDS = 1.0
 #: Both versions live in every fleet of which nothing else is said.
 MIXED = (Profile.LWM2M_1_1, Profile.LWM2M_1_0)
 #: File descriptors that the process needs for itself.
-_SPARE_FILES = 128
+_SPARE_FILES = 128 + AT_ONCE
 #: Devices that deregister together, so that the server's answers are read before the next ask.
 _TOGETHER = 100
 _NO_BEHAVIOURS: Behaviours = {}
@@ -87,7 +88,11 @@ class Fleet:
         behaviours: Behaviours = _NO_BEHAVIOURS,
         lifetime: int | None = None,
         starts_per_second: float = STARTS_PER_SECOND,
-        tls: bool = False,
+        transport: Transport = Transport.DTLS,
+        bootstraps: bool = False,
+        awake: float | None = None,
+        keepalive: float | None = None,
+        anchors: str = "",
         source: str = "",
         told: Callable[[Member, Event], None] = lambda member, event: None,
     ) -> None:
@@ -95,11 +100,11 @@ class Fleet:
 
         ``first``: the number of the first device, so that several processes share one seed without sharing devices.
         ``profile`` None: half of the devices are of LwM2M 1.0, half of 1.1. ``lifetime`` of the registrations, in seconds.
-        ``tls``: clients of the vendor come over TCP, as their usual build does. Raises ValueError for other profiles.
+        ``bootstraps``: the port is that of a bootstrap server, for others than clients of the vendor too. ``awake`` and
+        ``keepalive``: see ``Device``. ``anchors``: see ``Downloads``. Raises ValueError for what ``require_transport`` does not take.
         ``source``: see ``Server``. ``told`` hears every event of every device.
         """
-        if tls and (profile is None or not profile.is_vendor):
-            raise ValueError("only clients of the vendor come over TLS")
+        require_transport(profile, transport)
         self._credentials = credentials
         self._host = host
         self._port = port
@@ -110,7 +115,11 @@ class Fleet:
         self._behaviours = behaviours
         self._lifetime = lifetime
         self._rate = starts_per_second
-        self._tls = tls
+        self._transport = transport
+        self._bootstraps = bootstraps
+        self._awake = awake
+        self._keepalive = keepalive
+        self._downloads = Downloads(anchors)
         self._source = source
         self._told = told
         self.members: list[Member] = []
@@ -125,7 +134,7 @@ class Fleet:
         _allow_sockets(len(self._credentials))
         loop = asyncio.get_running_loop()
         address = await _address(self._host, self._port)
-        server = Server(address, self._port, self._tls, self._behaviours, self._source)
+        server = Server(address, self._port, self._transport, self._behaviours, self._source)
         epoch = self._clock.now() / MICROSECONDS - loop.time()
         started = reported = loop.time()
         while not stop.is_set():
@@ -167,11 +176,15 @@ class Fleet:
             now,
             seed=self._seed,
             index=index,
-            profile=self._profile or MIXED[(index + 1) % 2],
+            profile=self._profile or (MIXED[(index + 1) % 2] if not self._transport.is_stream else MIXED[0]),
             lifetime=self._lifetime,
             epoch=epoch,
             behaviours=self._behaviours,
             made_with=account,
+            bootstraps=self._bootstraps,
+            transport=self._transport,
+            awake=self._awake,
+            keepalive=self._keepalive,
         )
         return Member(
             device,
@@ -179,6 +192,7 @@ class Fleet:
             server,
             self._clock,
             f"{self._seed}/{index}/weather",
+            self._downloads,
             certified=credential.account if isinstance(credential, Certified) else None,
             told=self._told,
         )
@@ -203,6 +217,14 @@ class Fleet:
         except TimeoutError:
             return False
         return True
+
+
+def require_transport(profile: Profile | None, transport: Transport) -> None:
+    """Raises ValueError where there is no such client."""
+    if profile is not None and profile.is_vendor and not transport.is_secure:
+        raise ValueError("the vendor's client comes with security only: dtls or tls")
+    if profile is Profile.LWM2M_1_0 and transport.is_stream:
+        raise ValueError("LwM2M 1.0 knows no TCP: dtls or udp, or lwm2m-1.1")
 
 
 async def _address(host: str, port: int) -> str:

@@ -42,6 +42,7 @@ class Effect(Enum):
     FACTORY_RESET = "restart with the values of the first start"
     DISABLE = "deregister and stay away for a while"
     INSTALL = "restart with other firmware"
+    DOWNLOAD = "fetch the firmware that an address names"
     BOOTSTRAPPED = "go on with what the bootstrap server wrote"
 
 

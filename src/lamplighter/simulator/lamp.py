@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from lamplighter.simulator.behaviour import Behaviours
 from lamplighter.simulator.draws import Draws
 from lamplighter.simulator.firmware import FirmwareUpdate
+from lamplighter.simulator.image import Failures
 from lamplighter.simulator.instance import Instance
 from lamplighter.simulator.management_objects import FIRMWARE_VERSION, Device, Server
 from lamplighter.simulator.sensors import DigitalInput, Light, PushButton, Temperature
 from lamplighter.simulator.tree import Tree
-from lamplighter.simulator.vendor_objects import VERSION, Component, ManifestUpdate, Metadata
+from lamplighter.simulator.vendor_objects import (
+    VERSION,
+    CertificateEnrolment,
+    Component,
+    ManifestUpdate,
+    Metadata,
+)
 
 VENDOR_LEAST_LIFETIME = 60
 """Seconds; the vendor's client refuses less."""
@@ -28,11 +36,11 @@ class Lamp:
         epoch: float,
         vendor: bool = False,
         binding: str = "U",
-        failing: float = 0.0,
+        behaviours: Behaviours,
     ) -> None:
         """``seed`` decides all that the lamp will measure; ``epoch``: what to add to ``now`` for seconds since 1970.
 
-        ``vendor``: updates by manifest in the place of object 5. ``failing``: the part of firmware updates that fail.
+        ``vendor``: updates by manifest in the place of object 5. ``behaviours`` says which firmware updates fail.
         """
 
         def random(part: str) -> Draws:
@@ -42,15 +50,15 @@ class Lamp:
         least = VENDOR_LEAST_LIFETIME if vendor else 1
         self.server = Server(lifetime, version, binding=binding, least_lifetime=least)
         self.device = Device(serial_number, random("device"), now, epoch)
+        kind = ManifestUpdate if vendor else FirmwareUpdate
+        self.update = kind(random("firmware"), Failures(behaviours, f"{seed}/failures"))
         self.component = Component() if vendor else None
-        self.manifest_update = ManifestUpdate(random("firmware"), failing) if vendor else None
-        update: list[Instance] = [FirmwareUpdate(random("firmware"), failing)]
-        if self.component is not None and self.manifest_update is not None:
-            update = [self.component, self.manifest_update, Metadata()]
+        vendors = [] if self.component is None else [self.component, Metadata(), CertificateEnrolment()]
         instances: list[Instance] = [
             self.server,
             self.device,
-            *update,
+            self.update,
+            *vendors,
             DigitalInput(random("input"), now),
             Temperature(random("temperature"), now),
             Light(),
@@ -64,10 +72,12 @@ class Lamp:
             instance.reset()
 
     def install(self) -> None:
-        """Other firmware runs now: that of the manifest, or one with a last part of its version one higher."""
-        if self.component is not None and self.manifest_update is not None:
-            self.component.put(VERSION, self.manifest_update.version)
-            self.manifest_update.install()
+        """Other firmware runs now, if it starts: that of the manifest, or one with a last part of its version one higher."""
+        if not self.update.install():
+            return
+        if isinstance(self.update, ManifestUpdate):
+            assert self.component is not None
+            self.component.put(VERSION, self.update.version)
             return
         *parts, last = str(self.device.content[FIRMWARE_VERSION]).split(".")
         self.device.put(FIRMWARE_VERSION, ".".join((*parts, str(int(last) + 1))))

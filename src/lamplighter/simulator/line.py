@@ -1,4 +1,4 @@
-"""How a device of a fleet reaches its server: DTLS on a socket of its own, or TLS on a connection."""
+"""How a device of a fleet reaches its server: on a socket or a connection of its own, with security or without."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from lamplighter.dtls.failures import FailureReason
 from lamplighter.simulator.behaviour import Behaviours
 from lamplighter.simulator.device import Device
 from lamplighter.simulator.events import Event
-from lamplighter.simulator.records import RecordCore
-from lamplighter.simulator.weather import Weather, WeatheredClient
+from lamplighter.simulator.stream_device import StreamDevice
+from lamplighter.simulator.weather import Weather, WeatheredClient, WeatheredCore
 from lamplighter.transport.dtls_client import DtlsClientTransport, HandshakeRefused
-from lamplighter.transport.tcp_client import ConnectionRefused
+from lamplighter.transport.tcp_client import ConnectionRefused, TcpClientTransport
 from lamplighter.transport.tls_client import TlsClientTransport
+from lamplighter.transport.udp import UdpTransport
+from lamplighter.transport.udp_client import open_udp_client
 
 HANDSHAKE_AGE = 30.0
 """Seconds after which a device takes an unanswered handshake for a failure."""
@@ -101,14 +103,51 @@ class DatagramLine:
         self._transport.close()
 
 
-class StreamLine:
-    """TLS, one message a record, as the vendor's client does it. A new connection resumes the session by its ticket."""
+class PlainLine:
+    """UDP without security: there is no session, and nothing to lose."""
 
-    def __init__(self, config: ClientConfig, device: Device, take: Take, lose: Lose) -> None:
+    def __init__(self, device: Device, take: Take, behaviours: Behaviours, weather: str) -> None:
+        self._core = device if Weather.is_fair(behaviours) else WeatheredCore(device, behaviours, weather)
+        self._take = take
+        self._transport: UdpTransport | None = None
+        self.alive = False
+
+    async def connect(self, host: str, port: int, *, resume: bool) -> None:
+        self.rebind(host, port)
+
+    def rebind(self, host: str, port: int) -> None:
+        self.close()
+        self._transport = open_udp_client(self._core, self._take, host, port)
+        self.alive = True
+
+    def flush(self) -> None:
+        if self._transport is not None:
+            self._transport.flush()
+
+    def close(self) -> None:
+        self.alive = False
+        if self._transport is not None:
+            self._transport.close()
+            self._transport = None
+
+
+class StreamLine:
+    """TCP, with TLS where there is a credential. A new connection resumes the session by its ticket.
+
+    ``vendor``: one message a record, as the vendor's client does it; else RFC 8323.
+    """
+
+    def __init__(self, config: ClientConfig | None, device: Device, take: Take, lose: Lose, *, vendor: bool) -> None:
         self._lose = lose
-        self._transport = TlsClientTransport(
-            config, RecordCore(device), take, framing=Framing.RECORD, on_close=self._ended
-        )
+        self._transport: TcpClientTransport
+        framing = Framing.RECORD if vendor else Framing.RFC8323
+        core = StreamDevice(device, framing)
+        if config is None:
+            self._transport = TcpClientTransport(core, take, framing=framing, on_close=self._ended)
+        else:
+            self._transport = TlsClientTransport(
+                config, core, take, framing=framing, alpn=not vendor, on_close=self._ended
+            )
         self.alive = False
         self._gone = asyncio.Event()
 

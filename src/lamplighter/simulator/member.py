@@ -12,26 +12,30 @@ from lamplighter.dtls.client_configuration import ClientConfig
 from lamplighter.simulator.account import Account
 from lamplighter.simulator.behaviour import Behaviours
 from lamplighter.simulator.device import Device
+from lamplighter.simulator.downloads import Downloads
 from lamplighter.simulator.events import (
     AddressLost,
     ConnectionLost,
     ConnectRequested,
+    DownloadRequested,
     Event,
     Registered,
     Stopped,
 )
-from lamplighter.simulator.line import HANDSHAKE_AGE, DatagramLine, Line, NoSession, StreamLine
+from lamplighter.simulator.image import Image
+from lamplighter.simulator.line import HANDSHAKE_AGE, DatagramLine, Line, NoSession, PlainLine, StreamLine
+from lamplighter.simulator.profile import Transport
 from lamplighter.simulator.registration import Phase
+from lamplighter.simulator.standard_bootstrap import KeyAccount
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Where devices go first: the bootstrap server for clients of the vendor, else the LwM2M server."""
+    """Where devices go first: the bootstrap server for those that bootstrap, else the LwM2M server."""
 
     host: str
     port: int
-    tls: bool = False
-    """Over TCP, in the vendor's framing."""
+    transport: Transport = Transport.DTLS
     behaviours: Behaviours = field(default_factory=dict)
     """Those of the network between."""
     source: str = ""
@@ -46,6 +50,7 @@ class Member:
         server: Server,
         clock: Clock,
         weather: str,
+        downloads: Downloads,
         *,
         certified: Account | None = None,
         told: Callable[[Member, Event], None] = lambda member, event: None,
@@ -64,11 +69,13 @@ class Member:
         self._server = server
         self._clock = clock
         self._weather = weather
+        self._downloads = downloads
+        self._downloading: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
         self._connecting: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._line: Line | None = None
-        self._account: Account | None = None
+        self._account: Account | KeyAccount | None = None
 
     def start(self) -> None:
         self.device.start(self._loop.time())
@@ -79,8 +86,9 @@ class Member:
         self._go_on()
 
     def close(self) -> None:
-        if self._connecting is not None:
-            self._connecting.cancel()
+        for task in (self._connecting, self._downloading):
+            if task is not None:
+                task.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self._line is not None:
@@ -103,6 +111,8 @@ class Member:
                 self._connecting = self._loop.create_task(self._connect(event))
             case AddressLost():
                 self._rebind()
+            case DownloadRequested(image):
+                self._downloading = self._loop.create_task(self._download(image))
             case Registered():
                 self.failure = ""
                 self.registrations += 1
@@ -138,7 +148,12 @@ class Member:
             self.device.connected(self._loop.time())
         self._go_on()
 
-    def _replace_line(self, account: Account | None) -> None:
+    async def _download(self, image: Image) -> None:
+        fault = await self._downloads.fetch(image, self._config(self._account), f"{self._weather}/{image.uri}")
+        self.device.image_ended(image, fault, self._loop.time())
+        self._go_on()
+
+    def _replace_line(self, account: Account | KeyAccount | None) -> None:
         """Another credential needs another engine. The old session ends."""
         former, self._line = self._line, None
         if former is not None:
@@ -148,22 +163,26 @@ class Member:
         def lose(reason: str) -> None:
             self._lose(line, reason)
 
+        server, device = self._server, self.device
         line: Line
-        if self._server.tls:
-            line = StreamLine(config, self.device, self._take, lose)
-        else:
-            line = DatagramLine(
-                config, self.device, self._take, lose, self._server.behaviours, self._weather, self._server.source
-            )
+        match server.transport:
+            case Transport.DTLS:
+                line = DatagramLine(config, device, self._take, lose, server.behaviours, self._weather, server.source)
+            case Transport.UDP:
+                line = PlainLine(device, self._take, server.behaviours, self._weather)
+            case Transport.TLS | Transport.TCP:
+                credential = config if server.transport.is_secure else None
+                vendor = isinstance(account, Account)
+                line = StreamLine(credential, device, self._take, lose, vendor=vendor)
         self._line = line
         self._account = account
 
-    def _config(self, account: Account | None) -> ClientConfig:
-        if account is None:
+    def _config(self, account: Account | KeyAccount | None) -> ClientConfig:
+        if not isinstance(account, Account):
             return ClientConfig(
                 wall_time=self._wall_time,
-                psk_identity=self.device.name.encode(),
-                psk=self._key,
+                psk_identity=self.device.name.encode() if account is None else account.identity,
+                psk=self._key if account is None else account.key,
                 handshake_age=HANDSHAKE_AGE,
             )
         return ClientConfig(

@@ -26,13 +26,13 @@ class Notifier:
         self._units = units
         self._vendor = vendor
 
-    def collect(self) -> list[Effect]:
+    def collect(self, now: float) -> list[Effect]:
         """Tell the observations of every change, and give what else follows."""
         own, *others = self._units()
-        effects = own.collect()
+        effects = own.collect(now)
         for unit in others:
             # Of what a device behind a gateway does, only a change of its objects concerns the gateway.
-            effects += [effect for effect in unit.collect() if effect is Effect.UPDATE]
+            effects += [effect for effect in unit.collect(now) if effect is Effect.UPDATE]
         return effects
 
     @property
@@ -49,7 +49,7 @@ class Notifier:
             due = unit.observations.take_due(now)
             if due:
                 unit.measure(now)
-                effects += self.collect()
+                effects += self.collect(now)
                 for observation in due:
                     self._send(unit, observation, now)
         return effects

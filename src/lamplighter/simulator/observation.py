@@ -24,6 +24,7 @@ class Observation:
         "automatic",
         "composite",
         "delivery",
+        "evaluated_at",
         "paths",
         "pending",
         "reported",
@@ -31,6 +32,7 @@ class Observation:
         "sent_at",
         "token",
         "turn",
+        "unseen",
         "_sequence",
     )
 
@@ -67,8 +69,10 @@ class Observation:
     def report(self, values: Values, now: float) -> int:
         """These values leave now; gives the sequence number of the message that carries them."""
         self.reported: dict[Path, Value] = dict(values)
-        self.sent_at = now
+        self.sent_at = self.evaluated_at = now
         self.pending = False
+        self.unseen: dict[Path, Value | None] | None = None
+        """Changes that came too soon after the last look at them (epmin)."""
         self._sequence = (self._sequence + 1) % _MODULUS
         return self._sequence
 
@@ -81,23 +85,42 @@ class Observation:
         """Whether a path is watched, or something in it or above it is."""
         return any(own.contains(path) or path.contains(own) for own in self.paths)
 
+    def see(self, path: Path, value: Value | None, attributes: Attributes, now: float) -> None:
+        """A resource in the watched path has another value now: look at it, at once or when epmin has passed."""
+        if attributes.epmin and now < self.evaluated_at + attributes.epmin:
+            self.unseen = {**(self.unseen or {}), path: value}
+            return
+        self.evaluated_at = now
+        self.judge(path, value, attributes)
+
+    def look(self, attributes: Attributes, now: float) -> None:
+        """Look at what could not be looked at before."""
+        if self.unseen and now >= self.evaluated_at + (attributes.epmin or 0):
+            unseen, self.unseen = self.unseen, None
+            self.evaluated_at = now
+            for path, value in unseen.items():
+                self.judge(path, value, attributes)
+
     def judge(self, path: Path, value: Value | None, attributes: Attributes) -> None:
-        """A resource in the watched path has another value now. None: it has several, or has gone."""
+        """Whether that value is worth a notification. None: there are several, or it has gone."""
         reported = self.reported.get(path)
-        if path == self.path and _is_number(value) and _is_number(reported):
-            self.pending = attributes.calls_for(float(str(reported)), float(str(value))) or (
+        if path == self.path and isinstance(value, int | float) and isinstance(reported, int | float):
+            self.pending = attributes.calls_for(float(reported), float(value)) or (
                 self.pending and attributes.conditional
             )
         else:
             self.pending = True
 
     def due(self, attributes: Attributes) -> float | None:
-        """When the next notification leaves; None while one is under way, or nothing is to be told."""
+        """When the next notification leaves, or a value is looked at; None while one is under way, or nothing is to be told."""
         if self.delivery is not None:
             return None
         if self.pending:
             return self.sent_at + (attributes.pmin or 0)
-        return self.sent_at + attributes.pmax if attributes.pmax else None
+        times = [self.sent_at + attributes.pmax] if attributes.pmax else []
+        if self.unseen:
+            times.append(self.evaluated_at + (attributes.epmin or 0))
+        return min(times, default=None)
 
 
 class Observations:
@@ -141,13 +164,13 @@ class Observations:
         """Whether the instance, something in it or something above it is watched."""
         return any(observation.touches(instance) for observation in self._known.values())
 
-    def note(self, path: Path, value: Value | None) -> None:
+    def note(self, path: Path, value: Value | None, now: float) -> None:
         """A resource changed."""
         for observation in self._known.values():
             # An observation of one instance of a resource hears of every change of the resource.
             if observation.touches(path):
                 waited = observation.pending
-                observation.judge(path, value, self._attributes.effective(observation.path))
+                observation.see(path, value, self._attributes.effective(observation.path), now)
                 if observation.pending and not waited:
                     self._turns += 1
                     observation.turn = self._turns
@@ -160,7 +183,9 @@ class Observations:
         """Those whose notification leaves now."""
         found: list[Observation] = []
         for observation in self:
-            when = observation.due(self._attributes.effective(observation.path))
+            attributes = self._attributes.effective(observation.path)
+            observation.look(attributes, now)
+            when = observation.due(attributes)
             if when is not None and when <= now:
                 found.append(observation)
         return sorted(found, key=lambda observation: observation.turn)[:1] if self._one_at_a_time else found
@@ -168,7 +193,3 @@ class Observations:
 
 def _key(observation: Observation) -> Path | bytes:
     return observation.token if observation.composite else observation.paths[0]
-
-
-def _is_number(value: Value | None) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

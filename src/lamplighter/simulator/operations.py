@@ -82,7 +82,7 @@ class Operations:
             case Code.DELETE:
                 self._tree.delete(path)
                 self._attributes.forget(path)
-                self._observations.note(path, None)
+                self._observations.note(path, None, now)
                 return Message(Code.DELETED)
         raise Refused(Code.METHOD_NOT_ALLOWED)
 

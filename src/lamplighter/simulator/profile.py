@@ -10,6 +10,23 @@ _SINGLE = frozenset({ContentFormat.TEXT, ContentFormat.OCTET_STREAM})
 _SENML = frozenset({ContentFormat.SENML_JSON, ContentFormat.SENML_CBOR})
 
 
+class Transport(StrEnum):
+    """How a device reaches its server. The value is the name on the command line."""
+
+    DTLS = "dtls"
+    TLS = "tls"
+    UDP = "udp"
+    TCP = "tcp"
+
+    @property
+    def is_stream(self) -> bool:
+        return self in (Transport.TLS, Transport.TCP)
+
+    @property
+    def is_secure(self) -> bool:
+        return self in (Transport.DTLS, Transport.TLS)
+
+
 class Profile(StrEnum):
     """The value is the name on the command line."""
 
@@ -38,6 +55,11 @@ class Profile(StrEnum):
     def block_size(self) -> int:
         """Bytes of the largest payload that it takes in one message; a larger one comes in blocks."""
         return 512 if self is Profile.VENDOR else 1024
+
+    @property
+    def keepalive(self) -> float:
+        """Seconds from one ping to the next over TCP, where nothing else is said; 0: none."""
+        return {Profile.VENDOR: 540.0, Profile.GATEWAY: 60.0}.get(self, 0.0)
 
     @property
     def lifetime(self) -> int:

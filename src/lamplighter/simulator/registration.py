@@ -31,6 +31,7 @@ from lamplighter.simulator.events import (
     Stopped,
 )
 from lamplighter.simulator.management_objects import DISABLE_TIMEOUT, LIFETIME, Server
+from lamplighter.simulator.standard_bootstrap import KeyAccount, StandardBootstrapping
 
 RENEWAL = (0.7, 0.8)
 """The part of the lifetime after which a registration is renewed: not all devices of a fleet at the same moment."""
@@ -40,6 +41,7 @@ BOOTSTRAP_WAITS = Waits(20.0, 100.0, 6 * 3600.0)
 """Before the vendor's client bootstraps again after it was refused."""
 #: The only peer of a device's endpoint.
 SERVER = "server"
+AnyBootstrapping = Bootstrapping | StandardBootstrapping
 
 
 class Phase(Enum):
@@ -64,8 +66,9 @@ class RegistrationClient:
         endpoint: Endpoint,
         random: Draws,
         *,
-        bootstrapping: Bootstrapping | None = None,
+        bootstrapping: AnyBootstrapping | None = None,
         on_new: Callable[[float], None],
+        on_registered: Callable[[float], None],
     ) -> None:
         """``on_new``: a registration begins or the connection has ended, and with it every observation."""
         self.phase = Phase.OFF
@@ -78,6 +81,7 @@ class RegistrationClient:
         self._endpoint = endpoint
         self._random = random
         self._on_new = on_new
+        self._on_registered = on_registered
         self._failures = 0
         self._refused = 0
         self._resuming = False
@@ -212,7 +216,7 @@ class RegistrationClient:
             except BootstrapFailed as error:
                 self._retry(str(error), 0.0, now)
 
-    def _take_account(self, account: Account | None, now: float) -> None:
+    def _take_account(self, account: Account | KeyAccount | None, now: float) -> None:
         if account is not None:
             self._forget(now)
             self.events.append(Bootstrapped(account.device_id))
@@ -231,6 +235,7 @@ class RegistrationClient:
                 self._told = self._dialect.registration()
             self._renew_later(now)
             self.events.append(Registered(location))
+            self._on_registered(now)
             return
         reason = f"the registration was answered {format_code(message.code)}"
         if message.payload:

@@ -17,7 +17,7 @@ class Unit:
 
     def __init__(self, tree: Tree, profile: Profile, periods: Callable[[], tuple[int, int]]) -> None:
         self.tree = tree
-        self.attributes = AttributeTable(periods)
+        self.attributes = AttributeTable(periods, profile.version)
         self.observations = Observations(self.attributes, one_at_a_time=profile.is_vendor)
         self.operations = Operations(tree, self.attributes, self.observations, profile)
 
@@ -43,13 +43,13 @@ class Unit:
             if self.observations.watches(instance.path):
                 instance.advance(now)
 
-    def collect(self) -> list[Effect]:
+    def collect(self, now: float) -> list[Effect]:
         """Tell the observations of every change, and give what else follows."""
         effects: list[Effect] = []
         for instance in self.tree.everything():
             for number in instance.changed:
                 content = instance.content[number]
-                self.observations.note(instance.path.child(number), None if isinstance(content, dict) else content)
+                self.observations.note(instance.path.child(number), None if isinstance(content, dict) else content, now)
             instance.changed.clear()
             effects += instance.effects
             instance.effects.clear()

@@ -12,7 +12,7 @@ from lamplighter.simulator.tree import Tree
 from lamplighter.simulator.vendor_objects import VALUED
 
 #: The client's own objects carry their names.
-_NAMED = frozenset({14, 10252, 10255})
+_NAMED = frozenset({14, 10252, 10255, 35011})
 
 
 def vendor_links(tree: Tree, tokens: Mapping[Path, int], prefix: str = "") -> list[Link]:

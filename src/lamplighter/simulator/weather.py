@@ -8,7 +8,9 @@ from collections.abc import Hashable
 from lamplighter.dtls.client import DtlsClient
 from lamplighter.dtls.client_configuration import ClientConfig
 from lamplighter.simulator.behaviour import NETWORK, Behaviour, Behaviours
+from lamplighter.simulator.device import Device
 from lamplighter.simulator.draws import Draws
+from lamplighter.simulator.events import Event
 
 LATENESS = (0.05, 2.0)
 """Seconds by which a datagram is late, drawn between these: others overtake it meanwhile."""
@@ -86,3 +88,32 @@ class WeatheredClient(DtlsClient):
     def get_timer(self) -> float | None:
         times = (super().get_timer(), self._out.next_due(), self._in.next_due())
         return min((when for when in times if when is not None), default=None)
+
+
+class WeatheredCore:
+    """The same round a device without security."""
+
+    def __init__(self, device: Device, behaviours: Behaviours, seed: str) -> None:
+        self._device = device
+        self._out = Weather(behaviours, f"{seed}/out")
+        self._in = Weather(behaviours, f"{seed}/in")
+
+    def receive_datagram(self, data: bytes, peer: object, now: float) -> None:
+        for each in self._in.pass_on(data, now):
+            self._device.receive_datagram(each, peer, now)
+
+    def handle_timer(self, now: float) -> None:
+        for data in self._in.take_due(now):
+            self._device.receive_datagram(data, None, now)
+        self._device.handle_timer(now)
+
+    def datagrams_to_send(self, now: float) -> list[tuple[bytes, object]]:
+        sent = [data for each, _ in self._device.datagrams_to_send(now) for data in self._out.pass_on(each, now)]
+        return [(data, None) for data in (*sent, *self._out.take_due(now))]
+
+    def get_timer(self) -> float | None:
+        times = (self._device.get_timer(), self._out.next_due(), self._in.next_due())
+        return min((when for when in times if when is not None), default=None)
+
+    def next_event(self) -> Event | None:
+        return self._device.next_event()

@@ -1,4 +1,4 @@
-"""A device on a stream that keeps records apart: the vendor's client over TLS, one message a record (wire facts section 0.1)."""
+"""A device on a stream: RFC 8323, or the vendor's client over TLS with one message a record (wire facts section 0.1)."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from lamplighter.simulator.device import Device
 from lamplighter.simulator.events import Event
 
 
-class RecordCore:
-    """The face that a stream's transport asks for. The messages are those of UDP, so the device need not know."""
+class StreamDevice:
+    """The face that a stream's transport asks for. The vendor's messages are those of UDP, so its device need not know."""
 
-    def __init__(self, device: Device) -> None:
+    def __init__(self, device: Device, framing: Framing) -> None:
         self._device = device
+        self._framing = framing
 
     def connected(self, peer: Any, now: float, *, records: bool, framing: Framing | None = None) -> None:
-        """The device is told by whoever connects, once it may speak."""
+        """That it may speak, the device is told by whoever connects."""
+        self._device.open_stream(now, records=records)
 
     def receive_datagram(self, data: bytes, peer: Any, now: float) -> None:
         self._device.receive_datagram(data, peer, now)
@@ -35,8 +37,8 @@ class RecordCore:
         return self._device.next_event()
 
     def framing_of(self, peer: Any) -> Framing | None:
-        return Framing.RECORD
+        return self._framing
 
     def streams_to_close(self) -> Sequence[tuple[Any, str]]:
-        """None: the device keeps its connection until it restarts."""
-        return ()
+        """Where the server broke the rules, or said that it closes."""
+        return self._device.streams_to_close()
