@@ -27,6 +27,7 @@ from lamplighter.dtls import (
 
 from .core import DatagramCore, earliest, hand_on
 from .datagram_socket import DatagramSocket, bind
+from .handshake_queue import HandshakeQueue
 from .refusal_log import RefusalLog
 from .timer import Timer
 
@@ -37,6 +38,9 @@ log = logging.getLogger(__name__)
 
 LAG_LIMIT = 2.0
 """Seconds the loop may run behind its timers before new handshakes are shed, silently."""
+
+TURN = 8
+"""Datagrams of handshakes that are taken before sessions, timers and other sockets get their turn: a few milliseconds."""
 
 SessionEvent = SessionEstablished | SessionClosed | AddressChanged | HandshakeFailed | SessionWanted
 
@@ -106,6 +110,10 @@ class DtlsTransport:
         self._socket: DatagramSocket | None = None
         self._answers: set[asyncio.Task[None]] = set()
         self._flush_due = False
+        self._handshakes = HandshakeQueue()
+        self._turn = TURN
+        """How many more are taken at once in this batch."""
+        self._shaking: asyncio.Handle | None = None
 
     def open(self, host: str, port: int) -> None:
         """Listen. Raises CannotBind, naming the port."""
@@ -113,7 +121,7 @@ class DtlsTransport:
 
     def listen(self, sock: UdpSocket) -> None:
         """Listen on a socket that is bound already."""
-        self._socket = DatagramSocket(sock, self._receive, self.flush, self._loop)
+        self._socket = DatagramSocket(sock, self._receive, self._end_batch, self._loop)
 
     @property
     def socket(self) -> DatagramSocket:
@@ -124,6 +132,8 @@ class DtlsTransport:
     def close(self) -> None:
         """Close the socket, without a word to the peers: their sessions may go on in another process."""
         self._timer.cancel()
+        if self._shaking is not None:
+            self._shaking.cancel()
         for task in self._answers:
             task.cancel()
         if self._socket is not None:
@@ -165,7 +175,30 @@ class DtlsTransport:
             hand_on(self._loop, event, self._on_session)
 
     def _receive(self, data: bytes, address: Any) -> None:
-        self.server.receive_datagram(data, address, self._loop.time())
+        now = self._loop.time()
+        if self._handshakes.wants(data, address):
+            if self._handshakes or not self._turn:
+                self._handshakes.add(data, address, now)
+                return
+            self._turn -= 1
+        self.server.receive_datagram(data, address, now)
+
+    def _end_batch(self) -> None:
+        self._turn = TURN
+        self.flush()
+        if self._handshakes and self._shaking is None:
+            self._shaking = self._loop.call_soon(self._shake_hands)
+
+    def _shake_hands(self) -> None:
+        """Take some of the handshakes' datagrams that wait."""
+        self._shaking = None
+        now = self._loop.time()
+        for _ in range(TURN):
+            waiting = self._handshakes.pop(now)
+            if waiting is None:
+                break
+            self.server.receive_datagram(*waiting, now)
+        self._end_batch()
 
     def _tick(self, when: float) -> None:
         now = self._loop.time()
