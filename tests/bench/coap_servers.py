@@ -14,6 +14,7 @@ from lamplighter.coap.endpoint import Endpoint
 from lamplighter.coap.events import RequestReceived
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code
+from lamplighter.roles.garbage import settle
 from lamplighter.transport.udp import UdpTransport
 from tests.bench.measure import udp_ports
 
@@ -36,6 +37,7 @@ async def ours() -> None:
     endpoint = Endpoint(Random(1))
     transport = UdpTransport(endpoint, responder(endpoint))
     transport.open("127.0.0.1", 0)
+    settle()
     print("ready", transport.socket.address[1], flush=True)
     await asyncio.Event().wait()
 

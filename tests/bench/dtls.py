@@ -7,12 +7,12 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from statistics import median
 
-from lamplighter.dtls import DtlsServer, Event, PskRequested, ServerConfig, SessionEstablished
+from lamplighter.dtls import Event, SessionEstablished
 from lamplighter.dtls.client import DtlsClient
 from lamplighter.dtls.client_configuration import ClientConfig
 from lamplighter.dtls.numbers import ContentType
+from tests.bench import dtls_engine
 from tests.bench.coap import get_time
 from tests.bench.dtls_servers import IDENTITIES, KEY
 from tests.bench.measure import Load, Options, Row, child, microseconds
@@ -126,33 +126,6 @@ def handshakes(port: int, config: Callable[[int], ClientConfig]) -> Load:
     return lambda seconds: len(shake(port, config, seconds))
 
 
-def in_process(options: Options) -> float:
-    """Microseconds that the engine's calls take for a handshake by key, cookie round and all: the median of many."""
-    engine = DtlsServer(ServerConfig(wall_time=time.time))
-    clock = time.perf_counter_ns
-    spent = []
-    for number in range(400 * options.rounds):
-        client = DtlsClient(psk_config(number))
-        client.connect(0.0)
-        address = ("127.0.0.1", number)
-        took = 0
-        while sent := client.datagrams_to_send(0.0):
-            before = clock()
-            for datagram, _ in sent:
-                engine.receive_datagram(datagram, address, 0.0)
-            while (event := engine.next_event()) is not None:
-                if isinstance(event, PskRequested):
-                    engine.provide_psk(event.handshake, IDENTITIES.get(event.identity), 0.0)
-            answers = engine.datagrams_to_send(0.0)
-            took += clock() - before
-            for datagram, _ in answers:
-                client.receive_datagram(datagram, "server", 0.0)
-        if client.session is None:
-            raise RuntimeError("no session")
-        spent.append(took / 1000)
-    return median(spent)
-
-
 def write_credentials(folder: Path) -> Callable[[int], ClientConfig]:
     """An authority and the server's certificate into files; gives clients with certificates by the same authority."""
     issuer = authority()
@@ -216,5 +189,5 @@ def measure(options: Options) -> list[Row]:
                         limit=limit,
                     )
                 )
-    rows.append(Row(what="PSK handshake, engine calls only", ours=in_process(options), goal="≤ 60 µs", limit=60))
+        rows.append(dtls_engine.row(options, lambda number: psk_config(number, None), folder))
     return rows

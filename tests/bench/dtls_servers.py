@@ -22,6 +22,7 @@ from OpenSSL import SSL
 
 from lamplighter.coap.endpoint import Endpoint
 from lamplighter.dtls import CertificateError, ServerConfig, TrustAnchor, verify_chain
+from lamplighter.roles.garbage import settle
 from lamplighter.transport.datagram_socket import DatagramSocket, bind
 from lamplighter.transport.dtls import Accepted, DtlsTransport, PskKey, Rejected, Verdict
 from tests.bench.coap_servers import responder
@@ -57,6 +58,7 @@ async def ours(folder: Path) -> None:
         config, endpoint, responder(endpoint), psk_key=psk_key, check_certificate=check_certificate
     )
     transport.open("127.0.0.1", 0)
+    settle()
     print("ready", transport.socket.address[1], flush=True)
     await asyncio.Event().wait()
 
@@ -178,6 +180,7 @@ def context(folder: Path) -> SSL.Context:
 
 async def pyopenssl(folder: Path) -> None:
     server = OpenSslServer(folder)
+    settle()
     print("ready", server.socket.address[1], flush=True)
     await asyncio.Event().wait()
 
