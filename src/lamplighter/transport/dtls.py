@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from socket import socket as UdpSocket
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -108,7 +108,8 @@ class DtlsTransport:
         self._timer = Timer(self._loop, self._tick)
         self._refusals = RefusalLog(core, log)
         self._socket: DatagramSocket | None = None
-        self._answers: set[asyncio.Task[None]] = set()
+        self._answers: dict[Any, asyncio.Task[None]] = {}
+        """By the handshake that asks."""
         self._flush_due = False
         self._handshakes = HandshakeQueue()
         self._turn = TURN
@@ -134,7 +135,7 @@ class DtlsTransport:
         self._timer.cancel()
         if self._shaking is not None:
             self._shaking.cancel()
-        for task in self._answers:
+        for task in self._answers.values():
             task.cancel()
         if self._socket is not None:
             self._socket.close()
@@ -167,10 +168,8 @@ class DtlsTransport:
     def _take(self, event: Event, now: float) -> None:
         if isinstance(event, DataReceived):
             self.core.receive_datagram(event.data, event.session, now)
-        elif isinstance(event, PskRequested):
-            self._answer(event, self._answer_psk(event))
-        elif isinstance(event, CertificateReceived):
-            self._answer(event, self._answer_certificate(event))
+        elif isinstance(event, PskRequested | CertificateReceived):
+            self._answers[event.handshake] = self._loop.create_task(self._answer(event))
         else:
             hand_on(self._loop, event, self._on_session)
 
@@ -214,17 +213,17 @@ class DtlsTransport:
 
     # Questions
 
-    def _answer(self, question: PskRequested | CertificateReceived, answer: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(self._finish(question, answer))
-        self._answers.add(task)
-        task.add_done_callback(self._answers.discard)
-
-    async def _finish(self, question: PskRequested | CertificateReceived, answer: Awaitable[None]) -> None:
+    async def _answer(self, question: PskRequested | CertificateReceived) -> None:
         try:
-            await answer
+            if isinstance(question, PskRequested):
+                await self._answer_psk(question)
+            else:
+                await self._answer_certificate(question)
         except Exception as error:
             self.server.abandon(question.handshake, self._loop.time(), detail=repr(error))
             self._loop.call_exception_handler({"message": "a credential could not be checked", "exception": error})
+        finally:
+            del self._answers[question.handshake]
         if not self._flush_due:  # answers that come together leave together
             self._flush_due = True
             self._loop.call_soon(self._flush_answers)
