@@ -11,7 +11,7 @@ from lamplighter.bus.log import EventLog
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.lwm2m.link import parse_links
-from lamplighter.roles import device_port
+from lamplighter.roles import admission, device_port
 from lamplighter.services.connect.service import Identity, Proof
 from lamplighter.settings import Coap, Lwm2m, Settings
 from lamplighter.storage.database import Database
@@ -41,6 +41,19 @@ async def test_a_storm_is_put_off_with_a_time_to_come_again(serving: Serving, mo
     assert (answer.code, answer.max_age) == (Code.SERVICE_UNAVAILABLE, device_port.LATER)
     monkeypatch.undo()
     assert (await device.register("lab-device")).code == Code.CREATED
+
+
+async def test_a_device_that_finds_the_line_full_is_given_a_turn_and_one_that_is_registered_goes_on(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registered, device = serving.plain_device(), serving.plain_device()
+    assert (await registered.register("lab-device-1")).code == Code.CREATED
+    monkeypatch.setattr(admission, "IN_LINE", -admission.AT_ONCE)
+    answer = await device.register("lab-device-2")
+    assert (answer.code, answer.max_age) == (Code.SERVICE_UNAVAILABLE, admission.SOONEST)
+    assert (await registered.update()).code == Code.CHANGED
+    monkeypatch.undo()
+    assert (await device.register("lab-device-2")).code == Code.CREATED
 
 
 async def test_a_registration_that_cannot_be_kept_is_put_off(serving: Serving) -> None:

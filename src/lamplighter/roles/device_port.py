@@ -1,8 +1,8 @@
 """One port for devices: a CoAP endpoint, the LwM2M server on it, and the connect service behind both.
 
 Each request is a task of its own, so that many share a commit of the database; the answer leaves after it. Above
-``OPEN_REQUESTS`` devices are told to come back later: to a registration storm 5.03 is the one answer that no client takes
-for a refusal (gateway rule 5.4).
+``OPEN_REQUESTS``, and when many register at once (see ``admission``), devices are told to come back later: to a registration
+storm 5.03 is the one answer that no client takes for a refusal (gateway rule 5.4).
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ from lamplighter.lwm2m.server import (
     SendRequested,
     UpdateRequested,
 )
+from lamplighter.roles.admission import RegistrationLine
 from lamplighter.roles.pace import RegistrationPace
 from lamplighter.services.connect.peer import ConnectionBroken
 from lamplighter.services.connect.service import AnswerTooLarge, Connect, Identity, NoAnswer, PeerGone, SessionLost
@@ -146,6 +147,7 @@ class DevicePort:
         self._lose = lose
         self._loop = asyncio.get_running_loop()
         self._pace = RegistrationPace()
+        self._line = RegistrationLine(self.now)
         self._peers: dict[Hashable, DevicePeer] = {}
         self._waiting: dict[Exchange, asyncio.Future[Message]] = {}
         self._asked_at: dict[Exchange, Hashable] = {}
@@ -162,7 +164,7 @@ class DevicePort:
             case RequestReceived():
                 self._take(event)
             case NotificationReceived():
-                if len(self._tasks) < OPEN_REQUESTS:  # else it is not acknowledged, and comes again
+                if not self._is_full:  # else it is not acknowledged, and comes again
                     self._spawn(self._notified(event))
             case ResponseReceived(exchange, message):
                 self._on_answer(exchange.peer, self._asked_at.get(exchange))
@@ -247,13 +249,21 @@ class DevicePort:
                 log.info("device refused", peer=peer.address, code=numbers.format_code(code), faults=faults)
             case RequestDelegated():
                 self._server.reject(asked, Code.NOT_FOUND, self.now())
-            case _ if len(self._tasks) >= OPEN_REQUESTS:
+            case RegisterRequested() if self._line.is_full:
+                wait = self._line.seconds_until_turn()
+                self._server.reject(asked, Code.SERVICE_UNAVAILABLE, self.now(), max_age=wait)
+            case _ if self._is_full:
                 self._server.reject(asked, Code.SERVICE_UNAVAILABLE, self.now(), max_age=LATER)
             case RegisterRequested(_, registration) if wait := self._too_often(request.peer, registration):
                 self._server.reject(asked, Code.SERVICE_UNAVAILABLE, self.now(), max_age=wait)
             case _:
                 self._peers[request.peer] = peer
                 self._spawn(self._serve(asked, peer))
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether too many requests wait for the database; those in line for a registration are none of them."""
+        return len(self._tasks) - len(self._line) >= OPEN_REQUESTS
 
     def _too_often(self, key: Hashable, registration: Registration) -> int:
         """Seconds for which a device that registers in a loop has to wait."""
@@ -293,7 +303,8 @@ class DevicePort:
         identity = self._identity_of(peer.key)
         match asked:
             case RegisterRequested(request, registration):
-                registered = await self._connect.register(identity, registration, peer, _exchange(request, peer))
+                async with self._line.place():
+                    registered = await self._connect.register(identity, registration, peer, _exchange(request, peer))
                 self._peers[peer.key] = peer
                 granted = registered.lifetime if registered.lifetime < registration.lifetime else None
                 self._server.accept_registration(

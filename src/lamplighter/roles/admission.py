@@ -1,0 +1,66 @@
+"""How many devices register at once: a storm of them waits in line, and whoever finds the line full is given a turn.
+
+Nothing else that devices ask waits in that line: it shares the database with no more than ``AT_ONCE`` registrations. Turns are
+given one after another at the pace at which devices were registered lately, so that a storm comes back as a stream.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+AT_ONCE = 64
+"""Registrations under way: many enough to share a commit, few enough for what waits behind them."""
+IN_LINE = 1000
+"""Registrations that wait; at a few hundred a second they are all answered before devices repeat them twice."""
+SOONEST, LATEST = 10.0, 900.0
+"""Seconds after which a device that was put off may be told to come back."""
+PACE = 0.005
+"""Seconds from one turn to the next, as long as nothing else is known."""
+_MEMORY = 0.01
+"""The part that the last registration has in the measured pace."""
+
+
+class RegistrationLine:
+    """``now`` gives seconds of the loop's clock."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._free = asyncio.Semaphore(AT_ONCE)
+        self._count = 0
+        self._pace = PACE
+        self._ended = now()
+        self._turn = 0.0
+
+    def __len__(self) -> int:
+        """Registrations that wait or are under way."""
+        return self._count
+
+    @property
+    def is_full(self) -> bool:
+        return self._count >= AT_ONCE + IN_LINE
+
+    @asynccontextmanager
+    async def place(self) -> AsyncIterator[None]:
+        """Wait in line, and be under way."""
+        self._count += 1
+        try:
+            async with self._free:
+                yield
+        finally:
+            self._leave()
+
+    def seconds_until_turn(self) -> int:
+        """When the next device that is put off shall come back: later than every one before it."""
+        now = self._now()
+        self._turn = min(max(self._turn + self._pace, now + SOONEST), now + LATEST)
+        return math.ceil(self._turn - now)
+
+    def _leave(self) -> None:
+        now = self._now()
+        if self._count > AT_ONCE:  # otherwise it is the devices that set the pace
+            self._pace += _MEMORY * (now - self._ended - self._pace)
+        self._ended = now
+        self._count -= 1
