@@ -173,6 +173,12 @@ class Channels(_Section, frozen=True):
     long_poll: Annotated[float, About("How long a poll without news is held.", "seconds")] = 30.0
 
 
+class Echo(_Section, frozen=True):
+    kept: Annotated[float, About("How long after its last contact a device's echo is kept.", "seconds")] = 183 * 86400.0
+    resources: Annotated[int, About("Resources of one device whose values its echo keeps, the newest.")] = 1000
+    value_size: Annotated[int, About("Largest value that an echo keeps.", "bytes")] = 16_384
+
+
 class Log(_Section, frozen=True):
     level: Annotated[Literal["debug", "info", "warning", "error"], About("Least serious message that is written.")] = (
         "info"
@@ -207,6 +213,7 @@ class Settings(_Section, frozen=True):
     bootstrap: Bootstrap = Bootstrap()
     dtls: Dtls = Dtls()
     channels: Channels = Channels()
+    echo: Echo = Echo()
     log: Log = Log()
     metrics: Metrics = Metrics()
     support: Support = Support()

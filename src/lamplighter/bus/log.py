@@ -143,14 +143,16 @@ class EventLog:
         row = await self._database.fetch_one(_CURSOR, name=name)
         return None if row is None else f"{row['xid']}.{row['position']}"
 
-    async def commit(self, name: str, position: str, transaction: Transaction | None = None) -> None:
-        """Move the cursor there, in the given transaction or one of its own. A cursor never goes back."""
+    async def commit(self, name: str, position: str, transaction: Transaction | None = None) -> bool:
+        """Move the cursor there, in the given transaction or one of its own. A cursor never goes back.
+
+        False: it stood there, or further on. In a transaction of theirs, who share a cursor do once what comes before it.
+        """
         xid, place = _parse(position)
         if transaction is not None:
-            await transaction.execute(_COMMIT, name=name, xid=xid, position=place)
-            return
+            return bool(await transaction.execute(_COMMIT, name=name, xid=xid, position=place))
         async with self._database.transaction() as own:
-            await own.execute(_COMMIT, name=name, xid=xid, position=place)
+            return bool(await own.execute(_COMMIT, name=name, xid=xid, position=place))
 
     async def forget(self, name: str) -> None:
         """Drop a cursor: one that nobody moves keeps the log from being pruned."""

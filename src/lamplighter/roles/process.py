@@ -42,6 +42,8 @@ from lamplighter.services.credentials.operations import operations as credential
 from lamplighter.services.credentials.service import Credentials
 from lamplighter.services.directory import operations as directory_operations
 from lamplighter.services.directory.service import Directory
+from lamplighter.services.echo.operations import operations as echo_operations
+from lamplighter.services.echo.service import Echoes
 from lamplighter.services.support.keeper import Keeper
 from lamplighter.services.support.maintenance import Gate
 from lamplighter.services.support.master_key import check_master_key
@@ -146,6 +148,7 @@ class Process:
             self.access.tier_of,
             process=name,
         )
+        self.echoes = Echoes(self.database, self.clock, settings, self.events, self.directory, connect)
         channels = Channels(self.database, self.clock, self.ids, settings, bus, self.events, self.access.authenticator)
         root = await self.access.root_account() if settings.coap.insecure else ""
         if self.role in ("all", "bootstrap"):
@@ -186,8 +189,11 @@ class Process:
             *support_operations.bind(support),
             *connect_operations.bind(connect),
             *channel_operations.bind(channels),
+            *echo_operations.bind(self.echoes),
         ]
         if self.role in ("all", "worker"):
+            await self.echoes.start()
+            parts.push_async_callback(self.echoes.close)
             chores = asyncio.create_task(self._chores(), name="chores")
             parts.push_async_callback(_stop, chores)
         if self.role in ("all", "api"):
@@ -252,6 +258,7 @@ class Process:
                 await self.directory.fold_counts()
                 if self.clock.monotonic() - self._pruned > PRUNE_EVERY:
                     self._pruned = self.clock.monotonic()
+                    await self.echoes.prune()
                     await self.events.prune(self.clock.now() - round(self.settings.events.kept * MICROSECONDS))
             except Error as error:
                 log.warning("chores wait", error=error.name)

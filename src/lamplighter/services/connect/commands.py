@@ -20,7 +20,7 @@ from lamplighter.services.connect.formats import content_format_of
 from lamplighter.services.connect.model import COMPOSITE, OBSERVE, Command, DeviceRequest
 from lamplighter.services.connect.registering import Registered, registered_of
 from lamplighter.services.connect.resources import has, is_path, path_of
-from lamplighter.services.connect.results import Undelivered, failed
+from lamplighter.services.connect.results import Undelivered, encoded, failed, request_of
 from lamplighter.services.directory.service import Directory
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Row, Transaction
@@ -88,7 +88,11 @@ class Commands:
                 body.payload,
                 *self._terms(registered, retry, expiry),
             )
-            await store.add_command(tx, account_id, device_id, command, self._clock.now())
+            now = self._clock.now()
+            await store.add_command(tx, account_id, device_id, command, now)
+            if body.writes:
+                item = {"path": path, **encoded(command.payload, command.content_format, 0)}
+                await append(tx, events.desired(account_id, device_id, now, command.id, item))
         return registered
 
     async def observe(self, tx: Transaction, registered: Registered, subject_id: str, async_id: str, path: str) -> None:
@@ -121,7 +125,12 @@ class Commands:
         async with self._database.transaction() as tx:
             if not await store.take_command(tx, registered.account_id, registered.device_id, command.id):
                 return False
-            await append(tx, self._finished(registered, command.subject_id, item))
+            await append(
+                tx,
+                self._finished(
+                    registered, command.subject_id, item, request_of(command.id, command.method, command.uri)
+                ),
+            )
             if also is not None:
                 await also(tx)
         return True
@@ -152,12 +161,15 @@ class Commands:
         # What was under way may have been done; "expired" would say that it was not.
         end = Undelivered.UNKNOWN if row["sent_by"] else Undelivered.EXPIRED
         item = failed(row["async_id"], *end.value)
-        await append(tx, events.finished(account_id, device_id, now, item, endpoint_name, subject_id))
+        request = request_of(row["id"], row["method"], row["uri"])
+        await append(tx, events.finished(account_id, device_id, now, item, endpoint_name, subject_id, request))
 
-    def _finished(self, registered: Registered, subject_id: str, item: dict[str, Any]) -> Event:
-        now = self._clock.now()
+    def _finished(
+        self, registered: Registered, subject_id: str, item: dict[str, Any], request: dict[str, str] | None = None
+    ) -> Event:
+        now, endpoint_name = self._clock.now(), registered.endpoint_name
         return events.finished(
-            registered.account_id, registered.device_id, now, item, registered.endpoint_name, subject_id
+            registered.account_id, registered.device_id, now, item, endpoint_name, subject_id, request
         )
 
     def _terms(self, registered: Registered, retry: int | None, expiry: int | None) -> tuple[int, str, int]:

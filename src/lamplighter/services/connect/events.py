@@ -5,7 +5,10 @@ An event's data holds the item of the public NotificationMessage ready to be sen
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, NamedTuple
+
+import msgspec
 
 from lamplighter.bus.event import Event
 
@@ -26,6 +29,9 @@ DEREGISTERED = "RegistrationEnded"
 EXPIRED = "RegistrationExpired"
 NOTIFIED = "ResourceNotified"
 FINISHED = "RequestFinished"
+DESIRED = "ValueDesired"
+TOLD = "ValuesRegistered"
+"""These two are for other services: no channel shows them."""
 
 KEYS: dict[str, Key] = {
     REGISTERED: "registrations",
@@ -72,10 +78,31 @@ def notified(
 
 
 def finished(
-    account_id: str, device_id: str, time: int, item: dict[str, Any], endpoint_name: str, subject: str
+    account_id: str,
+    device_id: str,
+    time: int,
+    item: dict[str, Any],
+    endpoint_name: str,
+    subject: str,
+    request: Mapping[str, str] | None = None,
 ) -> Event:
-    """The one end of a command. ``item``: id, status, error where there is one, payload (always), ct, max-age."""
-    return _event(FINISHED, account_id, device_id, time, item, endpoint_name, (subject,))
+    """The one end of a command. ``item``: id, status, error where there is one, payload (always), ct, max-age.
+
+    :param request: id, method and path of the command; None where none was needed
+    """
+    event = _event(FINISHED, account_id, device_id, time, item, endpoint_name, (subject,))
+    return event if request is None else msgspec.structs.replace(event, data={**event.data, "request": request})
+
+
+def desired(account_id: str, device_id: str, time: int, command_id: str, item: dict[str, Any]) -> Event:
+    """An application asked to write a value. ``item``: path, ct, payload (base64); the command's id tells its end."""
+    data = {"item": item, "command_id": command_id}
+    return Event(kind=DESIRED, account_id=account_id, device_id=device_id, time=time, data=data)
+
+
+def told(account_id: str, device_id: str, time: int, values: Sequence[dict[str, Any]]) -> Event:
+    """Values that a registration or its update carried. Each: path, ct, payload (base64)."""
+    return Event(kind=TOLD, account_id=account_id, device_id=device_id, time=time, data={"values": values})
 
 
 def delivery_of(event: Event) -> Delivery | None:

@@ -52,6 +52,11 @@ class DeviceRequest(msgspec.Struct, rename={"content_type": "content-type", "pay
             yield FieldFault("payload-b64", "must be base64")
 
     @property
+    def writes(self) -> bool:
+        """Whether it asks for a value to be written, and not only for notification rules."""
+        return self.method in ("PUT", "IPATCH") and (bool(self.payload_b64) or "?" not in self.uri)
+
+    @property
     def payload(self) -> bytes:
         """Raises ValueError."""
         text = "".join((self.payload_b64 or "").split()).rstrip("=").replace("-", "+").replace("_", "/")

@@ -20,7 +20,7 @@ from lamplighter.lwm2m.registration import Registration, RegistrationUpdate, mer
 from lamplighter.services.connect import events, store
 from lamplighter.services.connect.identity import Identity, Proof
 from lamplighter.services.connect.resources import Links, dump_links, facts_of, load_links, registered_item, with_root
-from lamplighter.services.connect.results import Undelivered, failed
+from lamplighter.services.connect.results import Undelivered, failed, request_of
 from lamplighter.services.connect.sessions.store import revoke
 from lamplighter.services.directory.service import Directory
 from lamplighter.settings import Settings
@@ -192,7 +192,10 @@ class Registering:
             if previous is not None:
                 await store.clear_subscriptions(tx, account_id, device_id, pending=False)
             await self._directory.registered(tx, account_id, device_id, facts, seen)
-            await append(tx, events.registered(account_id, device_id, now, registered.item, endpoint_name))
+            happened = [events.registered(account_id, device_id, now, registered.item, endpoint_name)]
+            if links.values:
+                happened.append(events.told(account_id, device_id, now, links.values))
+            await append(tx, *happened)
             return Change(registered, registered_of(previous) if previous is not None else None)
 
         return await self._database.together(work)
@@ -244,7 +247,10 @@ class Registering:
             else:
                 await self._change(tx, current, changed, address, now)
             item = changed.item
-            await append(tx, events.updated(current.account_id, device_id, now, item, current.endpoint_name))
+            happened = [events.updated(current.account_id, device_id, now, item, current.endpoint_name)]
+            if changes.links and (values := Links(changes.links).values):
+                happened.append(events.told(current.account_id, device_id, now, values))
+            await append(tx, *happened)
             return Change(changed, current)
 
         return await self._database.together(work)
@@ -331,7 +337,9 @@ class Registering:
         happened = [events.deregistered(account_id, device_id, now, endpoint_name, expired=expired)]
         for command in await store.take_commands(tx, account_id, device_id):
             item = failed(command["async_id"], *how.undelivered.value)
-            happened.append(events.finished(account_id, device_id, now, item, endpoint_name, command["subject_id"]))
+            request = request_of(command["id"], command["method"], command["uri"])
+            subject_id = command["subject_id"]
+            happened.append(events.finished(account_id, device_id, now, item, endpoint_name, subject_id, request))
         await append(tx, *happened)
 
     def _changed(self, known: Registered, changes: RegistrationUpdate) -> Registered:

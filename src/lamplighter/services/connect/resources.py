@@ -19,6 +19,7 @@ from lamplighter.lwm2m.link import Link
 from lamplighter.lwm2m.objects import Definitions
 from lamplighter.lwm2m.path import PathError, parse_path
 from lamplighter.lwm2m.registration import auto_observations, resource_values
+from lamplighter.services.connect.formats import media_type_of
 from lamplighter.services.connect.model import Resource
 from lamplighter.services.directory.model import Facts
 
@@ -72,6 +73,19 @@ class Links(tuple[Link, ...]):
     def auto(self) -> frozenset[str]:
         """The paths that the device observes by itself: it refuses to be asked for them."""
         return frozenset([path_of(target) for target in auto_observations(self).values()])
+
+    @cached_property
+    def values(self) -> list[dict[str, str]]:
+        """The values that came with them, as events tell them: path, ct, payload (base64)."""
+        found = []
+        for link in self:
+            text = link.get("v")
+            if text is not None and not link.target.startswith("/d/"):
+                path = path_of(link.target)
+                payload, content_format = _payload(text, path, None)
+                encoded = base64.b64encode(payload).decode()
+                found.append({"path": path, "ct": media_type_of(content_format), "payload": encoded})
+        return found
 
     @cached_property
     def has_devices_behind(self) -> bool:

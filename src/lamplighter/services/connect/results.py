@@ -9,6 +9,7 @@ from typing import Any
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code
 from lamplighter.services.connect.formats import media_type_of
+from lamplighter.services.connect.resources import path_of
 
 LONGEST_AGE = 3 * 86400
 """Seconds: the effective cap of ``max-age``."""
@@ -51,6 +52,11 @@ def failed(async_id: str, status: int, error: str | None) -> dict[str, Any]:
 def given(async_id: str, payload: bytes, content_format: int) -> dict[str, Any]:
     """The server knows the value already."""
     return {"id": async_id, "status": 200, **encoded(payload, content_format, 0)}
+
+
+def request_of(id_: str, method: str, uri: str) -> dict[str, str]:
+    """What the event of a command's end says of the command."""
+    return {"id": id_, "method": method, "path": path_of(uri.partition("?")[0])}
 
 
 def notification(device_id: str, path: str, message: Message) -> dict[str, Any]:

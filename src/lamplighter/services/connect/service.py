@@ -36,6 +36,7 @@ from lamplighter.services.connect.mediated import Mediated, MediatedDevice, Outc
 from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
 from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, PeerGone, SessionLost
 from lamplighter.services.connect.registering import Change, Ending, Registered, Registering, TierOf, registered_of
+from lamplighter.services.connect.representation import ResourceValue, resource_values
 from lamplighter.services.connect.resources import root_link, shown, value_in
 from lamplighter.services.connect.subscriptions import Subscriptions
 from lamplighter.services.connect.targets import values_of
@@ -267,6 +268,11 @@ class Connect:
             raise connect.DeviceNotRegistered(device_id=device_id[:40])
         return shown(registered_of(row).links)
 
+    async def heard_at(self, account_id: str, device_id: str) -> int | None:
+        """When a registered device last registered or refreshed its registration, microseconds UTC."""
+        row = await store.registration(self._database, account_id, device_id)
+        return None if row is None else int(row["updated_at"])
+
     async def request(
         self,
         account_id: str,
@@ -421,6 +427,8 @@ __all__ = [
     "PeerGone",
     "Proof",
     "Registered",
+    "ResourceValue",
     "SessionLost",
     "parse_identity",
+    "resource_values",
 ]

@@ -155,7 +155,9 @@ _KEEP = Query(
     sa.update(commands).where(*_own(commands, "id")).values(sent_by="", deliveries=sa.bindparam("new_deliveries"))
 )
 _TAKE = Query(sa.delete(commands).where(*_own(commands, "id")).returning(_c.id))
-_TAKE_ALL = Query(sa.delete(commands).where(*_own(commands)).returning(_c.id, _c.subject_id, _c.async_id))
+_TAKE_ALL = Query(
+    sa.delete(commands).where(*_own(commands)).returning(_c.id, _c.subject_id, _c.async_id, _c.method, _c.uri)
+)
 _LATE = Query(
     sa.select(_c.account_id, _c.device_id, _c.id, _c.subject_id, _c.async_id, _c.method, _c.uri, _c.sent_by)
     .where(_c.expires_at <= sa.bindparam("now"))
@@ -204,7 +206,7 @@ async def take_command(tx: Transaction, account_id: str, device_id: str, command
 
 
 async def take_commands(tx: Transaction, account_id: str, device_id: str) -> Sequence[Row]:
-    """End all commands of a device: id, subject_id, async_id of each, in order."""
+    """End all commands of a device: id, subject_id, async_id, method, uri of each, in order."""
     rows = await tx.fetch_all(_TAKE_ALL, account_id=account_id, device_id=device_id)
     return sorted(rows, key=lambda row: str(row["id"]))
 

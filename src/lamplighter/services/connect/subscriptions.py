@@ -93,6 +93,11 @@ class Subscriptions:
             return []
         return await store.paths_of(self._database, account_id, device_id, subject_id)
 
+    async def of_device(self, account_id: str, device_id: str) -> frozenset[str]:
+        """What anybody in the account is subscribed to."""
+        targets = await store.all_subjects(self._database, account_id, device_id)
+        return frozenset(path for target, _ in targets for path in paths_in(target))
+
     async def remove(self, account_id: str, subject_id: str, device_id: str, path: str) -> list[str]:
         """The path, if nobody is subscribed to it any more."""
         path = target_of(path)
