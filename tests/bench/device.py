@@ -22,7 +22,7 @@ PATIENCE = 20.0
 """Seconds for an answer."""
 LIFETIME = 3600
 VERSION = "1.1"
-LINKS = tuple(Lamp("1", "bench", 0.0, version=VERSION, lifetime=LIFETIME, epoch=0.0).tree.links(VERSION))
+LINKS = tuple(Lamp("1", "bench", 0.0, version=VERSION, lifetime=LIFETIME, epoch=0.0, behaviours={}).tree.links(VERSION))
 PSK_CCM_8 = 0xC0A8
 
 
