@@ -73,7 +73,7 @@ def test_the_architecture_names_every_dependency_and_layer() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text().lower()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     for dependency in project["dependencies"]:
-        assert re.split(r"[>=]", dependency)[0] in text, dependency
+        assert re.split(r"[\[>=]", dependency)[0] in text, dependency
     for layer in OURS:
         assert f"`{layer}" in text or f"{layer}`" in text, layer
 

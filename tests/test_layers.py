@@ -23,14 +23,15 @@ OURS: dict[str, set[str]] = {
     "storage": {"errors", "settings", "clock"},
     "bus": {"storage", "settings", "errors", "clock"},
     "api": FOUNDATION | {"__version__", ""},
-    "services": FOUNDATION | CORES | {"storage", "bus", "api"},
-    "roles": FOUNDATION | CORES | {"transport", "storage", "bus", "api", "services", "simulator", ""},
+    "outbound": {"settings"},
+    "services": FOUNDATION | CORES | {"storage", "bus", "api", "outbound"},
+    "roles": FOUNDATION | CORES | {"transport", "storage", "bus", "api", "outbound", "services", "simulator", ""},
     "cli": {"roles", "errors", "settings", "clock", ""},
     "simulator": CORES | {"transport", "clock", "settings"},
 }
 NEVER: dict[str, set[str]] = {
     **dict.fromkeys(CORES, {"asyncio", "socket", "time", "logging", "datetime", "structlog", "select"}),
-    "services": {"starlette", "uvicorn", "asyncpg", "sqlite3"},
+    "services": {"starlette", "uvicorn", "asyncpg", "sqlite3", "httpcore2", "httpx2"},
     "api": {"sqlalchemy", "asyncpg", "sqlite3"},
 }
 

@@ -173,6 +173,21 @@ class Channels(_Section, frozen=True):
     long_poll: Annotated[float, About("How long a poll without news is held.", "seconds")] = 30.0
 
 
+class Outbound(_Section, frozen=True):
+    allowed_networks: Annotated[
+        tuple[str, ...],
+        About("Networks that webhooks and other outbound requests may reach although they are not public."),
+    ] = ()
+    ca_file: Annotated[str, About("PEM file of authorities trusted besides the system's, for outbound TLS.")] = ""
+    certificate: Annotated[
+        str, About("PEM file with the certificate chain shown to servers that ask for one; empty: from pki/.")
+    ] = ""
+    private_key: Annotated[str, About("PEM file with that certificate's key; empty: it is in the same file.")] = ""
+    timeout: Annotated[float, About("Longest wait for the answer to an outbound request.", "seconds")] = 20.0
+    connections: Annotated[int, About("Outbound requests that one process may have open.")] = 200
+    connections_host: Annotated[int, About("Outbound requests to one host that a process may have open.")] = 32
+
+
 class Echo(_Section, frozen=True):
     kept: Annotated[float, About("How long after its last contact a device's echo is kept.", "seconds")] = 183 * 86400.0
     resources: Annotated[int, About("Resources of one device whose values its echo keeps, the newest.")] = 1000
@@ -214,6 +229,7 @@ class Settings(_Section, frozen=True):
     dtls: Dtls = Dtls()
     channels: Channels = Channels()
     echo: Echo = Echo()
+    outbound: Outbound = Outbound()
     log: Log = Log()
     metrics: Metrics = Metrics()
     support: Support = Support()

@@ -1,0 +1,161 @@
+"""The one HTTP client of the server: every request that goes out of the installation is sent by it.
+
+It connects to permitted addresses only (network.py), follows no redirect, verifies TLS and shows our certificate, knows no
+proxy and no cookies, and bounds time, answers and connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import httpcore2
+
+from lamplighter.outbound.addresses import Guard
+from lamplighter.outbound.failure import OutboundFailed
+from lamplighter.outbound.network import GuardedNetwork, Resolve, Resolver
+from lamplighter.outbound.url import Target, target_of
+from lamplighter.settings import Outbound
+
+LARGEST_BODY = 64 * 1024
+"""Bytes of an answer that are read; the rest stays where it is."""
+IDLE_CONNECTIONS = 64
+IDLE_SECONDS = 15.0
+"""How long a connection is kept for the next request: less than common servers keep theirs."""
+
+
+class Reply(NamedTuple):
+    """An answer, whatever its status."""
+
+    status: int
+    body: bytes
+    """At most LARGEST_BODY bytes of it."""
+    whole: bool
+    """Whether that is all of the body."""
+
+
+class Outgoing:
+    """A place among the open requests: send while you have it."""
+
+    def __init__(self, pool: httpcore2.AsyncConnectionPool, target: Target, timeout: float) -> None:
+        self._pool = pool
+        self._url = httpcore2.URL(
+            scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
+        )
+        self._timeout = timeout
+
+    async def send(self, method: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
+        """Send a request and read its answer within the time. Raises OutboundFailed."""
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._send(method, headers, body)
+        except (TimeoutError, httpcore2.TimeoutException):
+            raise OutboundFailed("timeout", f"no answer within {self._timeout:g} seconds") from None
+        except httpcore2.ConnectError as error:
+            if isinstance(error.__context__, ssl.SSLError):  # the pool takes the cause away
+                raise OutboundFailed("tls", _tls_reason(error.__context__)) from error
+            raise OutboundFailed("connection", "the connection was refused or cannot be made") from error
+        except httpcore2.NetworkError as error:
+            raise OutboundFailed("connection", "the connection was closed before the answer") from error
+        except httpcore2.ProtocolError as error:
+            raise OutboundFailed("protocol", "the answer is not HTTP/1.1") from error
+        except ssl.SSLError as error:
+            raise OutboundFailed("tls", _tls_reason(error)) from error
+
+    async def _send(self, method: str, headers: Mapping[str, str], body: bytes) -> Reply:
+        async with self._pool.stream(method, self._url, headers=[*headers.items()], content=body) as response:
+            received = bytearray()
+            async for part in response.aiter_stream():
+                received += part
+                if len(received) > LARGEST_BODY:
+                    return Reply(response.status, bytes(received[:LARGEST_BODY]), False)
+            return Reply(response.status, bytes(received), True)
+
+
+class OutboundClient:
+    """Sends requests. ``start`` is not needed; ``close`` it.
+
+    :param certificate: PEM files of our certificate chain and its key, shown to servers that ask; the settings' beat them
+    :param resolve: the addresses of a name
+    """
+
+    def __init__(
+        self, settings: Outbound, certificate: tuple[Path, Path] | None = None, resolve: Resolve | None = None
+    ) -> None:
+        """Raises ValueError for a network that is none, OSError for files that cannot be used."""
+        if settings.certificate:
+            certificate = Path(settings.certificate), Path(settings.private_key or settings.certificate)
+        self._timeout = settings.timeout
+        self._per_host = settings.connections_host
+        self._everywhere = _Places(settings.connections)
+        self._hosts: dict[str, _Places] = {}
+        self._pool = httpcore2.AsyncConnectionPool(
+            ssl_context=_tls(settings.ca_file, certificate),
+            max_connections=settings.connections,
+            max_keepalive_connections=IDLE_CONNECTIONS,
+            keepalive_expiry=IDLE_SECONDS,
+            network_backend=GuardedNetwork(Guard(settings.allowed_networks), resolve or Resolver()),
+        )
+
+    async def close(self) -> None:
+        """Close what is kept for later."""
+        await self._pool.aclose()
+
+    @asynccontextmanager
+    async def reserve(self, url: str, *, suspect: bool = False) -> AsyncIterator[Outgoing]:
+        """Wait for a place among the open requests; what is built inside the block is bounded with them.
+
+        :param suspect: the last request there failed: all of these together get half of the places, in all and at one host,
+            so that servers that let everybody wait leave the others theirs
+
+        Raises ValueError for what is no URL.
+        """
+        target = target_of(url)
+        async with AsyncExitStack() as places:
+            host = places.enter_context(self._at(target.host))
+            if suspect:
+                # Before the places of all, so that one who waits keeps nothing but a suspect's place from others.
+                await places.enter_async_context(host.suspects)
+                await places.enter_async_context(self._everywhere.suspects)
+            await places.enter_async_context(host.all)
+            await places.enter_async_context(self._everywhere.all)
+            yield Outgoing(self._pool, target, self._timeout)
+
+    @contextmanager
+    def _at(self, host: str) -> Iterator[_Places]:
+        places = self._hosts.setdefault(host, _Places(self._per_host))
+        places.users += 1
+        try:
+            yield places
+        finally:
+            places.users -= 1
+            if not places.users:
+                del self._hosts[host]
+
+
+class _Places:
+    """As many open requests as there may be, and how many of them may be suspects'."""
+
+    def __init__(self, number: int) -> None:
+        self.all = asyncio.Semaphore(number)
+        self.suspects = asyncio.Semaphore(max(1, number // 2))
+        self.users = 0
+
+
+def _tls(ca_file: str, certificate: tuple[Path, Path] | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(cafile=ca_file)
+    if certificate is not None:
+        context.load_cert_chain(*certificate)
+    return context
+
+
+def _tls_reason(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    return f"TLS failed: {(error.reason or 'the other end gave up').lower().replace('_', ' ')}"
