@@ -22,7 +22,7 @@ from lamplighter.storage.database import Database
 from tests.api.toy import ACCOUNT
 from tests.roles.bootstrap_client import BootstrapClient, StandardClient, VendorClient
 from tests.roles.lwm2m_device import Device, with_key
-from tests.roles.lwm2m_serving import SECRET, SETTINGS, Serving
+from tests.roles.lwm2m_serving import MASTER_KEY, SECRET, SETTINGS, Serving
 from tests.services.connect.bench import commercial
 
 VENDOR = {"account": ACCOUNT, "client_version": "4.13.2"}
@@ -42,7 +42,7 @@ class BootstrapServing(Serving):
             database, self.clock, settings, self.directory, self.credentials, self.authority, commercial
         )
         self.bootstrap = BootstrapRole(
-            settings, self.clock, self.bus, service, self.authority, insecure_account=ACCOUNT
+            settings, self.clock, self.bus, service, self.authority, MASTER_KEY, insecure_account=ACCOUNT
         )
 
     async def start(self) -> None:

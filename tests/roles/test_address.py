@@ -17,7 +17,7 @@ async def test_only_an_answer_to_what_was_sent_to_a_new_address_confirms_it(data
     await serving.start()
     device = await serving.device_with_key(NAME)
     assert (await device.register(NAME)).code == Code.CREATED
-    (session,) = serving.role._dtls.server.sessions
+    (session,) = serving.role.ports.dtls.server.sessions
     answer = device._answer
 
     def from_elsewhere(message: Message) -> Message:

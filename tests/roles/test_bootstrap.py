@@ -386,7 +386,7 @@ async def test_a_session_gets_nothing_after_its_credential_has_gone(serving: Boo
 
 async def test_a_session_that_ended_before_its_key_was_deleted_cannot_be_resumed(serving: BootstrapServing) -> None:
     await serving.standard_client(StandardClient, KEY_NAME)
-    server = serving.bootstrap._dtls.server
+    server = serving.bootstrap.ports.dtls.server
     (session,) = server.sessions
     server.forget(session)
     assert len(server._resumables) == 1  # type: ignore[union-attr]

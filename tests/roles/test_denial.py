@@ -11,7 +11,6 @@ import pytest
 from lamplighter.coap.framing import Framing
 from lamplighter.coap.numbers import Code
 from lamplighter.dtls.client_configuration import ClientConfig
-from lamplighter.services.connect.identity import Identity, Proof
 from lamplighter.services.directory.model import DEVELOPER_MODE, Block, Facts
 from lamplighter.storage.database import Database
 from lamplighter.transport.tls_client import TlsClientTransport
@@ -110,7 +109,7 @@ async def test_deleting_a_device_ends_its_session_by_certificate(
 
 async def test_a_session_of_a_device_that_was_suspended_cannot_be_resumed(serving: Serving) -> None:
     device = await connected(serving, "dtls", await credential(serving, "certificate"))
-    resumables = serving.role._dtls.server._resumables  # type: ignore[union-attr]
+    resumables = serving.role.ports.dtls.server._resumables  # type: ignore[union-attr]
     assert isinstance(device, Device) and device.dtls.resumable is not None and len(resumables) == 1
     await serving.directory.suspend(ACCOUNT, await serving.ensured(NAME), BLOCK)
     await ended(device)
@@ -125,7 +124,7 @@ async def test_a_ticket_registers_no_device_that_was_suspended(serving: Serving)
     await ended(device)
     await device.connect_tls(config, serving.role.tls_port)
     assert isinstance(device.transport, TlsClientTransport) and device.transport.resumed
-    assert (await device.register(NAME)).code == Code.FORBIDDEN
+    await kept_out(device)
 
 
 async def test_a_denial_heard_late_or_of_anothers_device_ends_no_session(serving: Serving) -> None:
@@ -135,7 +134,8 @@ async def test_a_denial_heard_late_or_of_anothers_device_ends_no_session(serving
     async with serving.database.transaction() as tx:
         others = (await serving.directory.ensure_device(tx, FOREIGN, NAME, Facts())).device_id
     await serving.directory.suspend(FOREIGN, others, BLOCK)
-    await serving.role._end_if_denied(device_id, Identity(Proof.CERTIFICATE, ACCOUNT, NAME, device_id))
-    await serving.role._end_if_denied(NAME.encode(), Identity(Proof.PSK, FOREIGN, NAME))
+    serving.role._on_denied(ACCOUNT, device_id, NAME)
+    serving.role._on_denied(FOREIGN, others, NAME)
+    await asyncio.gather(*serving.role.ports.resting._tasks._tasks)
     assert (await by_certificate.register(NAME)).code == Code.CREATED
     assert (await by_key.register(NAME)).code == Code.CREATED

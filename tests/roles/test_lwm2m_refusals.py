@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.lwm2m.link import parse_links
 from lamplighter.roles import admission, device_port
 from lamplighter.services.connect.service import Identity, Proof
+from lamplighter.services.credentials.service import REVOKED
 from lamplighter.settings import Coap, Lwm2m, Settings
 from lamplighter.storage.database import Database
 from lamplighter.transport.datagram_socket import CannotBind
@@ -165,17 +167,21 @@ async def test_a_key_deleted_during_the_handshake_opens_nothing(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     device = await serving.device_with_key(NAME)
-    owner = await serving.credentials.owner_of_identity(NAME.encode())
-    answers = [owner, None]
+    look_up, told = serving.credentials.owner_of_identity, asyncio.Event()
+    await serving.bus.subscribe(REVOKED, lambda _: told.set())
 
     async def deleted_meanwhile(identity: bytes) -> object:
-        return answers.pop(0)
+        owner = await look_up(identity)
+        monkeypatch.undo()
+        await serving.credentials.delete_key(ACCOUNT, NAME)
+        await told.wait()
+        return owner
 
     monkeypatch.setattr(serving.credentials, "owner_of_identity", deleted_meanwhile)
     late = serving.new_device()
     await late.connect(with_key(NAME, SECRET), serving.role.port)
     await late.closed
-    assert not device.closed.done()
+    await device.closed
 
 
 async def test_the_port_without_security_does_not_open_without_an_account(serving: Serving, tmp_path: Path) -> None:

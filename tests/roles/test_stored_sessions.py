@@ -57,14 +57,14 @@ class House:
         await serving.start()
         parts.push_async_callback(serving.role.close)
         self._parts[serving] = parts
-        take = serving.role._dtls._on_session
+        take = serving.role.ports.dtls._on_session
 
         def count(event: Any) -> None:
             self.handshakes += isinstance(event, SessionEstablished)
             take(event)
             serving.changed.set()
 
-        serving.role._dtls._on_session = count
+        serving.role.ports.dtls._on_session = count
         return serving
 
     async def stop(self, serving: Serving) -> None:
@@ -105,7 +105,7 @@ async def notifications(serving: Serving, number: int) -> None:
 
 
 def sessions_in(serving: Serving) -> int:
-    return len(serving.role._dtls.server.sessions)
+    return len(serving.role.ports.dtls.server.sessions)
 
 
 async def stored(serving: Serving, device: Device) -> Any:
@@ -230,7 +230,7 @@ async def test_every_restart_begins_another_life_of_a_session(house: House) -> N
         assert (await device.update()).code == Code.CHANGED
         lives.append((await stored(serving, device))["incarnation"])
     assert 0 < lives[0] < lives[1] < lives[2]
-    (session,) = serving.role._dtls.server.sessions
+    (session,) = serving.role.ports.dtls.server.sessions
     assert session.incarnation == lives[2]
 
 
@@ -238,7 +238,7 @@ async def test_tokens_of_a_later_start_are_new(house: House) -> None:
     tokens = set()
     for _ in range(3):
         serving = await house.start()
-        tokens |= {serving.role._secure.endpoint.take_token() for _ in range(100)}
+        tokens |= {serving.role.ports.secure.endpoint.take_token() for _ in range(100)}
         await house.stop(serving)
     assert len(tokens) == 300
 
@@ -351,14 +351,14 @@ async def test_a_forged_record_loads_no_session_and_uses_up_no_life(house: House
     assert session is not None
     forged = bytearray(session.writer.protect(23, b"hello"))
     forged[-1] ^= 1
-    refused = second.role._dtls.server.refuse_session
+    refused = second.role.ports.dtls.server.refuse_session
     done = asyncio.Event()
 
     def refuse(wanted: Any) -> None:
         refused(wanted)
         done.set()
 
-    second.role._dtls.server.refuse_session = refuse  # type: ignore[method-assign]
+    second.role.ports.dtls.server.refuse_session = refuse  # type: ignore[method-assign]
     device.transport.socket.send(bytes(forged), None)  # type: ignore[union-attr]
     await asyncio.wait_for(done.wait(), PATIENCE)
     assert (await stored(second, device))["incarnation"] == before
@@ -372,13 +372,13 @@ async def refuses(house: House, device: Device, serving: Serving | None = None, 
     """A process (a new one, where none is named) does not take the session up."""
     serving = serving or await house.start()
     done = asyncio.Event()
-    refused = serving.role._dtls.server.refuse_session
+    refused = serving.role.ports.dtls.server.refuse_session
 
     def refuse(wanted: Any) -> None:
         refused(wanted)
         done.set()
 
-    serving.role._dtls.server.refuse_session = refuse  # type: ignore[method-assign]
+    serving.role.ports.dtls.server.refuse_session = refuse  # type: ignore[method-assign]
     device.go_to(serving.role.port)
     update = asyncio.create_task(device.update())
     await asyncio.wait_for(done.wait(), PATIENCE)
@@ -463,7 +463,7 @@ async def test_a_session_of_a_device_suspended_while_nobody_ran_is_void(house: H
 async def test_a_deleted_key_cannot_be_resumed_with(house: House) -> None:
     serving = await house.start()
     device = await registered(serving)
-    resumables = serving.role._dtls.server._resumables  # type: ignore[union-attr]
+    resumables = serving.role.ports.dtls.server._resumables  # type: ignore[union-attr]
     assert device.dtls.resumable is not None and len(resumables) == 1
     await serving.credentials.delete_key(ACCOUNT, NAME)
     await device.closed

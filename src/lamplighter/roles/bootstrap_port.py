@@ -7,15 +7,12 @@ the owner sees why a device does not come.
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable, Hashable
-from random import Random
 from typing import Any
 
 import structlog
 
 from lamplighter.coap import numbers
-from lamplighter.coap.endpoint import Endpoint, TooManyRequests
 from lamplighter.coap.events import (
     AnswerSent,
     RequestFailed,
@@ -24,10 +21,8 @@ from lamplighter.coap.events import (
     RequestTimedOut,
     ResponseReceived,
 )
-from lamplighter.coap.exchange import Exchange
 from lamplighter.coap.message import FormatError, Message
 from lamplighter.coap.numbers import Code, Option
-from lamplighter.coap.tcp import StreamEndpoint
 from lamplighter.errors import Error
 from lamplighter.errors.bootstrap import CertificationNotExpected
 from lamplighter.lwm2m.bootstrap import (
@@ -42,10 +37,13 @@ from lamplighter.lwm2m.bootstrap import (
     vendor_steps,
 )
 from lamplighter.lwm2m.est import EST_PATH, PKCS7_CERTS_ONLY
-from lamplighter.roles.device_port import STREAM_PARAMETERS
+from lamplighter.roles.asking import Asking
+from lamplighter.roles.below import Below
 from lamplighter.roles.pace import RegistrationPace
+from lamplighter.roles.tasks import Tasks
 from lamplighter.services.bootstrap.model import Grant, Presented
 from lamplighter.services.bootstrap.service import Bootstrap
+from lamplighter.services.connect.peer import NoAnswer
 
 log = structlog.get_logger("lamplighter.bootstrap")
 
@@ -59,7 +57,7 @@ AFTERWARDS = 10.0
 """Seconds that a device gets to end its session by itself."""
 
 
-class _NoAnswer(Exception):
+class _BrokenOff(Exception):
     """The device did not answer, or is gone."""
 
 
@@ -79,40 +77,23 @@ class _Running:
 
 
 class BootstrapPort:
-    """``open`` it round a transport: ``on_event`` takes the endpoint's events, ``flush`` sends what there is.
+    """``on_event`` takes the endpoint's events; ``flush`` is to be set to what sends what there is.
 
     :param presented_of: what the credential behind a peer of the endpoint proves
-    :param end_session: ends the session below; None where there is none
-    :param transport: ``udp`` or ``tcp``, over which devices come
     """
 
-    def __init__(
-        self,
-        bootstrap: Bootstrap,
-        presented_of: Callable[[Any], Presented],
-        *,
-        end_session: Callable[[Any], None] | None = None,
-        on_answer: Callable[[Any, Hashable], None] = lambda peer, address: None,
-        transport: str = "udp",
-    ) -> None:
-        random = Random(secrets.randbits(64))
-        self.endpoint = (
-            StreamEndpoint(random, STREAM_PARAMETERS)
-            if transport == "tcp"
-            else Endpoint(random, verified=end_session is not None)
-        )
+    def __init__(self, bootstrap: Bootstrap, presented_of: Callable[[Any], Presented], below: Below) -> None:
+        self.endpoint = below.endpoint()
         self.flush: Callable[[], None] = lambda: None
         self._bootstrap = bootstrap
         self._presented_of = presented_of
-        self._end_session = end_session
-        self._on_answer = on_answer
-        self._transport = transport
+        self._end_session = below.end_session
+        self._transport = "tcp" if below.stream else "udp"
         self._loop = asyncio.get_running_loop()
         self._pace = RegistrationPace()
         self._running: dict[Hashable, _Running] = {}
-        self._waiting: dict[Exchange, asyncio.Future[Message]] = {}
-        self._asked_at: dict[Exchange, Hashable] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._asking = Asking(self.endpoint, below, lambda: self.flush())
+        self._tasks = Tasks()
 
     def now(self) -> float:
         return self._loop.time()
@@ -128,23 +109,18 @@ class BootstrapPort:
                 running = self._running.get(request.peer)
                 if running is not None:
                     running.sent.set()
-            case ResponseReceived(exchange, message):
-                self._on_answer(exchange.peer, self._asked_at.get(exchange))
-                self._settle(exchange, message)
-            case RequestTimedOut(exchange) | RequestReset(exchange) | RequestFailed(exchange):
-                self._settle(exchange, None)
+            case ResponseReceived() | RequestTimedOut() | RequestReset() | RequestFailed():
+                self._asking.take(event)
 
     def disconnected(self, key: Hashable) -> None:
         """The session below ended."""
         self.endpoint.forget(key, self.now())
         running = self._running.get(key)
         if running is not None and running.enrolment is not None and not running.enrolment.done():
-            running.enrolment.set_exception(_NoAnswer("the device left before it asked for its certificate"))
+            running.enrolment.set_exception(_BrokenOff("the device left before it asked for its certificate"))
 
     async def close(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.close()
 
     # Requests
 
@@ -180,9 +156,7 @@ class BootstrapPort:
             self._refuse(request, Code.SERVICE_UNAVAILABLE, max_age=wait or LATER)
             return
         running = self._running[request.peer] = _Running(presented)
-        running.task = self._loop.create_task(self._serve(request, asked, running, former))
-        self._tasks.add(running.task)
-        running.task.add_done_callback(self._tasks.discard)
+        running.task = self._tasks.spawn(self._serve(request, asked, running, former))
 
     def _take_enrolment(self, request: RequestReceived) -> None:
         running = self._running.get(request.peer)
@@ -216,7 +190,7 @@ class BootstrapPort:
             if running.unanswered is not None:
                 later = LATER if code == Code.SERVICE_UNAVAILABLE else None
                 self._refuse(running.unanswered, code, error.text, max_age=later)
-        except (BootstrapRefused, _NoAnswer) as error:
+        except (BootstrapRefused, _BrokenOff) as error:
             log.info("bootstrap failed", why=str(error), **facts)
             await self._failed(running, str(error))
         except TimeoutError:
@@ -296,34 +270,12 @@ class BootstrapPort:
             log.warning("a failed bootstrap could not be written down", why=str(error))
 
     async def _ask(self, peer: Hashable, message: Message) -> Message:
-        """The device's answer. Raises _NoAnswer."""
-        path = "/" + "/".join(message.uri_path())
+        """The device's answer. Raises _BrokenOff."""
         try:
-            exchange = self.endpoint.request(peer, message, self.now())
-        except TooManyRequests:
-            raise _NoAnswer("the device has not answered earlier requests") from None
-        future: asyncio.Future[Message] = self._loop.create_future()
-        self._waiting[exchange] = future
-        self._asked_at[exchange] = getattr(peer, "address", None)
-        self.flush()
-        try:
-            return await future
-        except _NoAnswer:
-            method = Code(message.code).name
-            raise _NoAnswer(f"the device did not answer {method} {path}") from None
-        finally:
-            del self._waiting[exchange], self._asked_at[exchange]
-            if future.cancelled():
-                self.endpoint.abandon(exchange, self.now())
-
-    def _settle(self, exchange: Exchange, answer: Message | None) -> None:
-        future = self._waiting.get(exchange)
-        if future is None or future.done():
-            return
-        if answer is None:
-            future.set_exception(_NoAnswer())
-        else:
-            future.set_result(answer)
+            return await self._asking.ask(peer, message)
+        except NoAnswer:
+            what = f"{Code(message.code).name} /{'/'.join(message.uri_path())}"
+            raise _BrokenOff(f"the device did not answer {what}") from None
 
     def _refuse(self, request: RequestReceived, code: int, text: str = "", *, max_age: int | None = None) -> None:
         response = Message(code, payload=text.encode()[:256].decode(errors="ignore").encode())

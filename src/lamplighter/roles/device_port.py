@@ -8,15 +8,12 @@ storm 5.03 is the one answer that no client takes for a refusal (gateway rule 5.
 from __future__ import annotations
 
 import asyncio
-import secrets
-from collections.abc import Callable, Coroutine, Hashable
-from random import Random
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import structlog
 
 from lamplighter.coap import numbers
-from lamplighter.coap.endpoint import MAX_MESSAGE, Endpoint, TooManyRequests
 from lamplighter.coap.events import (
     NotificationReceived,
     RequestFailed,
@@ -25,12 +22,8 @@ from lamplighter.coap.events import (
     RequestTimedOut,
     ResponseReceived,
 )
-from lamplighter.coap.exchange import Exchange, Failure
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, Option
-from lamplighter.coap.parameters import Parameters
-from lamplighter.coap.tcp import StreamEndpoint
-from lamplighter.dtls.halfopen import network_of
 from lamplighter.errors import Error
 from lamplighter.lwm2m.registration import BINDINGS_1_0, Registration
 from lamplighter.lwm2m.server import (
@@ -43,9 +36,11 @@ from lamplighter.lwm2m.server import (
     UpdateRequested,
 )
 from lamplighter.roles.admission import RegistrationLine
+from lamplighter.roles.asking import Asking
+from lamplighter.roles.below import Below
 from lamplighter.roles.pace import RegistrationPace
-from lamplighter.services.connect.peer import ConnectionBroken
-from lamplighter.services.connect.service import AnswerTooLarge, Connect, Identity, NoAnswer, PeerGone, SessionLost
+from lamplighter.roles.tasks import Tasks
+from lamplighter.services.connect.service import Connect, Identity, PeerGone, SessionLost
 from lamplighter.services.connect.sessions.service import DeviceSessions
 from lamplighter.storage.database import Transaction
 
@@ -55,13 +50,6 @@ OPEN_REQUESTS = 2000
 """Requests of devices that may wait for the database at once."""
 LATER = 30
 """Seconds after which a device that was not served shall try again."""
-DELIVERY = 126.0
-"""Seconds that a delivery takes to fail: waits of 2, 4, 8, 16, 32 and 64 (contract: device requests)."""
-PARAMETERS = Parameters(max_retransmit=5, response_timeout=DELIVERY)
-"""A device that acknowledges a request and never answers it holds up the others no longer than one that is gone."""
-STREAM_PARAMETERS = Parameters(ack_timeout=DELIVERY, ack_random_factor=1, max_retransmit=0, response_timeout=DELIVERY)
-"""Over a stream nothing is sent twice, and a delivery takes as long to fail."""
-
 Question = RegisterRequested | UpdateRequested | DeregisterRequested | SendRequested
 
 
@@ -106,12 +94,9 @@ class DevicePeer:
 
 
 class DevicePort:
-    """``open`` it round a transport: ``on_event`` takes the endpoint's events, ``flush`` sends what there is.
+    """``on_event`` takes the endpoint's events; ``flush`` is to be set to what sends what there is.
 
     :param identity_of: who is behind a peer of the endpoint
-    :param end_session: ends the session below; None where there is none
-    :param streams: whether devices come over TCP or TLS
-    :param on_answer: told of each answer of a peer, and of the address that the request for it was sent to
     :param stored: keeps the sessions below, where they can be kept
     :param lose: lets go of a session that is another process's now
     """
@@ -120,38 +105,25 @@ class DevicePort:
         self,
         connect: Connect,
         identity_of: Callable[[Any], Identity],
+        below: Below,
         *,
-        end_session: Callable[[Any], None] | None = None,
-        on_answer: Callable[[Any, Hashable], None] = lambda peer, address: None,
-        streams: bool = False,
         stored: DeviceSessions | None = None,
         lose: Callable[[Any], None] = lambda peer: None,
     ) -> None:
-        random = Random(secrets.randbits(64))
-        self.endpoint: Endpoint
-        if streams:
-            self.endpoint = StreamEndpoint(random, STREAM_PARAMETERS)
-        elif end_session is None:
-            self.endpoint = Endpoint(random, PARAMETERS, verified=False, network_of=network_of)
-        else:
-            first_token = stored.first_token if stored is not None else None
-            self.endpoint = Endpoint(random, PARAMETERS, first_token=first_token, max_message=_largest)
-        self._gone = ConnectionBroken if streams else PeerGone
+        self.endpoint = below.endpoint(stored.first_token if stored is not None else None)
         self.stored = stored
         self.flush: Callable[[], None] = lambda: None
         self._server = Lwm2mServer(self.endpoint)
         self._connect = connect
         self._identity_of = identity_of
-        self._end_session = end_session
-        self._on_answer = on_answer
+        self._end_session = below.end_session
         self._lose = lose
         self._loop = asyncio.get_running_loop()
         self._pace = RegistrationPace()
         self._line = RegistrationLine(self.now)
         self._peers: dict[Hashable, DevicePeer] = {}
-        self._waiting: dict[Exchange, asyncio.Future[Message]] = {}
-        self._asked_at: dict[Exchange, Hashable] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._asking = Asking(self.endpoint, below, lambda: self.flush())
+        self._tasks = Tasks()
 
     def now(self) -> float:
         return self._loop.time()
@@ -165,18 +137,9 @@ class DevicePort:
                 self._take(event)
             case NotificationReceived():
                 if not self._is_full:  # else it is not acknowledged, and comes again
-                    self._spawn(self._notified(event))
-            case ResponseReceived(exchange, message):
-                self._on_answer(exchange.peer, self._asked_at.get(exchange))
-                self._settle(exchange, message)
-            case RequestTimedOut(exchange):
-                self._settle(exchange, NoAnswer())
-            case RequestReset(exchange):
-                self._settle(exchange, PeerGone())
-            case RequestFailed(exchange, Failure.FORGOTTEN):
-                self._settle(exchange, self._gone())
-            case RequestFailed(exchange, reason):
-                self._settle(exchange, AnswerTooLarge() if reason is Failure.BODY_TOO_LARGE else NoAnswer())
+                    self._tasks.spawn(self._notified(event))
+            case ResponseReceived() | RequestTimedOut() | RequestReset() | RequestFailed():
+                self._asking.take(event)
 
     def resumed(self, key: Hashable) -> DevicePeer:
         """A session below was loaded: the device behind it is known before its first message is."""
@@ -197,12 +160,8 @@ class DevicePort:
 
     async def close(self) -> None:
         """Stop: nothing more is answered, and who waits for a device is told that it is gone."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for future in self._waiting.values():
-            if not future.done():
-                future.set_exception(PeerGone())
+        await self._tasks.close()
+        self._asking.close()
 
     # To the network
 
@@ -210,21 +169,7 @@ class DevicePort:
         """Raises NoAnswer, PeerGone, AnswerTooLarge."""
         if key not in self._peers:
             raise PeerGone
-        try:
-            exchange = self.endpoint.request(key, message, self.now(), token=token)
-        except TooManyRequests:
-            raise NoAnswer from None
-        future: asyncio.Future[Message] = self._loop.create_future()
-        self._waiting[exchange] = future
-        self._asked_at[exchange] = getattr(key, "address", None)
-        self.flush()
-        try:
-            return await future
-        finally:
-            del self._asked_at[exchange]
-            if self._waiting.pop(exchange, None) is not None and future.cancelled():
-                self.endpoint.abandon(exchange, self.now())
-                self.flush()
+        return await self._asking.ask(key, message, token)
 
     def cancel(self, key: Hashable, token: bytes, tell: bool) -> None:
         """End an observation, telling the device or not."""
@@ -258,7 +203,7 @@ class DevicePort:
                 self._server.reject(asked, Code.SERVICE_UNAVAILABLE, self.now(), max_age=wait)
             case _:
                 self._peers[request.peer] = peer
-                self._spawn(self._serve(asked, peer))
+                self._tasks.spawn(self._serve(asked, peer))
 
     @property
     def _is_full(self) -> bool:
@@ -339,20 +284,6 @@ class DevicePort:
         if peer is not None:
             self._connect.contacted(peer)
 
-    def _settle(self, exchange: Exchange, outcome: Message | NoAnswer) -> None:
-        future = self._waiting.get(exchange)
-        if future is None or future.done():
-            return
-        if isinstance(outcome, NoAnswer):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = self._loop.create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
 
 def _exchange(request: RequestReceived, peer: DevicePeer) -> str:
     """Tells a request from all others, where its session outlives this process; else empty."""
@@ -366,8 +297,3 @@ def _version_spoken(message: Message) -> str:
         argument[2:].decode(errors="replace") for argument in message.all(Option.URI_QUERY) if argument[:2] == b"b="
     ]
     return "1.0" if all(binding in BINDINGS_1_0 for binding in bindings) else "1.1"
-
-
-def _largest(peer: Any) -> int:
-    """Bytes of the largest message that a session takes: a device may have agreed on short records (gateway rule 2.5)."""
-    return getattr(peer, "max_message_size", MAX_MESSAGE)

@@ -155,7 +155,9 @@ class Process:
             bootstrap = Bootstrap(
                 self.database, self.clock, settings, self.directory, credentials, authority, self.access.tier_of
             )
-            self.bootstrap = BootstrapRole(settings, self.clock, bus, bootstrap, authority, insecure_account=root)
+            self.bootstrap = BootstrapRole(
+                settings, self.clock, bus, bootstrap, authority, master_key, insecure_account=root
+            )
             await _open(self.bootstrap.start(), "bootstrap.port", "bootstrap.plain_port", settings)
             parts.push_async_callback(self.bootstrap.close)
         if self.role in ("all", "lwm2m"):

@@ -89,6 +89,16 @@ class Bootstrap:
             return None
         return Presented(Kind.DEVELOPER, owner.account_id, owner.endpoint_name, owner.certificate_id)
 
+    async def is_good(self, presented: Presented) -> bool:
+        """Whether what it presented would still let it in."""
+        match presented.kind:
+            case Kind.PSK:
+                owner = await self._credentials.owner_of_identity(presented.endpoint_name.encode())
+                return owner is not None and owner.account_id == presented.account_id
+            case Kind.DEVELOPER:
+                return await self._credentials.is_active(presented.account_id, presented.certificate_id)
+        return True
+
     # What it gets
 
     async def begin(self, presented: Presented, asked: BootstrapRequest, *, transport: str = "udp") -> Grant:
@@ -99,7 +109,8 @@ class Bootstrap:
         :param transport: ``udp`` or ``tcp``, over which it shall come to LwM2M too
         """
         name = _endpoint_name(presented, asked)
-        await self._require_credential(presented)
+        if not await self.is_good(presented):  # a session may outlive what it rests on for a moment
+            raise errors.BootstrapCredentialGone(endpoint_name=presented.endpoint_name)
         tier = await self._tier_of(presented.account_id)
         mode = self._mode(presented, asked)
         async with self._database.transaction() as tx:
@@ -148,19 +159,6 @@ class Bootstrap:
         return pkcs7.serialize_certificates(loaded, serialization.Encoding.DER)
 
     # Steps
-
-    async def _require_credential(self, presented: Presented) -> None:
-        """A session may outlive what it rests on for a moment, and must get nothing then. Raises BootstrapCredentialGone."""
-        match presented.kind:
-            case Kind.PSK:
-                owner = await self._credentials.owner_of_identity(presented.endpoint_name.encode())
-                good = owner is not None and owner.account_id == presented.account_id
-            case Kind.DEVELOPER:
-                good = await self._credentials.is_active(presented.account_id, presented.certificate_id)
-            case Kind.NOTHING:
-                good = True
-        if not good:
-            raise errors.BootstrapCredentialGone(endpoint_name=presented.endpoint_name)
 
     def _mode(self, presented: Presented, asked: BootstrapRequest) -> SecurityMode:
         if presented.kind is Kind.PSK:
