@@ -23,6 +23,8 @@ PSK_CCM_8, ECDSA_CCM_8 = 0xC0A8, 0xC0AE
 AT_ONCE = 64
 """Handshakes under way at once, in step: as when a network comes back. Our client costs more than either server, so with
 fewer, or out of step, a server would mostly be woken for single datagrams, and what is measured were the waking."""
+LAMPS = 1000
+"""Devices with certificates of their own: more than anyone keeps in memory, as in a fleet that comes back."""
 GIVE_UP = 4.0
 """Seconds after which a handshake is not waited for any more. Its cost stays with the others."""
 
@@ -131,7 +133,7 @@ def write_credentials(folder: Path) -> Callable[[int], ClientConfig]:
     issuer = authority()
     issuer.write(folder, "ca")
     server(issuer).write(folder, "server")
-    lamps: list[Credential] = [device(issuer, f"lamp-{number}") for number in range(50)]
+    lamps: list[Credential] = [device(issuer, f"lamp-{number}") for number in range(LAMPS)]
 
     def config(number: int) -> ClientConfig:
         lamp = lamps[number % len(lamps)]

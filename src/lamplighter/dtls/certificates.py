@@ -14,6 +14,7 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from typing import TypeVar
 
 from cryptography import x509
@@ -61,7 +62,7 @@ class CertificateError(Exception):
 
 
 @dataclass(slots=True, eq=False)
-class _Certificate:
+class Certificate:
     """A certificate, and what is asked of it: read once, because all of it together takes as long as half a signature."""
 
     parsed: x509.Certificate
@@ -78,8 +79,10 @@ class _Certificate:
     """The number of a critical extension that is not understood."""
 
     @classmethod
-    def from_der(cls, der: bytes) -> _Certificate:
-        """Raises CertificateError."""
+    @lru_cache(maxsize=256)
+    def from_der(cls, der: bytes) -> Certificate:
+        """Raises CertificateError. The newest are kept: in a handshake the engine asks for the leaf's key, and when those that
+        arrived with it have been taken in as well, someone asks for the path."""
         try:
             parsed = x509.load_der_x509_certificate(der)
             extensions = list(parsed.extensions)
@@ -102,6 +105,16 @@ class _Certificate:
     def __str__(self) -> str:
         return self.parsed.subject.rfc4514_string()
 
+    def p256_key(self) -> ec.EllipticCurvePublicKey:
+        """Raises CertificateError for a key of another kind."""
+        try:
+            key = self.parsed.public_key()
+        except Exception as error:
+            raise CertificateError(AlertDescription.BAD_CERTIFICATE, "its public key cannot be read") from error
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+            raise CertificateError(AlertDescription.UNSUPPORTED_CERTIFICATE, f"the key of {self} is not of P-256")
+        return key
+
     def extension(self, kind: type[_T]) -> _T | None:
         value = self.extensions.get(kind.oid)
         return value if isinstance(value, kind) else None
@@ -111,7 +124,7 @@ class _Certificate:
 class TrustAnchor:
     """An issuer that somebody trusts. Parsed once: loading the key costs as much as checking a signature."""
 
-    certificate: _Certificate
+    certificate: Certificate
     public_key: ec.EllipticCurvePublicKey
 
     @property
@@ -122,9 +135,9 @@ class TrustAnchor:
     @classmethod
     def from_der(cls, der: bytes) -> TrustAnchor:
         """Raises CertificateError for a certificate that cannot issue, or is not of P-256."""
-        certificate = _Certificate.from_der(der)
+        certificate = Certificate.from_der(der)
         _require_issuer(certificate, below=0, anchor=True)
-        return cls(certificate, _p256(certificate))
+        return cls(certificate, certificate.p256_key())
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +170,7 @@ def verify_chain(
     """
     if not chain:
         raise CertificateError(AlertDescription.BAD_CERTIFICATE, "there is no certificate")
-    leaf, *intermediates = [_Certificate.from_der(der) for der in chain]
+    leaf, *intermediates = [Certificate.from_der(der) for der in chain]
     _require_leaf(leaf, purpose)
     search = _Search(intermediates, list(anchors), at, blocked)
     search.require_usable(leaf)
@@ -172,7 +185,7 @@ class _Search:
 
     def __init__(
         self,
-        intermediates: list[_Certificate],
+        intermediates: list[Certificate],
         anchors: list[TrustAnchor],
         at: float,
         blocked: Callable[[bytes], bool],
@@ -185,7 +198,7 @@ class _Search:
         self.not_after = math.inf
         self.nearest_miss = CertificateError(AlertDescription.UNKNOWN_CA, "no trusted issuer signed this chain")
 
-    def climb(self, link: _Certificate, path: list[_Certificate]) -> list[bytes] | None:
+    def climb(self, link: Certificate, path: list[Certificate]) -> list[bytes] | None:
         """Fingerprints from the leaf to an anchor, or None."""
         if len(path) >= PATH_LIMIT:
             return None
@@ -201,7 +214,7 @@ class _Search:
             if candidate in path or candidate.subject != link.issuer:
                 continue
             try:
-                key = _p256(candidate)
+                key = candidate.p256_key()
             except CertificateError as miss:
                 self.nearest_miss = miss
                 continue
@@ -213,8 +226,8 @@ class _Search:
 
     def _accepts(
         self,
-        link: _Certificate,
-        issuer: _Certificate,
+        link: Certificate,
+        issuer: Certificate,
         key: ec.EllipticCurvePublicKey,
         below: int,
         *,
@@ -232,7 +245,7 @@ class _Search:
             return False
         return True
 
-    def require_usable(self, certificate: _Certificate) -> None:
+    def require_usable(self, certificate: Certificate) -> None:
         """Validity, critical extensions, block-list. Raises CertificateError."""
         if certificate.not_before > self.at:
             raise CertificateError(AlertDescription.CERTIFICATE_EXPIRED, f"{certificate} is not valid yet")
@@ -252,28 +265,15 @@ def not_after(chain: Sequence[bytes]) -> float:
     moments = [math.inf]
     for der in chain:
         try:
-            moments.append(_Certificate.from_der(der).not_after)
+            moments.append(Certificate.from_der(der).not_after)
         except CertificateError:
             continue
     return min(moments)
 
 
-def _p256(certificate: _Certificate) -> ec.EllipticCurvePublicKey:
-    try:
-        key = certificate.parsed.public_key()
-    except Exception as error:
-        raise CertificateError(AlertDescription.BAD_CERTIFICATE, "its public key cannot be read") from error
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise CertificateError(
-            AlertDescription.UNSUPPORTED_CERTIFICATE,
-            f"the key of {certificate} is not of P-256",
-        )
-    return key
-
-
-def _require_leaf(leaf: _Certificate, purpose: Purpose) -> None:
+def _require_leaf(leaf: Certificate, purpose: Purpose) -> None:
     """digitalSignature and the purpose, where the leaf says anything about them."""
-    _p256(leaf)
+    leaf.p256_key()
     usage = leaf.extension(x509.KeyUsage)
     if usage is not None and not usage.digital_signature:
         raise CertificateError(
@@ -287,7 +287,7 @@ def _require_leaf(leaf: _Certificate, purpose: Purpose) -> None:
         )
 
 
-def _require_issuer(certificate: _Certificate, *, below: int, anchor: bool) -> None:
+def _require_issuer(certificate: Certificate, *, below: int, anchor: bool) -> None:
     """CA true, keyCertSign, and room in the path for the ``below`` intermediates under it.
 
     An anchor without any key usage is taken: it is trusted by choice (RFC 5280 section 6.1), and ``openssl req -x509`` makes
@@ -303,7 +303,7 @@ def _require_issuer(certificate: _Certificate, *, below: int, anchor: bool) -> N
         raise CertificateError(AlertDescription.BAD_CERTIFICATE, f"the key usage of {certificate} lacks keyCertSign")
 
 
-def _require_signature(certificate: _Certificate, key: ec.EllipticCurvePublicKey) -> None:
+def _require_signature(certificate: Certificate, key: ec.EllipticCurvePublicKey) -> None:
     if certificate.parsed.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         raise CertificateError(
             AlertDescription.UNSUPPORTED_CERTIFICATE,

@@ -7,13 +7,12 @@ import hmac
 import os
 from collections.abc import Callable, Hashable, Sequence
 
-from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from .certificates import VerifiedPath, not_after
+from .certificates import Certificate, CertificateError, VerifiedPath, not_after
 from .configuration import ServerConfig
 from .events import CertificateReceived, PskRequested
 from .failures import FailureReason, HandshakeError
@@ -254,7 +253,10 @@ class ServerHandshake:
             raise HandshakeError(
                 AlertDescription.HANDSHAKE_FAILURE, FailureReason.CERTIFICATE_MISSING, "an empty certificate list"
             )
-        self._client_key = _p256_key(self._chain[0])
+        try:
+            self._client_key = Certificate.from_der(self._chain[0]).p256_key()
+        except CertificateError as error:
+            raise HandshakeError(error.alert, FailureReason.CERTIFICATE_REJECTED, error.detail) from error
 
     def _receive_client_key_exchange(self, body: bytes, now: float) -> None:
         self.state = advance(Role.SERVER, self.state, Trigger.CLIENT_KEY_EXCHANGE)
@@ -426,17 +428,3 @@ _FINISHED_IS_EARLY = frozenset(State) - {
     State.ESTABLISHED,
     State.FAILED,
 }
-
-
-def _p256_key(der: bytes) -> ec.EllipticCurvePublicKey:
-    try:
-        key = x509.load_der_x509_certificate(der).public_key()
-    except Exception as error:  # the parser raises whatever the bytes provoke: ValueError, UnsupportedAlgorithm, …
-        raise HandshakeError(
-            AlertDescription.BAD_CERTIFICATE, FailureReason.MALFORMED, "the certificate cannot be read"
-        ) from error
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise HandshakeError(
-            AlertDescription.UNSUPPORTED_CERTIFICATE, FailureReason.CERTIFICATE_REJECTED, "the key is not of P-256"
-        )
-    return key
