@@ -230,7 +230,7 @@ def _number(name: str, value: Any, least: float, most: float) -> Any:
     """Raises Failure."""
     unit = "devices switched on in a second" if name == "rate" else "seconds"
     if value is not None and (isinstance(value, bool | str) or not least <= value <= most):
-        raise Failure(f"--{name} is a number of {unit}, from {least:g} to {most:g}.")
+        raise Failure(f"--{name} is a number of {unit}, from {least:.10g} to {most:.10g}.")
     return value
 
 
@@ -289,10 +289,12 @@ def _advice(summary: Summary, host: str, port: int, transport: Transport) -> str
     if not summary.failures:
         return "They were stopped before they could register."
     reason = summary.failures[0][0]
-    if "no answer" in reason or "timed out" in reason or "refused" in reason.lower():
-        closed = "" if transport.is_secure else " (it is closed unless coap.insecure = true)"
+    if any(word in reason for word in ("no answer", "did not answer", "no socket", "timed out")):
+        closed = "" if transport.is_secure else " (it listens there only with coap.insecure = true)"
         return (
-            f"The reason told most often: {reason}. Nobody listens at {host}:{port} over {transport}{closed}, "
-            f"or a firewall is between: start the server, or name another --port."
+            f"The reason told most often: {reason}. Is the server running, and does it listen at {host}:{port} over "
+            f"{transport}{closed}? A firewall between may drop what the devices send; --port names another port."
         )
+    if "4.04" in reason:
+        return f"The reason told most often: {reason}. Port {port} may be that of another service: leave --port out."
     return f"The reason told most often: {reason}. `lamplighter doctor` checks the server."

@@ -37,7 +37,7 @@ class Downloads:
         if anchors:
             self._context.load_verify_locations(anchors)
 
-    async def fetch(self, image: Image, config: ClientConfig, seed: str) -> Fault | None:
+    async def fetch(self, image: Image, config: ClientConfig | None, seed: str) -> Fault | None:
         """Why nothing came of it; None: the image is whole. ``config``: the device's own credential, for ``coaps``."""
         parts = urlsplit(image.uri)
         async with self._turn:
@@ -45,8 +45,10 @@ class Downloads:
                 match parts.scheme:
                     case "http" | "https":
                         await self._http(image, parts)
-                    case "coap" | "coaps":
-                        return await _coap(image, parts, config if parts.scheme == "coaps" else None, seed)
+                    case "coap":
+                        return await _coap(image, parts, None, seed)
+                    case "coaps" if config is not None:
+                        return await _coap(image, parts, config, seed)
                     case _:
                         return Fault.SCHEME
             except ImageFailed as error:

@@ -66,7 +66,8 @@ class Summary:
     notified: int
 
     def __str__(self) -> str:
-        text = f"{self.devices} devices: {self.connected} connected, {self.registered} registered"
+        things = "device" if self.devices == 1 else "devices"
+        text = f"{self.devices} {things}: {self.connected} connected, {self.registered} registered"
         text += f"; {self.answered} requests answered, {self.notified} notifications sent"
         failures = ", ".join(f"{count} x {reason}" for reason, count in self.failures[:3])
         return f"{text}; failing: {failures}" if failures else text
@@ -101,7 +102,7 @@ class Fleet:
         ``first``: the number of the first device, so that several processes share one seed without sharing devices.
         ``profile`` None: half of the devices are of LwM2M 1.0, half of 1.1. ``lifetime`` of the registrations, in seconds.
         ``bootstraps``: the port is that of a bootstrap server, for others than clients of the vendor too. ``awake`` and
-        ``keepalive``: see ``Device``. ``anchors``: see ``Downloads``. Raises ValueError for what ``require_transport`` does not take.
+        ``keepalive``: see ``Device``. ``anchors``: see ``Downloads``. Raises ValueError as ``require_transport``.
         ``source``: see ``Server``. ``told`` hears every event of every device.
         """
         require_transport(profile, transport)
@@ -157,7 +158,7 @@ class Fleet:
 
     def summary(self) -> Summary:
         members = self.members
-        failures = Counter(member.failure for member in members if member.failure)
+        failures = Counter(failure for member in members if (failure := member.trouble()))
         return Summary(
             len(self._credentials),
             sum(member.connected for member in members),

@@ -28,6 +28,10 @@ from lamplighter.simulator.profile import Transport
 from lamplighter.simulator.registration import Phase
 from lamplighter.simulator.standard_bootstrap import KeyAccount
 
+NO_ANSWER = "no answer yet"
+#: Seconds after which a device that still waits for its server is worth a word.
+_QUICK = 4.0
+
 
 @dataclass(frozen=True, slots=True)
 class Server:
@@ -72,6 +76,7 @@ class Member:
         self._downloads = downloads
         self._downloading: asyncio.Task[None] | None = None
         self._loop = asyncio.get_running_loop()
+        self._asked_at = 0.0
         self._connecting: asyncio.Task[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._line: Line | None = None
@@ -104,10 +109,18 @@ class Member:
         """Call this after acting on the device from outside."""
         self._go_on()
 
+    def trouble(self) -> str:
+        """Why the device is not registered, or nothing."""
+        asking = self.device.phase in (Phase.CONNECTING, Phase.BOOTSTRAPPING, Phase.REGISTERING)
+        if not self.failure and asking and self._loop.time() > self._asked_at + _QUICK:
+            return NO_ANSWER
+        return self.failure
+
     def _take(self, event: Event) -> None:
         self._told(self, event)
         match event:
             case ConnectRequested():
+                self._asked_at = self._loop.time()
                 self._connecting = self._loop.create_task(self._connect(event))
             case AddressLost():
                 self._rebind()
@@ -165,19 +178,19 @@ class Member:
 
         server, device = self._server, self.device
         line: Line
-        match server.transport:
-            case Transport.DTLS:
-                line = DatagramLine(config, device, self._take, lose, server.behaviours, self._weather, server.source)
-            case Transport.UDP:
-                line = PlainLine(device, self._take, server.behaviours, self._weather)
-            case Transport.TLS | Transport.TCP:
-                credential = config if server.transport.is_secure else None
-                vendor = isinstance(account, Account)
-                line = StreamLine(credential, device, self._take, lose, vendor=vendor)
+        if server.transport.is_stream:
+            line = StreamLine(config, device, self._take, lose, vendor=isinstance(account, Account))
+        elif config is None:
+            line = PlainLine(device, self._take, server.behaviours, self._weather)
+        else:
+            line = DatagramLine(config, device, self._take, lose, server.behaviours, self._weather, server.source)
         self._line = line
         self._account = account
 
-    def _config(self, account: Account | KeyAccount | None) -> ClientConfig:
+    def _config(self, account: Account | KeyAccount | None) -> ClientConfig | None:
+        """None: there is no security."""
+        if not self._server.transport.is_secure:
+            return None
         if not isinstance(account, Account):
             return ClientConfig(
                 wall_time=self._wall_time,

@@ -51,11 +51,11 @@ class TcpClientTransport(asyncio.Protocol):
         await self._loop.create_connection(lambda: self, host, port)
         return await self._established
 
-    def close(self) -> None:
+    def close(self, reason: str = "closed from this side") -> None:
         """End the connection."""
         self._timer.cancel()
         if self._transport is not None and not self._transport.is_closing():
-            self._reason = "closed from this side"
+            self._reason = reason
             self.finish()
             self._transport.close()
 
@@ -77,8 +77,8 @@ class TcpClientTransport(asyncio.Protocol):
             written = core.datagrams_to_send(self._loop.time())
             for data, _ in written:
                 self.write(data)
-            if core.streams_to_close():
-                self.close()
+            if closing := core.streams_to_close():
+                self.close(closing[0][1])
                 return
             if not written:
                 break
