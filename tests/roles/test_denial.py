@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
 
 import pytest
 
+from lamplighter.bus.event import Event
+from lamplighter.bus.log import START
 from lamplighter.coap.framing import Framing
 from lamplighter.coap.numbers import Code
 from lamplighter.dtls.client_configuration import ClientConfig
+from lamplighter.services.directory.events import DEVICE_TURNED_AWAY
 from lamplighter.services.directory.model import DEVELOPER_MODE, Block, Facts
 from lamplighter.storage.database import Database
+from lamplighter.transport.dtls_client import HandshakeRefused
+from lamplighter.transport.tcp_client import ConnectionRefused
 from lamplighter.transport.tls_client import TlsClientTransport
 from tests.api.toy import ACCOUNT, FOREIGN
 from tests.roles.lwm2m_device import PATIENCE, Device, with_certificate, with_key
 from tests.roles.lwm2m_serving import SECRET, Serving
 from tests.roles.stream_device import StreamDevice
+from tests.services.channels.served import until
 
 NAME = "my-first-device-01"
 BLOCK = Block(category="lost_or_stolen")
@@ -60,17 +66,23 @@ async def ended(device: Device) -> None:
             await device.closed
 
 
-async def kept_out(device: Device) -> None:
-    """It cannot register: it is refused, or the word of its denial comes first and ends this session too."""
-    asking, ending = asyncio.create_task(device.register(NAME)), asyncio.create_task(ended(device))
-    await asyncio.wait({asking, ending}, return_when=asyncio.FIRST_COMPLETED)
-    if ending.done():
-        ending.result()
-    else:
-        assert (await asking).code == Code.FORBIDDEN
-    for task in (asking, ending):
+async def turned_away(serving: Serving, coming: Awaitable[object], *, silently: bool) -> None:
+    """It does not get in, and its owner is told once."""
+    task = asyncio.ensure_future(coming)
+
+    async def told() -> list[Event]:
+        events = [each.event for each in await serving.log.read(START, 1000)]
+        return [event for event in events if event.kind == DEVICE_TURNED_AWAY]
+
+    (event,) = await serving.until(told)
+    assert (event.account_id, event.device_id) == (ACCOUNT, await serving.ensured(NAME))
+    if silently:
+        assert not task.done()
         task.cancel()
-    await asyncio.gather(asking, ending, return_exceptions=True)
+        await asyncio.gather(task, return_exceptions=True)
+    else:
+        with pytest.raises((HandshakeRefused, ConnectionRefused)):
+            await task
 
 
 @pytest.mark.parametrize("transport", ["dtls", "tls"])
@@ -85,8 +97,8 @@ async def test_suspending_a_device_ends_its_session_whether_it_is_registered_or_
         assert (await device.register(NAME)).code == Code.CREATED
     await serving.directory.suspend(ACCOUNT, await serving.ensured(NAME), BLOCK)
     await ended(device)
-    again = await connected(serving, transport, config)
-    await kept_out(again)
+    again = connected(serving, transport, config)
+    await turned_away(serving, again, silently=(transport, proof) == ("dtls", "key"))
 
 
 @pytest.mark.parametrize("transport", ["dtls", "tls"])
@@ -103,28 +115,51 @@ async def test_deleting_a_device_ends_its_session_by_certificate(
         assert (await device.register(NAME)).code == Code.CREATED
     await serving.directory.destroy(ACCOUNT, device_id)
     await ended(device)
-    again = await connected(serving, transport, config)
-    await kept_out(again)
+    with pytest.raises((HandshakeRefused, ConnectionRefused), match="(?i)access.denied"):
+        await connected(serving, transport, config)
 
 
-async def test_a_session_of_a_device_that_was_suspended_cannot_be_resumed(serving: Serving) -> None:
-    device = await connected(serving, "dtls", await credential(serving, "certificate"))
-    resumables = serving.role.ports.dtls.server._resumables  # type: ignore[union-attr]
-    assert isinstance(device, Device) and device.dtls.resumable is not None and len(resumables) == 1
+@pytest.mark.parametrize("proof", ["certificate", "key"])
+async def test_a_device_that_was_suspended_resumes_nothing_where_it_was_before_it_went_elsewhere(
+    serving: Serving, proof: str
+) -> None:
+    device = await connected(serving, "dtls", await credential(serving, proof))
+    assert device.dtls.resumable is not None
+    server = serving.role.ports.dtls.server
+    for session in server.sessions:
+        serving.role._stored.lose(session)  # as when another process takes it over
     await serving.directory.suspend(ACCOUNT, await serving.ensured(NAME), BLOCK)
-    await ended(device)
-    assert len(resumables) == 0
+    resumables = server._resumables  # type: ignore[union-attr]
+    await until(lambda: not len(resumables))
+    await turned_away(serving, device.shake_hands_again(), silently=proof == "key")
 
 
-async def test_a_ticket_registers_no_device_that_was_suspended(serving: Serving) -> None:
+async def test_a_device_that_was_let_in_again_makes_a_new_session(serving: Serving) -> None:
     config = await credential(serving, "certificate")
+    device = await connected(serving, "dtls", config)
+    device_id = await serving.ensured(NAME)
+    await serving.directory.suspend(ACCOUNT, device_id, BLOCK)
+    await ended(device)
+    await serving.directory.resume(ACCOUNT, device_id, BLOCK)
+    again = await connected(serving, "dtls", config)
+    assert (await again.register(NAME)).code == Code.CREATED
+
+
+@pytest.mark.parametrize("proof", ["certificate", "key"])
+async def test_a_ticket_resumes_no_session_of_a_device_that_was_suspended(serving: Serving, proof: str) -> None:
+    config = await credential(serving, proof)
     device = await connected(serving, "tls", config)
     assert isinstance(device, StreamDevice)
     await serving.directory.suspend(ACCOUNT, await serving.ensured(NAME), BLOCK)
     await ended(device)
-    await device.connect_tls(config, serving.role.tls_port)
+
+    async def come_back() -> None:
+        await device.connect_tls(config, serving.role.tls_port)  # whoever resumes by ticket is done first
+        raise ConnectionRefused(await device.reasons.get())
+
+    await turned_away(serving, come_back(), silently=False)
     assert isinstance(device.transport, TlsClientTransport) and device.transport.resumed
-    await kept_out(device)
+    assert not serving.connect.attached.by_peer
 
 
 async def test_a_denial_heard_late_or_of_anothers_device_ends_no_session(serving: Serving) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 
+import structlog
+
 from lamplighter.bus.bus import Bus, Subscription
 from lamplighter.clock import Clock
 from lamplighter.coap.endpoint import Endpoint
@@ -19,6 +21,8 @@ from lamplighter.services.credentials.service import REVOKED
 from lamplighter.settings import Settings
 from lamplighter.storage.seal import MasterKey
 from lamplighter.transport.dtls import SessionEvent
+
+log = structlog.get_logger("lamplighter.bootstrap")
 
 
 class BootstrapRole:
@@ -100,8 +104,13 @@ class BootstrapRole:
             raise CertificateError(AlertDescription.CERTIFICATE_UNKNOWN, reason)
         return presented.text
 
-    async def may_stay(self, text: str) -> bool:
+    async def is_welcome(self, text: str) -> bool:
+        """A device that is kept out is told so when it asks (4.03): one certificate is many devices'."""
         return await self._bootstrap.is_good(parse_presented(text))
+
+    def turned_away(self, text: str) -> None:
+        presented = parse_presented(text)
+        log.info("credential turned away", account_id=presented.account_id, endpoint_name=presented.endpoint_name)
 
     def rests_on(self, text: str) -> Hashable:
         return parse_presented(text).certificate_id.encode()

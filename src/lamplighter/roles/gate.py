@@ -7,7 +7,7 @@ from collections.abc import Hashable
 from typing import Any, NamedTuple, Protocol
 
 from lamplighter.clock import MICROSECONDS, Clock
-from lamplighter.dtls import CertificateError, PskIdentity, TrustAnchor, VerifiedPath, verify_chain
+from lamplighter.dtls import AlertDescription, CertificateError, PskIdentity, TrustAnchor, VerifiedPath, verify_chain
 from lamplighter.services.certificates.service import Credential
 from lamplighter.storage.seal import MasterKey
 from lamplighter.transport.dtls import Accepted, PskKey, Rejected, Verdict
@@ -32,8 +32,12 @@ class Holders(Protocol):
         """Raises CertificateError when nobody is, whatever the authority says."""
         ...
 
-    async def may_stay(self, text: str) -> bool:
-        """Whether the holder of a good credential is welcome now."""
+    async def is_welcome(self, text: str) -> bool:
+        """Whether the holder of a good credential may come in, or stay."""
+        ...
+
+    def turned_away(self, text: str) -> None:
+        """Told of one who came and is not welcome."""
         ...
 
     def rests_on(self, text: str) -> Hashable:
@@ -54,18 +58,26 @@ class Gate:
         self._holders = holders
 
     async def psk_key(self, identity: bytes) -> PskKey | None:
-        """For a handshake: the key of that identity, and what the session is to remember."""
+        """For a handshake: the key of that identity, and what the session is to remember.
+
+        Who is not welcome has none: the handshake ends in silence, as with a wrong key (gateway rule 2.9).
+        """
         found = await self._holders.behind_key(identity)
-        return None if found is None else PskKey(found.key, self._credential(found))
+        if found is None or not await self._is_welcome(found.text):
+            return None
+        return PskKey(found.key, self._credential(found))
 
     async def check_certificate(self, chain: tuple[bytes, ...]) -> Verdict:
         """For a handshake: whether that chain is believed."""
         try:
             # 0.15 ms; 16 signatures at the most, 1.3 ms
             path = verify_chain(chain, [self._anchor], self._clock.now() / MICROSECONDS)
-            return Accepted(path, f"- {await self._holders.behind_certificate(chain[0], path)}")
+            text = await self._holders.behind_certificate(chain[0], path)
         except CertificateError as error:
             return Rejected(error.alert, error.detail)
+        if not await self._is_welcome(text):
+            return Rejected(AlertDescription.ACCESS_DENIED, "the device is kept out")
+        return Accepted(path, f"- {text}")
 
     async def credential_holds(self, session: Any) -> bool:
         """Whether its credential would open that session now (gateway rule 1.5)."""
@@ -76,13 +88,19 @@ class Gate:
 
     async def may_stay(self, session: Any) -> bool:
         """Whether its holder would get that session now."""
-        return await self.credential_holds(session) and await self._holders.may_stay(holder_in(session))
+        return await self.credential_holds(session) and await self._holders.is_welcome(holder_in(session))
 
     def rests_on(self, session: Any) -> Hashable:
         """By what name others speak of what a session rests on: the identity of its key, or what the role says."""
         if isinstance(session.identity, PskIdentity):
             return session.identity.identity
         return self._holders.rests_on(holder_in(session)) if session.identity is not None else None
+
+    async def _is_welcome(self, text: str) -> bool:
+        if await self._holders.is_welcome(text):
+            return True
+        self._holders.turned_away(text)
+        return False
 
     def _credential(self, holder: Holder) -> str:
         """What a session remembers: a key that was deleted and made again under its name is another key."""

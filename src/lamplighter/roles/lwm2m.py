@@ -17,6 +17,7 @@ from lamplighter.roles.device_port import DevicePort
 from lamplighter.roles.device_ports import DevicePorts, Numbers, server_config
 from lamplighter.roles.gate import Gate, Holder, holder_in
 from lamplighter.roles.stored_sessions import StoredSessions
+from lamplighter.roles.turned_away import TurnedAway
 from lamplighter.roles.workers import Worker
 from lamplighter.services.certificates.service import Authority
 from lamplighter.services.connect.service import Connect, Identity, Proof, parse_identity
@@ -57,6 +58,7 @@ class Lwm2mRole:
         self._credentials = credentials
         self._sessions = sessions
         self._insecure = Identity(Proof.NOTHING, settings.coap.insecure_account or insecure_account)
+        self._turned_away = TurnedAway(connect)
         self._revoked: Subscription | None = None
         config = server_config(
             settings,
@@ -103,6 +105,7 @@ class Lwm2mRole:
         if self._revoked is not None:
             await self._revoked.cancel()
         await self._stored.close()
+        await self._turned_away.close()
         await self._connect.close()
 
     def endpoints(self) -> dict[str, Endpoint]:
@@ -130,8 +133,11 @@ class Lwm2mRole:
         except ValueError as error:
             raise CertificateError(AlertDescription.BAD_CERTIFICATE, str(error)) from error
 
-    async def may_stay(self, text: str) -> bool:
+    async def is_welcome(self, text: str) -> bool:
         return not await self._connect.is_denied(parse_identity(text))
+
+    def turned_away(self, text: str) -> None:
+        self._turned_away.tell(text)
 
     def rests_on(self, text: str) -> Hashable:
         return parse_identity(text).device_id

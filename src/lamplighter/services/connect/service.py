@@ -40,7 +40,7 @@ from lamplighter.services.connect.representation import ResourceValue, resource_
 from lamplighter.services.connect.resources import root_link, shown, value_in
 from lamplighter.services.connect.subscriptions import Subscriptions
 from lamplighter.services.connect.targets import values_of
-from lamplighter.services.directory.service import Directory
+from lamplighter.services.directory.service import Directory, Known
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Reader, Transaction
 
@@ -243,12 +243,24 @@ class Connect:
 
         Raises DatabaseUnavailable.
         """
-        reader = reader or self._database
+        known = await self._known(identity, reader or self._database)
+        return bool(identity.device_id) if known is None else known.suspended
+
+    async def turned_away(self, identity: Identity) -> None:
+        """A device that is kept out tried to connect: its owner is to know. Of a deleted one there is nobody to tell.
+
+        Raises DatabaseUnavailable.
+        """
+        async with self._database.transaction() as tx:
+            known = await self._known(identity, tx)
+            if known is not None:
+                await self._directory.turned_away(tx, identity.account_id, known.device_id)
+
+    async def _known(self, identity: Identity, reader: Reader) -> Known | None:
+        """The device of a credential, if there is a record of it."""
         if identity.device_id:
-            known = await self._directory.device(reader, identity.account_id, identity.device_id)
-            return known is None or known.suspended
-        known = await self._directory.device_of_endpoint(reader, identity.account_id, identity.endpoint_name)
-        return known is not None and known.suspended
+            return await self._directory.device(reader, identity.account_id, identity.device_id)
+        return await self._directory.device_of_endpoint(reader, identity.account_id, identity.endpoint_name)
 
     def is_attached(self, peer: Peer) -> bool:
         """Whether a registered device talks through that session."""

@@ -35,6 +35,9 @@ DEVICE_REGISTRATION_EXPIRED = "DeviceRegistrationExpired"
 DEVICE_SUSPENDED = "DeviceSuspended"
 """The device is blocked: end its session and refuse it. ``category``, ``description``; ``by``: operator or system."""
 
+DEVICE_TURNED_AWAY = "DeviceTurnedAway"
+"""The device tried to connect while it was blocked. At most once an hour of each process."""
+
 DEVICE_RESUMED = "DeviceResumed"
 """One block was lifted. ``category``, ``description``; ``by``: operator or system. ``lifecycle_status``: whether the
 device may connect now (enabled) or the other of the two still blocks it (blocked)."""

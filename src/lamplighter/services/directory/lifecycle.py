@@ -56,6 +56,14 @@ class Lifecycle(Enum):
     RESUMED = Happening(
         "DEV_RESUMED", "Device resumed by an operator", "INFO_LIFECYCLE", "INFO", False, events.DEVICE_RESUMED
     )
+    TURNED_AWAY = Happening(
+        "DEV_TURNED_AWAY",
+        "Suspended device tried to connect",
+        "FAIL_CONNECTIVITY",
+        "FAIL",
+        False,
+        events.DEVICE_TURNED_AWAY,
+    )
     SYSTEM_SUSPENDED = Happening(
         "DEV_SYSTEM_SUSPENDED",
         "Device suspended by the system",

@@ -140,6 +140,11 @@ class Directory:
         row = await self.records.locked(tx, account_id, device_id)
         await self.records.tell(tx, row, Lifecycle.BOOTSTRAP_FAILED, {"reason": reason[:500]})
 
+    async def turned_away(self, tx: Transaction, account_id: str, device_id: str) -> None:
+        """The device tried to connect while it was suspended. Raises DeviceNotFound."""
+        row = await self.records.locked(tx, account_id, device_id)
+        await self.records.tell(tx, row, Lifecycle.TURNED_AWAY)
+
     async def forget(self, tx: Transaction, account_id: str, device_id: str) -> None:
         """Delete a device in developer mode, to make room for another. Nothing is done when there is none."""
         row = await store.lock(tx, account_id, device_id)
