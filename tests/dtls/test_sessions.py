@@ -10,6 +10,7 @@ from lamplighter.dtls import (
     AddressChanged,
     CertificateIdentity,
     CloseReason,
+    ConfirmationNeeded,
     DataReceived,
     DtlsServer,
     SessionClosed,
@@ -92,8 +93,12 @@ def test_a_new_address_gets_three_times_what_it_sent_until_it_is_confirmed() -> 
     expected = 3 * len(record) // answer_length
     assert 0 < expected < 10
     assert send() == [ELSEWHERE] * expected + [CLIENT_ADDRESS] * (10 - expected)
+    pair.pump()
+    asked = pair.of_server(ConfirmationNeeded)
+    assert asked == [ConfirmationNeeded(session)] * (10 - expected)
     pair.server.confirm_address(session)
     assert send() == [ELSEWHERE] * 10
+    assert pair.of_server(ConfirmationNeeded) == asked
 
 
 def test_a_device_that_comes_back_needs_no_confirmation() -> None:

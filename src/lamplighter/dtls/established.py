@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable
 
-from .events import AddressChanged, CloseReason, DataReceived, Event, SessionClosed
+from .events import AddressChanged, CloseReason, ConfirmationNeeded, DataReceived, Event, SessionClosed
 from .failures import HandshakeError
 from .fragments import FinalFlight
 from .handshake import parse_alert, parse_fragments
@@ -146,6 +146,7 @@ class Established:
                 session.credit -= len(datagram)
             else:
                 address = session.fallback_address
+                self._events.append(ConfirmationNeeded(session))
         self._outgoing.append((datagram, address))
 
     def has_expired(self, session: Session, now: float) -> bool:

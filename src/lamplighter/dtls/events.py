@@ -77,6 +77,16 @@ class AddressChanged:
 
 
 @dataclass(slots=True)
+class ConfirmationNeeded:
+    """More is to go to a session's new address than may before it is confirmed; this time it went to the one before.
+
+    Something small still may: what the peer answers to that confirms the address.
+    """
+
+    session: Session
+
+
+@dataclass(slots=True)
 class SessionClosed:
     session: Session
     reason: CloseReason
@@ -113,6 +123,7 @@ Event = (
     | SessionEstablished
     | DataReceived
     | AddressChanged
+    | ConfirmationNeeded
     | SessionClosed
     | HandshakeFailed
     | SessionWanted

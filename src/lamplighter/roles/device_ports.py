@@ -9,7 +9,8 @@ import structlog
 
 from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.coap.endpoint import Endpoint
-from lamplighter.dtls import HandshakeFailed, ServerConfig, SessionClosed, SessionEstablished
+from lamplighter.dtls import ConfirmationNeeded, HandshakeFailed, ServerConfig, SessionClosed, SessionEstablished
+from lamplighter.roles.address_proof import AddressProof
 from lamplighter.roles.below import Below
 from lamplighter.roles.gate import Gate
 from lamplighter.roles.resting import RestingSessions
@@ -132,10 +133,16 @@ class DevicePorts(Generic[AnyPort]):
     def _open_dtls(self) -> int:
         below = Below(stream=False, secure=True, end_session=self.end_session, on_answer=self._confirm_address)
         port = self.secure = self._make(below)
+        proof = self._proof = AddressProof(port.endpoint, self._confirm_address)
+
+        def on_event(event: Any) -> None:
+            if not proof.take(event):
+                port.on_event(event)
+
         transport = self.dtls = DtlsTransport(
             self._config,
             port.endpoint,
-            port.on_event,
+            on_event,
             psk_key=self._gate.psk_key,
             check_certificate=self._gate.check_certificate,
             on_session=self._take,
@@ -205,6 +212,11 @@ class DevicePorts(Generic[AnyPort]):
         else:
             self.dtls.server.close(session, self.secure.now())
 
+    def forget(self, session: Any) -> None:
+        """A DTLS session is no more, or no more here."""
+        self.resting.remove(session)
+        self._proof.forget(session)
+
     def _end(self, session: Any) -> None:
         self.end_session(session)
         self.secure.flush()
@@ -217,7 +229,9 @@ class DevicePorts(Generic[AnyPort]):
             case SessionEstablished(session):
                 self.resting.add(session)
             case SessionClosed(session):
-                self.resting.remove(session)
+                self.forget(session)
+            case ConfirmationNeeded(session):
+                self._proof.ask(session, self.secure.now())
             case HandshakeFailed(address, reason, detail):
                 log.info("handshake failed", port=self.bound.coaps, address=address, reason=reason.value, detail=detail)
         self._on_session(event)

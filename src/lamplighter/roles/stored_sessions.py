@@ -81,7 +81,7 @@ class StoredSessions:
         """Another process has the session: let go of it without a word to the device."""
         self._ports.dtls.server.forget(session)
         self._sessions.lost(session)
-        self._ports.resting.remove(session)
+        self._ports.forget(session)
         self._port.disconnected(session)
 
     @property

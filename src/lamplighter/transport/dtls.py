@@ -14,6 +14,7 @@ from lamplighter.dtls import (
     AddressChanged,
     AlertDescription,
     CertificateReceived,
+    ConfirmationNeeded,
     DataReceived,
     DtlsServer,
     Event,
@@ -44,7 +45,9 @@ TURN = 0.002
 """Seconds that handshakes are taken for before sessions, timers and other sockets get their turn. Each turn ends with a flush:
 shorter ones would make a handshake by key a tenth dearer."""
 
-SessionEvent = SessionEstablished | SessionClosed | AddressChanged | HandshakeFailed | SessionWanted
+SessionEvent = (
+    SessionEstablished | SessionClosed | AddressChanged | ConfirmationNeeded | HandshakeFailed | SessionWanted
+)
 
 
 class PskKey(NamedTuple):
