@@ -14,6 +14,7 @@ from tests.bench.measure import ROUNDS, SECONDS, Options, Row, pin_client
 AREAS = {
     "coap": "a confirmable request over UDP; peers libcoap, aiocoap",
     "dtls": "a request over DTLS, handshakes by key and by certificate; peer pyOpenSSL",
+    "streams": "a handshake by key and a request over TLS, in both framings; peers OpenSSL alone, aiocoap over TCP",
     "memory": "a secured session that is idle; peer pyOpenSSL",
     "registration": "register and update over DTLS, stored first; peer aiocoap's resource directory (in memory)",
     "notification": "from a device's datagram to a WebSocket channel, stored between; peer ThingsBoard's published figure",
