@@ -42,7 +42,7 @@ class BootstrapServing(Serving):
             database, self.clock, settings, self.directory, self.credentials, self.authority, commercial
         )
         self.bootstrap = BootstrapRole(
-            settings, self.clock, self.bus, service, self.authority, MASTER_KEY, insecure_account=ACCOUNT
+            settings, self.clock, self.bus, self.log, service, self.authority, MASTER_KEY, insecure_account=ACCOUNT
         )
 
     async def start(self) -> None:

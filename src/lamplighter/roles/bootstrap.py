@@ -7,6 +7,8 @@ from collections.abc import Hashable
 import structlog
 
 from lamplighter.bus.bus import Bus, Subscription
+from lamplighter.bus.event import Event
+from lamplighter.bus.log import EventLog
 from lamplighter.clock import Clock
 from lamplighter.coap.endpoint import Endpoint
 from lamplighter.dtls import AlertDescription, CertificateError, SessionClosed, VerifiedPath
@@ -17,12 +19,17 @@ from lamplighter.roles.gate import Gate, Holder, holder_in
 from lamplighter.services.bootstrap.model import Kind, Presented, parse_presented
 from lamplighter.services.bootstrap.service import Bootstrap
 from lamplighter.services.certificates.service import Authority
+from lamplighter.services.connect.follower import Follower
+from lamplighter.services.credentials.events import CERTIFICATE_DEACTIVATED, CERTIFICATE_DELETED, KEY_DELETED
 from lamplighter.services.credentials.service import REVOKED
 from lamplighter.settings import Settings
 from lamplighter.storage.seal import MasterKey
 from lamplighter.transport.dtls import SessionEvent
 
 log = structlog.get_logger("lamplighter.bootstrap")
+
+REVOKES = frozenset({KEY_DELETED, CERTIFICATE_DEACTIVATED, CERTIFICATE_DELETED})
+"""Kinds of events after which a credential opens nothing any more."""
 
 
 class BootstrapRole:
@@ -36,6 +43,7 @@ class BootstrapRole:
         settings: Settings,
         clock: Clock,
         bus: Bus,
+        events: EventLog,
         bootstrap: Bootstrap,
         authority: Authority,
         master_key: MasterKey,
@@ -48,6 +56,7 @@ class BootstrapRole:
         self._bootstrap = bootstrap
         self._insecure = Presented(Kind.NOTHING, settings.coap.insecure_account or insecure_account)
         self._revoked: Subscription | None = None
+        self._follower = Follower(events, self._on_event, REVOKES, cursor=None)
         self.ports = DevicePorts(
             settings,
             Numbers(settings.bootstrap.port, settings.bootstrap.plain_port),
@@ -58,8 +67,9 @@ class BootstrapRole:
         )
 
     async def start(self) -> None:
-        """Open the ports. Raises CannotBind."""
+        """Open the ports. Raises CannotBind, DatabaseUnavailable."""
         self._revoked = await self._bus.subscribe(REVOKED, self._on_revoked)
+        await self._follower.start()
         try:
             await self.ports.open()
         except BaseException:
@@ -69,6 +79,7 @@ class BootstrapRole:
 
     async def close(self) -> None:
         await self.ports.close()
+        await self._follower.close()
         if self._revoked is not None:
             await self._revoked.cancel()
 
@@ -85,8 +96,13 @@ class BootstrapRole:
         if isinstance(event, SessionClosed):
             self.ports.secure.disconnected(event.session)
 
-    def _on_revoked(self, identity: bytes) -> None:
-        self.ports.resting.look_again(identity)
+    def _on_revoked(self, name: bytes) -> None:
+        self.ports.resting.look_again(name)
+
+    async def _on_event(self, event: Event) -> None:
+        """The same word of the log: that of the bus may be lost."""
+        if event.kind in REVOKES:
+            self._on_revoked(event.data.get("id", event.data.get("endpoint_name", "")).encode())
 
     # Who holds a credential (``Holders``)
 

@@ -156,7 +156,7 @@ class Process:
                 self.database, self.clock, settings, self.directory, credentials, authority, self.access.tier_of
             )
             self.bootstrap = BootstrapRole(
-                settings, self.clock, bus, bootstrap, authority, master_key, insecure_account=root
+                settings, self.clock, bus, self.events, bootstrap, authority, master_key, insecure_account=root
             )
             await _open(self.bootstrap.start(), "bootstrap.port", "bootstrap.plain_port", settings)
             parts.push_async_callback(self.bootstrap.close)

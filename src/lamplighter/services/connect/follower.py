@@ -1,4 +1,4 @@
-"""How connect hears what happens elsewhere: every process that has devices reads all of the log, from one durable cursor."""
+"""How processes that have devices hear what happens elsewhere: each reads all of the log."""
 
 from __future__ import annotations
 
@@ -30,22 +30,30 @@ class Follower:
 
     :param handle: is given each event, more than once maybe
     :param data_of: the kinds whose data it looks at; the others come without
+    :param cursor: None: what happened before the start is of no use, and nothing is kept
     """
 
-    def __init__(self, events: EventLog, handle: Callable[[Event], Awaitable[None]], data_of: Container[str]) -> None:
+    def __init__(
+        self,
+        events: EventLog,
+        handle: Callable[[Event], Awaitable[None]],
+        data_of: Container[str],
+        cursor: str | None = CURSOR,
+    ) -> None:
         self._log = events
         self._handle = handle
         self._data_of = data_of
+        self._cursor = cursor
         self._more = asyncio.Event()
         self._subscription: Subscription | None = None
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Begin where the cursor stands; the first time, at the end of the log."""
-        position = await self._log.cursor(CURSOR)
+        position = await self._log.cursor(self._cursor) if self._cursor is not None else None
         if position is None:
             position = await self._log.end()
-            await self._log.commit(CURSOR, position)
+            await self._commit(position)
         self._subscription = await self._log.on_append(self._more.set)
         self._task = asyncio.create_task(self._follow(position), name="connect follower")
 
@@ -66,7 +74,7 @@ class Follower:
             try:
                 moved = await self._step(position)
                 if moved != committed and loop.time() >= due:
-                    await self._log.commit(CURSOR, moved)
+                    await self._commit(moved)
                     committed, due = moved, loop.time() + COMMIT
                 if moved != position:
                     position = moved
@@ -81,6 +89,10 @@ class Follower:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK):
                     await wait
+
+    async def _commit(self, position: str) -> None:
+        if self._cursor is not None:
+            await self._log.commit(self._cursor, position)
 
     async def _step(self, position: str) -> str:
         """Treat one batch; the position after it."""

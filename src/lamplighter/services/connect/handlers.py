@@ -9,11 +9,11 @@ from lamplighter.bus.event import Event
 from lamplighter.services.connect.events import DEREGISTERED, EXPIRED
 from lamplighter.services.connect.mediated import Mediated
 from lamplighter.services.connect.registering import Ending, Registering
+from lamplighter.services.credentials.events import KEY_DELETED
 from lamplighter.services.directory import events as directory_events
 from lamplighter.services.directory.service import Directory
 from lamplighter.storage.database import Database
 
-KEY_DELETED = "PreSharedKeyDeleted"
 DATA_OF = frozenset({KEY_DELETED, directory_events.DEVICE_DELETED, directory_events.DEVICE_SUSPENDED})
 """Kinds of events whose data is looked at here."""
 

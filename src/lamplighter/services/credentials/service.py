@@ -17,6 +17,7 @@ from lamplighter.clock import Clock, to_rfc3339
 from lamplighter.errors import access, credentials
 from lamplighter.ids import Ids
 from lamplighter.services.certificates.service import Authority, Credential
+from lamplighter.services.credentials.events import CERTIFICATE_DEACTIVATED, CERTIFICATE_DELETED, KEY_DELETED
 from lamplighter.services.credentials.model import DeveloperCertificate, PreSharedKey, PreSharedKeyInfo
 from lamplighter.services.credentials.security_file import security_file
 from lamplighter.services.credentials.store import Credentials as Store
@@ -26,7 +27,8 @@ from lamplighter.storage.database import Database, Row, UniqueViolation
 from lamplighter.storage.seal import MasterKey
 
 REVOKED = "credentials.revoked"
-"""Bus subject: a PSK identity whose key is gone. Sessions that rest on it end within a second."""
+"""Bus subject: the PSK identity of a key, or the id of a certificate, that opens nothing any more. Sessions that rest on it end
+within a second."""
 
 _PSK = "pre-shared key"
 _DEVELOPER_KEY = "developer certificate key"
@@ -89,7 +91,7 @@ class Credentials:
         async with self.database.transaction() as transaction:
             if not await Store(transaction, account_id).delete_key(transaction, endpoint_name):
                 return
-            await append(transaction, _event("PreSharedKeyDeleted", account_id, endpoint_name, self._clock.now()))
+            await append(transaction, _event(KEY_DELETED, account_id, endpoint_name, self._clock.now()))
         self._bus.publish(REVOKED, endpoint_name.encode())
 
     async def key(self, account_id: str, endpoint_name: str) -> PreSharedKeyInfo:
@@ -149,8 +151,7 @@ class Credentials:
                     created_at=now,
                     updated_at=now,
                 )
-                event = Event(kind="CertificateCreated", account_id=account_id, time=now, data={"id": certificate_id})
-                await append(transaction, event)
+                await append(transaction, _certificate_event("CertificateCreated", account_id, certificate_id, now))
                 row = await store.certificate(certificate_id)
         except UniqueViolation:
             raise credentials.CertificateNameTaken(name=name) from None
@@ -163,6 +164,25 @@ class Credentials:
         if row is None or row["device_execution_mode"] != 1:
             raise credentials.CertificateNotFound(certificate_id=certificate_id)
         return self._developer_certificate(row)
+
+    async def deactivate_certificate(self, account_id: str, certificate_id: str) -> None:
+        """It opens nothing any more, and what rests on it ends. Raises CertificateNotFound."""
+        now = self._clock.now()
+        async with self.database.transaction() as transaction:
+            store = Store(transaction, account_id)
+            if not await store.set_status(transaction, certificate_id, "INACTIVE", now):
+                raise credentials.CertificateNotFound(certificate_id=certificate_id)
+            await append(transaction, _certificate_event(CERTIFICATE_DEACTIVATED, account_id, certificate_id, now))
+        self._bus.publish(REVOKED, certificate_id.encode())
+
+    async def delete_certificate(self, account_id: str, certificate_id: str) -> None:
+        """Remove a certificate, and end what rests on it. Raises CertificateNotFound."""
+        now = self._clock.now()
+        async with self.database.transaction() as transaction:
+            if not await Store(transaction, account_id).delete_certificate(transaction, certificate_id):
+                raise credentials.CertificateNotFound(certificate_id=certificate_id)
+            await append(transaction, _certificate_event(CERTIFICATE_DELETED, account_id, certificate_id, now))
+        self._bus.publish(REVOKED, certificate_id.encode())
 
     async def owner_of_certificate(self, leaf: bytes) -> CertificateOwner | None:
         """Whose active developer certificate (DER) that is. By its fingerprint: what it says of itself counts for nothing."""
@@ -214,3 +234,7 @@ def _der(credential: Credential) -> bytes:
 
 def _event(kind: str, account_id: str, endpoint_name: str, now: int) -> Event:
     return Event(kind=kind, account_id=account_id, time=now, data={"endpoint_name": endpoint_name})
+
+
+def _certificate_event(kind: str, account_id: str, certificate_id: str, now: int) -> Event:
+    return Event(kind=kind, account_id=account_id, time=now, data={"id": certificate_id})

@@ -60,11 +60,14 @@ _LIST_KEYS = Query(
 
 _certificates = certificates.c
 _ADD_CERTIFICATE = Query(sa.insert(certificates))
-_GET_CERTIFICATE = Query(
-    sa.select(certificates).where(
-        _certificates.account_id == sa.bindparam("account_id"), _certificates.id == sa.bindparam("id")
-    )
+_own_certificate = (_certificates.account_id == sa.bindparam("account_id"), _certificates.id == sa.bindparam("id"))
+_GET_CERTIFICATE = Query(sa.select(certificates).where(*_own_certificate))
+_SET_STATUS = Query(
+    sa.update(certificates)
+    .where(*_own_certificate)
+    .values(status=sa.bindparam("new_status"), updated_at=sa.bindparam("now"))
 )
+_DELETE_CERTIFICATE = Query(sa.delete(certificates).where(*_own_certificate))
 _OF_FINGERPRINT = Query(
     sa.select(_certificates.account_id, _certificates.id, _certificates.endpoint_name).where(
         _certificates.fingerprint == sa.bindparam("fingerprint"),
@@ -112,6 +115,13 @@ class Credentials:
 
     async def certificate(self, certificate_id: str) -> Row | None:
         return await self._reader.fetch_one(_GET_CERTIFICATE, account_id=self._account_id, id=certificate_id)
+
+    async def set_status(self, transaction: Transaction, certificate_id: str, status: str, now: int) -> bool:
+        values = {"new_status": status, "now": now}
+        return bool(await transaction.execute(_SET_STATUS, account_id=self._account_id, id=certificate_id, **values))
+
+    async def delete_certificate(self, transaction: Transaction, certificate_id: str) -> bool:
+        return bool(await transaction.execute(_DELETE_CERTIFICATE, account_id=self._account_id, id=certificate_id))
 
     async def developer_certificates(self, transaction: Transaction) -> int:
         """How many there are; nobody else adds one until the transaction ends."""
