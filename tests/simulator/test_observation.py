@@ -223,3 +223,51 @@ def test_an_observed_device_asks_for_a_timer_and_an_unobserved_one_only_for_its_
 def test_a_read_with_observe_1_answers_without_observing() -> None:
     answer: Message = watched().ask(management.cancel(TEMPERATURE))
     assert (answer.code, answer.observe) == (Code.CONTENT, None)
+
+
+def test_epmin_lets_values_go_by_that_come_too_soon_after_the_last_look() -> None:
+    place = watched(epmin=15)
+    place.run(100)
+    told = times(place)
+    assert 4 <= len(told) <= 6 and all(later - earlier >= 15 for earlier, later in zip(told, told[1:], strict=False))
+
+
+def test_epmin_decides_which_value_is_held_against_a_threshold() -> None:
+    every, seldom = watched(st=0.3), watched(st=0.3, epmin=60)
+    for place in (every, seldom):
+        place.run(1200)
+    assert 0 < len(times(seldom)) <= 20 and len(times(seldom)) < len(times(every))
+
+
+def test_evaluation_periods_hold_for_what_is_below_and_are_shown() -> None:
+    place = town()
+    assert place.ask(management.write_attributes("/3303", {"epmin": 15, "epmax": 60})).code == Code.CHANGED
+    place.observe(management.observe(TEMPERATURE))
+    place.run(60)
+    assert 2 <= len(times(place)) <= 4
+    shown = place.ask(management.read("/3303", ContentFormat.LINK_FORMAT)).payload.decode()
+    assert shown.startswith("</3303>;ver=1.1;epmin=15;epmax=60") or "</3303>;epmin=15;epmax=60" in shown
+
+
+@pytest.mark.parametrize(("edge", "value"), [(1, b"1"), (0, b"0")])
+def test_an_edge_tells_only_when_a_boolean_becomes_that(edge: int, value: bytes) -> None:
+    place = watched("/3200/0/5500", edge=edge)
+    place.run(600)
+    assert len(place.notifications) > 3 and {message.payload for _, _, message in place.notifications} == {value}
+
+
+@pytest.mark.parametrize(
+    ("version", "path", "attributes"),
+    [
+        ("1.1", TEMPERATURE, {"epmin": 60, "epmax": 60}),
+        ("1.1", TEMPERATURE, {"edge": 1}),
+        ("1.1", "/3200/0/5500", {"edge": 2}),
+        ("1.1", TEMPERATURE, {"epmin": -1}),
+        ("1.0", TEMPERATURE, {"epmin": 1}),
+        ("1.0", "/3200/0/5500", {"edge": 1}),
+    ],
+)
+def test_attributes_that_cannot_be_or_are_of_a_later_version_are_refused(
+    version: str, path: str, attributes: dict[str, float]
+) -> None:
+    assert town(version).ask(management.write_attributes(path, attributes)).code == Code.BAD_REQUEST

@@ -25,6 +25,7 @@ class Observation:
         "composite",
         "delivery",
         "evaluated_at",
+        "looked",
         "paths",
         "pending",
         "reported",
@@ -69,6 +70,8 @@ class Observation:
     def report(self, values: Values, now: float) -> int:
         """These values leave now; gives the sequence number of the message that carries them."""
         self.reported: dict[Path, Value] = dict(values)
+        self.looked: Value | None = None
+        """What a Boolean was at the last look that told nothing."""
         self.sent_at = self.evaluated_at = now
         self.pending = False
         self.unseen: dict[Path, Value | None] | None = None
@@ -104,6 +107,9 @@ class Observation:
     def judge(self, path: Path, value: Value | None, attributes: Attributes) -> None:
         """Whether that value is worth a notification. None: there are several, or it has gone."""
         reported = self.reported.get(path)
+        if attributes.edge is not None and self.looked is not None:
+            reported = self.looked
+        self.looked = value
         if path == self.path and isinstance(value, int | float) and isinstance(reported, int | float):
             self.pending = attributes.calls_for(float(reported), float(value)) or (
                 self.pending and attributes.conditional
