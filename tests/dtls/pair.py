@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from lamplighter.dtls import CertificateReceived, DtlsServer, Event, PskRequested, ServerConfig
+from lamplighter.dtls import (
+    CertificateReceived,
+    DataReceived,
+    DtlsServer,
+    Event,
+    PskRequested,
+    ServerConfig,
+    SessionEstablished,
+)
 from lamplighter.dtls.client import DtlsClient
 from lamplighter.dtls.client_configuration import ClientConfig
 from lamplighter.transport.dtls_openssl import OpensslServer
@@ -114,3 +122,14 @@ class Pair:
 
     def of_client(self, kind: type[E]) -> list[E]:
         return [event for event in self.client_events if isinstance(event, kind)]
+
+
+def talk(pair: Pair) -> None:
+    """Both directions, and nothing but what was said."""
+    (established,) = pair.of_server(SessionEstablished)
+    assert pair.client.send(b"up", pair.now)
+    pair.pump()
+    assert pair.server.send(established.session, b"down", pair.now)
+    pair.pump()
+    assert [event.data for event in pair.of_server(DataReceived)] == [b"up"]
+    assert [event.data for event in pair.of_client(DataReceived)] == [b"down"]

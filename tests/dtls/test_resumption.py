@@ -21,8 +21,8 @@ from lamplighter.dtls.client_configuration import ClientConfig
 from lamplighter.dtls.numbers import HandshakeType
 from lamplighter.dtls.records import HEADER
 from lamplighter.dtls.resumption import Resumable, Resumables
-from tests.dtls.pair import WALL, Pair, psk_client, server_config
-from tests.dtls.test_handshake import certificate_client, certificate_server, talk
+from tests.dtls.credentials import certificate_client, certificate_server
+from tests.dtls.pair import WALL, Pair, psk_client, server_config, talk
 
 MAKERS = {"key": psk_client, "certificate": certificate_client}
 

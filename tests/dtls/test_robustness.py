@@ -8,35 +8,12 @@ import pytest
 
 from lamplighter.dtls import DataReceived, DtlsServer, SessionEstablished
 from lamplighter.dtls.client import DtlsClient
+from tests.dtls.credentials import certificate_client, certificate_server
+from tests.dtls.network import mutated
 from tests.dtls.pair import CLIENT_ADDRESS, SERVER_ADDRESS, Pair, psk_client
-from tests.dtls.test_handshake import certificate_client, certificate_server
 
 DATAGRAMS = 5_000
 """For each of four kinds of peer, and as many again for the client."""
-
-
-def mutated(random: Random, data: bytes) -> bytes:
-    """One to four changes: bits, bytes, lengths, cuts, repeats."""
-    changed = bytearray(data)
-    for _ in range(random.randint(1, 4)):
-        at = random.randrange(len(changed)) if changed else 0
-        match random.randrange(7):
-            case 0 if changed:
-                changed[at] ^= 1 << random.randrange(8)
-            case 1 if changed:
-                changed[at] = random.choice((0, 1, 0x7F, 0x80, 0xFF))
-            case 2:
-                del changed[at : at + random.randint(1, 20)]
-            case 3:
-                changed[at:at] = random.randbytes(random.randint(1, 20))
-            case 4:
-                changed = changed[:at]
-            case 5:
-                changed += changed[at:]
-            case 6 if len(changed) > 30:
-                at = random.randrange(11, 30)
-                changed[at : at + 2] = random.randbytes(2)
-    return bytes(changed)
 
 
 PEERS = {

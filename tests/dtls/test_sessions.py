@@ -19,8 +19,8 @@ from lamplighter.dtls import (
 from lamplighter.dtls.numbers import ContentType
 from lamplighter.dtls.records import HEADER
 from lamplighter.dtls.sessions import LAYOUT, Session, import_session
+from tests.dtls.credentials import certificate_client, certificate_server
 from tests.dtls.pair import CLIENT_ADDRESS, WALL, Pair, psk_client, server_config
-from tests.dtls.test_handshake import certificate_client, certificate_server
 
 ELSEWHERE = ("198.51.100.9", 6000)
 
