@@ -9,7 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
+
+from lamplighter.lwm2m.steps import STEP, Steps, finish
 
 #: Far above the largest gateway seen; a registration has at most 1 MiB.
 MAX_LINKS = 50_000
@@ -33,9 +36,11 @@ class LinkFormatError(ValueError):
     """The text is not a list of links."""
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One link: where it points, and its attributes in order; an attribute without a value has None."""
+class Link(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """One link: where it points, and its attributes in order; an attribute without a value has None.
+
+    A gateway has thousands: a struct is made, kept and read again in a tenth of what a dataclass takes.
+    """
 
     target: str
     attributes: tuple[tuple[str, str | None], ...] = ()
@@ -48,7 +53,14 @@ class Link:
         return None
 
     def has(self, name: str) -> bool:
-        return any(candidate == name for candidate, _ in self.attributes)
+        for candidate, _ in self.attributes:
+            if candidate == name:
+                return True
+        return False
+
+    def at(self, target: str) -> Link:
+        """The same attributes somewhere else."""
+        return Link(target, self.attributes)
 
     @property
     def removed(self) -> bool:
@@ -67,6 +79,11 @@ class Link:
 
 def parse_links(payload: bytes | str) -> list[Link]:
     """Raises LinkFormatError."""
+    return finish(link_steps(payload))
+
+
+def link_steps(payload: bytes | str) -> Steps[list[Link]]:
+    """The same in steps."""
     if isinstance(payload, bytes):
         try:
             text = payload.decode()
@@ -96,6 +113,8 @@ def parse_links(payload: bytes | str) -> list[Link]:
         position = _skip(text, position + 1)
         if position == len(text):
             raise LinkFormatError("a comma after the last link")
+        if not len(links) % STEP:
+            yield
     return links
 
 

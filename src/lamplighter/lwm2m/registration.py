@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from lamplighter.coap.message import FormatError, Message
 from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.lwm2m.codecs.value import CodecError, Value, from_text, type_at
-from lamplighter.lwm2m.link import Link, LinkFormatError, format_links, parse_links
+from lamplighter.lwm2m.link import Link, LinkFormatError, format_links, link_steps
 from lamplighter.lwm2m.path import PathError, parse_path, split_mediated
+from lamplighter.lwm2m.steps import STEP, Steps, finish
 
 #: Seconds, when the client names none (Core section 6.2.1).
 DEFAULT_LIFETIME = 86400
@@ -94,9 +95,14 @@ class RegistrationUpdate:
 
 def parse_registration(message: Message) -> Registration:
     """Raises RegistrationFaults with all that is wrong; its code is 4.12 when only the version is (Transport 6.4.2)."""
+    return finish(registration_steps(message))
+
+
+def registration_steps(message: Message) -> Steps[Registration]:
+    """The same in steps."""
     faults: list[str] = []
     query = _query(message, faults)
-    links, root, content_formats = _links(message, faults)
+    links, root, content_formats = yield from _links(message, faults)
     version = query.pop("lwm2m", "1.0")
     understood = version in VERSIONS
     if not _VERSION.fullmatch(version):
@@ -134,9 +140,14 @@ def parse_registration(message: Message) -> Registration:
 
 def parse_update(message: Message, version: str = "1.0") -> RegistrationUpdate:
     """``version`` is that of the registration, which decides what a binding may be. Raises RegistrationFaults."""
+    return finish(update_steps(message, version))
+
+
+def update_steps(message: Message, version: str = "1.0") -> Steps[RegistrationUpdate]:
+    """The same in steps."""
     faults: list[str] = []
     query = _query(message, faults)
-    links, root, content_formats = _links(message, faults)
+    links, root, content_formats = yield from _links(message, faults)
     binding = query.pop("b", None)
     queue = True if "Q" in query else None
     query.pop("Q", None)
@@ -251,16 +262,23 @@ def split_links(links: Iterable[Link]) -> tuple[tuple[Link, ...], dict[str, list
 
     The link of the device itself, ``</d/NAME>``, is the gateway's own, and is ``</>`` among the device's.
     """
+    return finish(split_steps(links))
+
+
+def split_steps(links: Iterable[Link]) -> Steps[tuple[tuple[Link, ...], dict[str, list[Link]]]]:
+    """The same in steps."""
     own: list[Link] = []
     mediated: dict[str, list[Link]] = {}
-    for link in links:
+    for number, link in enumerate(links, 1):
+        if not number % STEP:
+            yield
         name, inner = split_mediated(link.target)
         if name is None:
             own.append(link)
             continue
         if inner == "/":
-            own.append(replace(link, target=f"/d/{name}"))
-        mediated.setdefault(name, []).append(replace(link, target=inner))
+            own.append(link.at(f"/d/{name}"))
+        mediated.setdefault(name, []).append(link.at(inner))
     return tuple(own), mediated
 
 
@@ -291,21 +309,23 @@ def _query(message: Message, faults: list[str]) -> dict[str, str]:
     return query
 
 
-def _links(message: Message, faults: list[str]) -> tuple[tuple[Link, ...], str, tuple[int, ...]]:
+def _links(message: Message, faults: list[str]) -> Steps[tuple[tuple[Link, ...], str, tuple[int, ...]]]:
     """The links without the root's own, and with targets relative to it; the root; and its content formats."""
     if message.content_format not in (None, ContentFormat.LINK_FORMAT, ContentFormat.TEXT):
         faults.append(f"content format {message.content_format} is not link format (40)")
         return (), "/", ()
     try:
-        links = parse_links(message.payload)
+        links = yield from link_steps(message.payload)
     except LinkFormatError as error:
         faults.append(f"the list of objects: {error}")
         return (), "/", ()
-    root = next((link for link in links if ROOT_TYPE in link.resource_types), None)
+    root = None
+    if ROOT_TYPE.encode() in message.payload:
+        root = next((link for link in links if ROOT_TYPE in link.resource_types), None)
     if root is None:
         return tuple(links), "/", ()
     prefix = root.target.rstrip("/")
-    kept = [replace(link, target=_below(prefix, link.target)) if prefix else link for link in links if link is not root]
+    kept = [link.at(_below(prefix, link.target)) if prefix else link for link in links if link is not root]
     return tuple(kept), prefix or "/", _content_formats(root.get("ct") or "")
 
 

@@ -19,9 +19,10 @@ from lamplighter.lwm2m.registration import (
     Registration,
     RegistrationFaults,
     RegistrationUpdate,
-    parse_registration,
-    parse_update,
+    registration_steps,
+    update_steps,
 )
+from lamplighter.lwm2m.steps import Steps, finish
 
 REGISTRATION_PATH = "rd"
 SEND_PATH = "dp"
@@ -94,6 +95,10 @@ class Lwm2mServer:
 
     def handle(self, request: RequestReceived, now: float, *, version: str = "1.0") -> Lwm2mEvent:
         """The question a request asks, or that it was refused. ``version`` is that of the peer's registration, if it has one."""
+        return finish(self.steps(request, now, version=version))
+
+    def steps(self, request: RequestReceived, now: float, *, version: str = "1.0") -> Steps[Lwm2mEvent]:
+        """The same in steps: a gateway lists thousands of links."""
         message = request.message
         try:
             path = message.uri_path()
@@ -111,8 +116,8 @@ class Lwm2mServer:
         try:
             if message.code == Code.POST:
                 if len(path) == 1:
-                    return RegisterRequested(request, parse_registration(message))
-                return UpdateRequested(request, path, parse_update(message, version))
+                    return RegisterRequested(request, (yield from registration_steps(message)))
+                return UpdateRequested(request, path, (yield from update_steps(message, version)))
         except RegistrationFaults as error:
             return self._refuse(request, error.code, error.faults, now)
         if message.code == Code.DELETE and len(path) > 1:

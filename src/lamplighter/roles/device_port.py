@@ -28,6 +28,7 @@ from lamplighter.errors import Error
 from lamplighter.lwm2m.registration import BINDINGS_1_0, Registration
 from lamplighter.lwm2m.server import (
     DeregisterRequested,
+    Lwm2mEvent,
     Lwm2mServer,
     RegisterRequested,
     RequestDelegated,
@@ -42,12 +43,15 @@ from lamplighter.roles.pace import RegistrationPace
 from lamplighter.roles.tasks import Tasks
 from lamplighter.services.connect.service import Connect, Identity, PeerGone, SessionLost
 from lamplighter.services.connect.sessions.service import DeviceSessions
+from lamplighter.services.connect.turns import in_turns
 from lamplighter.storage.database import Transaction
 
 log = structlog.get_logger("lamplighter.lwm2m")
 
 OPEN_REQUESTS = 2000
 """Requests of devices that may wait for the database at once."""
+AT_ONCE = 16 * 1024
+"""Bytes of a payload that is read without a pause: a millisecond or two."""
 LATER = 30
 """Seconds after which a device that was not served shall try again."""
 Question = RegisterRequested | UpdateRequested | DeregisterRequested | SendRequested
@@ -188,7 +192,17 @@ class DevicePort:
     def _take(self, request: RequestReceived) -> None:
         peer = self._peers.get(request.peer) or DevicePeer(self, request.peer)
         version = self._connect.version_of(peer) or _version_spoken(request.message)
-        asked = self._server.handle(request, self.now(), version=version)
+        if len(request.message.payload) > AT_ONCE:
+            self._tasks.spawn(self._take_long(request, peer, version))
+        else:
+            self._decide(self._server.handle(request, self.now(), version=version), peer)
+
+    async def _take_long(self, request: RequestReceived, peer: DevicePeer, version: str) -> None:
+        """A gateway's list of links is read in turns with what the other devices send."""
+        self._decide(await in_turns(self._server.steps(request, self.now(), version=version)), peer)
+        self.flush()
+
+    def _decide(self, asked: Lwm2mEvent, peer: DevicePeer) -> None:
         match asked:
             case RequestRefused(_, code, faults):
                 log.info("device refused", peer=peer.address, code=numbers.format_code(code), faults=faults)
@@ -199,10 +213,10 @@ class DevicePort:
                 self._server.reject(asked, Code.SERVICE_UNAVAILABLE, self.now(), max_age=wait)
             case _ if self._is_full:
                 self._server.reject(asked, Code.SERVICE_UNAVAILABLE, self.now(), max_age=LATER)
-            case RegisterRequested(_, registration) if wait := self._too_often(request.peer, registration):
+            case RegisterRequested(_, registration) if wait := self._too_often(peer.key, registration):
                 self._server.reject(asked, Code.SERVICE_UNAVAILABLE, self.now(), max_age=wait)
             case _:
-                self._peers[request.peer] = peer
+                self._peers[peer.key] = peer
                 self._tasks.spawn(self._serve(asked, peer))
 
     @property

@@ -22,13 +22,12 @@ from lamplighter.errors.directory import DeviceNotFound
 from lamplighter.lwm2m import management
 from lamplighter.lwm2m.codecs import CodecError
 from lamplighter.lwm2m.objects import Definitions
-from lamplighter.lwm2m.registration import auto_observations
 from lamplighter.services.connect import events, results, store
 from lamplighter.services.connect.commands import Commands
 from lamplighter.services.connect.model import OBSERVE, Command
 from lamplighter.services.connect.peer import NoAnswer, Peer, PeerGone
 from lamplighter.services.connect.registering import Registered
-from lamplighter.services.connect.resources import facts_told, lineage, path_of, value_in
+from lamplighter.services.connect.resources import facts_told, lineage, value_in
 from lamplighter.services.connect.results import Undelivered
 from lamplighter.services.connect.targets import (
     Value,
@@ -112,10 +111,10 @@ class AttachedDevice:
             self._tokens.clear()
             self._observed.clear()
             self._values.clear()
-        for token, target in auto_observations(registered.links).items():
+        for token, path in registered.links.auto_tokens.items():
             if token not in self._tokens:
-                peer.adopt(token, management.read(path_of(target)))
-                self._tokens[token] = path_of(target)
+                peer.adopt(token, management.read(path))
+                self._tokens[token] = path
 
     def resume(self, registered: Registered, peer: Peer, observed: Mapping[str, bytes]) -> None:
         """The device goes on in a session that was stored, with the observations that it has in it (tokens by path)."""

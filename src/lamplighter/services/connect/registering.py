@@ -16,12 +16,23 @@ from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.coap.parameters import Parameters
 from lamplighter.errors import connect
 from lamplighter.ids import Ids, is_id
+from lamplighter.lwm2m.link import Link
 from lamplighter.lwm2m.registration import Registration, RegistrationUpdate, merge_links
+from lamplighter.lwm2m.steps import STEP, Steps
 from lamplighter.services.connect import events, store
 from lamplighter.services.connect.identity import Identity, Proof
-from lamplighter.services.connect.resources import Links, dump_links, facts_of, load_links, registered_item, with_root
+from lamplighter.services.connect.resources import (
+    Links,
+    dump_links,
+    facts_of,
+    links_in_steps,
+    load_links,
+    registered_item,
+    with_root,
+)
 from lamplighter.services.connect.results import Undelivered, failed, request_of
 from lamplighter.services.connect.sessions.store import revoke
+from lamplighter.services.connect.turns import in_turns
 from lamplighter.services.directory.service import Directory
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Row, Transaction
@@ -33,8 +44,21 @@ EXCHANGE_LIFETIME = Parameters().exchange_lifetime
 """Seconds (RFC 7252 section 4.8.2)."""
 _NOTHING = RegistrationUpdate()
 
-links_of = lru_cache(maxsize=512)(load_links)
-"""Links from how they are kept. Devices of one model register the same: they share them, and what is made from them."""
+_links_of = lru_cache(maxsize=512)(load_links)
+SHORT = 64 * 1024
+"""Characters of links that are kept to be shared."""
+
+
+def links_of(text: str) -> Links:
+    """Links from how they are kept. Devices of one model register the same: they share them, and what is made from them."""
+    return _links_of(text) if len(text) <= SHORT else load_links(text)
+
+
+def _shared(links: Sequence[Link]) -> Steps[Links]:
+    """Those of other devices that registered the same. A long list is its gateway's own."""
+    if len(links) <= STEP:
+        return links_of(dump_links(links))
+    return (yield from links_in_steps(links))
 
 
 class Ending(Enum):
@@ -150,7 +174,7 @@ class Registering:
         endpoint_type = _clean(asked.endpoint_type)
         now = self._clock.now()
         lifetime = self._granted(asked.lifetime)
-        links = links_of(dump_links(asked.links))
+        links = await in_turns(_shared(asked.links))
         facts = facts_of(endpoint_type, links)
         account_id = identity.account_id
         tier = await self._tier_of(account_id) if self._limited else None

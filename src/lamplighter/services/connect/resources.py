@@ -19,6 +19,7 @@ from lamplighter.lwm2m.link import Link
 from lamplighter.lwm2m.objects import Definitions
 from lamplighter.lwm2m.path import PathError, parse_path
 from lamplighter.lwm2m.registration import auto_observations, resource_values
+from lamplighter.lwm2m.steps import STEP, Steps
 from lamplighter.services.connect.formats import media_type_of
 from lamplighter.services.connect.model import Resource
 from lamplighter.services.directory.model import Facts
@@ -40,18 +41,7 @@ class Links(tuple[Link, ...]):
     @cached_property
     def told(self) -> msgspec.Raw:
         """As notifications show them (contract: ResourcesData), encoded once for all updates that do not change them."""
-        shown = [
-            {
-                "path": path_of(link.target),
-                "rt": link.get("rt") or "",
-                "if": link.get("if") or "",
-                "ct": link.get("ct") or "",
-                "obs": link.observable,
-            }
-            for link in self
-            if link.target != "/"
-        ]
-        return msgspec.Raw(msgspec.json.encode(shown))
+        return msgspec.Raw(msgspec.json.encode(_told(self)))
 
     @cached_property
     def kept(self) -> str:
@@ -70,9 +60,14 @@ class Links(tuple[Link, ...]):
         return tuple(map(int, text.split()))
 
     @cached_property
+    def auto_tokens(self) -> dict[bytes, str]:
+        """What the device observes by itself: paths by the tokens of their notifications."""
+        return {token: path_of(target) for token, target in auto_observations(self).items()}
+
+    @cached_property
     def auto(self) -> frozenset[str]:
         """The paths that the device observes by itself: it refuses to be asked for them."""
-        return frozenset([path_of(target) for target in auto_observations(self).values()])
+        return frozenset(self.auto_tokens.values())
 
     @cached_property
     def values(self) -> list[dict[str, str]]:
@@ -93,6 +88,36 @@ class Links(tuple[Link, ...]):
         return any([link.target.startswith("/d/") for link in self])
 
 
+class _Told(msgspec.Struct, rename={"interface": "if"}, gc=False):
+    path: str
+    rt: str
+    interface: str
+    ct: str
+    obs: bool
+
+
+def _told(links: Iterable[Link]) -> list[_Told]:
+    return [
+        _Told(path_of(link.target), link.get("rt") or "", link.get("if") or "", link.get("ct") or "", link.observable)
+        for link in links
+        if link.target != "/"
+    ]
+
+
+def links_in_steps(links: Sequence[Link]) -> Steps[Links]:
+    """A long list with what is made from it, which otherwise is made when it is first wanted, all at once."""
+    found = Links(links)
+    told, tokens = [], {}
+    for start in range(0, len(found), STEP):
+        some = found[start : start + STEP]
+        told.append(msgspec.json.encode(_told(some))[1:-1])
+        tokens.update(Links(some).auto_tokens)
+        yield
+    found.told = msgspec.Raw(b"[" + b",".join(filter(None, told)) + b"]")
+    found.auto_tokens = tokens
+    return found
+
+
 def root_link(root: str, content_formats: Iterable[int]) -> tuple[Link, ...]:
     """How the root of a device's objects is kept among its links, which are relative to it; none where it says nothing."""
     formats = " ".join(map(str, content_formats))
@@ -109,19 +134,21 @@ def with_root(links: Sequence[Link], before: Iterable[Link]) -> Sequence[Link]:
 
 def dump_links(links: Iterable[Link]) -> str:
     """Links as they are kept."""
-    return msgspec.json.encode([(link.target, link.attributes) for link in links]).decode()
+    return msgspec.json.encode(links if isinstance(links, tuple) else tuple(links)).decode()
 
 
-_KEPT = msgspec.json.Decoder(list[tuple[str, tuple[tuple[str, str | None], ...]]])
+_KEPT = msgspec.json.Decoder(list[Link])
 
 
 def load_links(text: str) -> Links:
     """The same back."""
-    return Links([Link(target, attributes) for target, attributes in _KEPT.decode(text)])
+    return Links(_KEPT.decode(text))
 
 
 def path_of(text: str) -> str:
     """A path with one slash before each segment, as it is kept and compared."""
+    if text[:1] == "/" and text[-1] != "/" and "//" not in text:
+        return text
     return "/" + "/".join(filter(None, text.split("/")))
 
 

@@ -23,7 +23,7 @@ from lamplighter.errors import Error, connect
 from lamplighter.ids import Ids, is_id
 from lamplighter.lwm2m.codecs.senml import Record
 from lamplighter.lwm2m.objects import Definitions
-from lamplighter.lwm2m.registration import Registration, RegistrationUpdate, split_links
+from lamplighter.lwm2m.registration import Registration, RegistrationUpdate, split_steps
 from lamplighter.services.connect import mediated_store, store
 from lamplighter.services.connect.attached import Attached
 from lamplighter.services.connect.commands import Commands
@@ -40,6 +40,7 @@ from lamplighter.services.connect.representation import ResourceValue, resource_
 from lamplighter.services.connect.resources import root_link, shown, value_in
 from lamplighter.services.connect.subscriptions import Subscriptions
 from lamplighter.services.connect.targets import values_of
+from lamplighter.services.connect.turns import in_turns
 from lamplighter.services.directory.service import Directory, Known
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Reader, Transaction
@@ -143,7 +144,7 @@ class Connect:
 
         Raises EndpointNotOfCredential, DeviceBlocked, RegistrationOfAnother, DeviceLimitReached, DatabaseUnavailable.
         """
-        own, behind = split_links(asked.links)
+        own, behind = await in_turns(split_steps(asked.links))
         root = root_link(asked.root, asked.content_formats)
         if behind or root:
             asked = replace(asked, links=(*root, *own))
@@ -160,7 +161,7 @@ class Connect:
         """The same for an Update. Raises RegistrationNotFound, RegistrationOfAnother, DatabaseUnavailable."""
         device = self.attached.devices.get((identity.account_id, location[-1]))
         known = device.registered if device is not None else None
-        own, behind = split_links(changes.links)
+        own, behind = await in_turns(split_steps(changes.links))
         root = root_link(changes.root, changes.content_formats)
         if behind or root:
             changes = replace(changes, links=(*root, *own))
