@@ -280,6 +280,17 @@ def test_a_session_ends_after_too_many_forged_records() -> None:
     assert pair.of_server(SessionClosed)[0].reason is CloseReason.AUTHENTICATION_FAILURES
 
 
+def test_forged_records_add_up_over_the_lives_of_a_session() -> None:
+    pair, session = connected()
+    session.reader.failures = session.cipher.integrity_limit - 1
+    moved(pair, session, incarnation=1)
+    forged = bytearray(record_of_client(pair, b"hello"))
+    forged[-1] ^= 1
+    pair.server.receive_datagram(bytes(forged), CLIENT_ADDRESS, pair.now)
+    pair.pump()
+    assert pair.of_server(SessionClosed)[0].reason is CloseReason.AUTHENTICATION_FAILURES
+
+
 def test_a_session_takes_less_than_three_kilobytes() -> None:
     """Python objects only; the two AEAD objects of the library add about 1.1 KB."""
     _, session = connected()

@@ -6,10 +6,18 @@ import os
 
 import pytest
 
-from lamplighter.dtls import DataReceived, DtlsServer, SessionWanted
+from lamplighter.dtls import DataReceived, DtlsServer, ForgedTooOften, SessionWanted
 from lamplighter.dtls.records import CID_HEADER
 from lamplighter.dtls.sessions import Session
-from lamplighter.dtls.wanted import LENGTH_LIMIT, RECORDS_LIMIT, SESSIONS_LIMIT, STRANGERS_LIMIT, Record, Wanted
+from lamplighter.dtls.wanted import (
+    FORGED_LIMIT,
+    LENGTH_LIMIT,
+    RECORDS_LIMIT,
+    SESSIONS_LIMIT,
+    STRANGERS_LIMIT,
+    Record,
+    Wanted,
+)
 from tests.dtls.pair import CLIENT_ADDRESS, Pair, psk_client, server_config
 from tests.dtls.test_sessions import ELSEWHERE, connected, record_of_client, said
 
@@ -101,6 +109,44 @@ def test_a_mark_committed_later_than_the_export_keeps_a_repeated_record_from_pro
     pair.server.receive_datagram(record, CLIENT_ADDRESS, pair.now)
     pair.pump()
     assert not pair.server.proven_session(wanted_by(pair), blob, receive_mark=mark)
+
+
+def test_forged_records_count_while_the_session_is_away_and_void_it_in_the_end() -> None:
+    pair, session, blob = away()
+    forged = bytearray(record_of_client(pair, b"hello"))
+    forged[-1] ^= 1
+
+    def examined() -> Session | None:
+        pair.pump()
+        wanted = pair.of_server(SessionWanted)[-1]
+        found = pair.server.proven_session(wanted, blob)
+        if found is None:
+            pair.server.refuse_session(wanted)
+        return found
+
+    for _ in range(3):
+        pair.server.receive_datagram(bytes(forged), ELSEWHERE, pair.now)
+        assert examined() is None
+    pair.client.send(b"awake", pair.now)
+    seen = examined()
+    assert seen is not None and seen.reader.failures == 3
+    wanted = pair.of_server(SessionWanted)[-1]
+    again = pair.server.restore_session(wanted, blob, pair.now, incarnation=1)
+    assert again.reader.failures == 3
+
+    again.reader.failures = again.cipher.integrity_limit - 1
+    blob = pair.server.export_session(again)
+    pair.server.forget(again)
+    pair.server.receive_datagram(bytes(forged), ELSEWHERE, pair.now)
+    with pytest.raises(ForgedTooOften):
+        examined()
+
+
+def test_only_so_many_sessions_have_their_forged_records_counted() -> None:
+    wanted = Wanted()
+    for number in range(FORGED_LIMIT + 1):
+        wanted.count_forged(number, 1)
+    assert wanted.count_forged(0, 0) == 0 and wanted.count_forged(FORGED_LIMIT, 1) == 2
 
 
 def test_an_invented_connection_id_is_not_asked_for() -> None:

@@ -351,18 +351,57 @@ async def test_a_forged_record_loads_no_session_and_uses_up_no_life(house: House
     assert session is not None
     forged = bytearray(session.writer.protect(23, b"hello"))
     forged[-1] ^= 1
-    refused = second.role.ports.dtls.server.refuse_session
-    done = asyncio.Event()
-
-    def refuse(wanted: Any) -> None:
-        refused(wanted)
-        done.set()
-
-    second.role.ports.dtls.server.refuse_session = refuse  # type: ignore[method-assign]
-    device.transport.socket.send(bytes(forged), None)  # type: ignore[union-attr]
-    await asyncio.wait_for(done.wait(), PATIENCE)
+    await refused(second, lambda: device.transport.socket.send(bytes(forged), None))  # type: ignore[union-attr]
     assert (await stored(second, device))["incarnation"] == before
     assert sessions_in(second) == 0
+
+
+async def test_forged_records_add_up_over_restarts_and_void_the_session_in_the_end(house: House) -> None:
+    serving = await house.start()
+    device = await registered(serving)
+    session = device.dtls.session
+    assert session is not None
+
+    def forge() -> None:
+        forged = bytearray(session.writer.protect(23, b"hello"))
+        forged[-1] ^= 1
+        device.transport.socket.send(bytes(forged), None)  # type: ignore[union-attr]
+
+    (there,) = serving.role.ports.dtls.server.sessions
+    limit = there.cipher.integrity_limit
+    there.reader.failures = limit - 3
+    assert (await device.update()).code == Code.CHANGED
+    await house.stop(serving)
+
+    serving = await house.start()
+    device.go_to(serving.role.port)
+    await refused(serving, forge)
+    assert (await device.update()).code == Code.CHANGED
+    (there,) = serving.role.ports.dtls.server.sessions
+    assert there.reader.failures == limit - 2
+    await house.stop(serving)
+
+    serving = await house.start()
+    device.go_to(serving.role.port)
+    await refused(serving, forge)
+    assert await stored(serving, device) is not None
+    await refused(serving, forge)
+    assert await stored(serving, device) is None
+
+
+async def refused(serving: Serving, provoke: Callable[[], object]) -> None:
+    """Until what that sends has been looked at, and was not found good for any session."""
+    refuse = serving.role.ports.dtls.server.refuse_session
+    done = asyncio.Event()
+
+    def note(wanted: Any) -> None:
+        refuse(wanted)
+        done.set()
+
+    serving.role.ports.dtls.server.refuse_session = note  # type: ignore[method-assign]
+    provoke()
+    await asyncio.wait_for(done.wait(), PATIENCE)
+    serving.role.ports.dtls.server.refuse_session = refuse  # type: ignore[method-assign]
 
 
 # What a session rests on
@@ -371,17 +410,9 @@ async def test_a_forged_record_loads_no_session_and_uses_up_no_life(house: House
 async def refuses(house: House, device: Device, serving: Serving | None = None, *, left: int = 0) -> Serving:
     """A process (a new one, where none is named) does not take the session up."""
     serving = serving or await house.start()
-    done = asyncio.Event()
-    refused = serving.role.ports.dtls.server.refuse_session
-
-    def refuse(wanted: Any) -> None:
-        refused(wanted)
-        done.set()
-
-    serving.role.ports.dtls.server.refuse_session = refuse  # type: ignore[method-assign]
     device.go_to(serving.role.port)
-    update = asyncio.create_task(device.update())
-    await asyncio.wait_for(done.wait(), PATIENCE)
+    update = asyncio.ensure_future(device.update())
+    await refused(serving, lambda: None)
     update.cancel()
     await asyncio.gather(update, return_exceptions=True)
     assert sessions_in(serving) == left

@@ -23,7 +23,7 @@ from .identities import CertificateIdentity, Identity, PskIdentity
 from .numbers import AlertDescription
 from .server import DtlsServer
 from .server_handshake import ServerHandshake
-from .sessions import Session, stored_session
+from .sessions import ForgedTooOften, Session, stored_session
 
 __all__ = [
     "AddressChanged",
@@ -37,6 +37,7 @@ __all__ = [
     "DtlsServer",
     "Event",
     "FailureReason",
+    "ForgedTooOften",
     "HandshakeFailed",
     "Identity",
     "PskIdentity",

@@ -67,7 +67,7 @@ class Established:
         reader = session.reader
         opened = reader.unprotect(content_type, number, fragment)
         if opened is None:
-            if reader.failures >= session.cipher.integrity_limit:
+            if session.is_forged_too_often:
                 self.end(session, CloseReason.AUTHENTICATION_FAILURES)
             return
         kind, payload, newest = opened

@@ -38,7 +38,7 @@ from .records import CID_HEADER, EPOCH_1, EPOCH_2, HEADER, HEADER_LENGTH, plaint
 from .registry import Sessions
 from .resumption import Resumables
 from .server_handshake import ServerHandshake
-from .sessions import Session, export_session, import_session, proven_session
+from .sessions import ForgedTooOften, Session, export_session, import_session, is_proven, stored_session
 from .states import State
 from .wanted import Record, Wanted
 
@@ -197,8 +197,15 @@ class DtlsServer:
             self._established.remove(session)
 
     def proven_session(self, wanted: SessionWanted, blob: bytes, *, receive_mark: int = 0) -> Session | None:
-        """See ``sessions.proven_session``: what came for a session that is not in memory, held against an exported one."""
-        return proven_session(blob, self._wanted.of(wanted.key), receive_mark=receive_mark)
+        """What came for a session that is not in memory, held against an exported one (see ``sessions.is_proven``): that one, to
+        look at; None when nothing of it is its own. Raises ValueError as ``import_session`` does, and ForgedTooOften."""
+        session = stored_session(blob, receive_mark=receive_mark)
+        before = session.reader.failures
+        proven = is_proven(session, self._wanted.of(wanted.key))
+        session.reader.failures = before + self._wanted.count_forged(wanted.key, session.reader.failures - before)
+        if session.is_forged_too_often:
+            raise ForgedTooOften("too many forged records arrived for it")
+        return session if proven else None
 
     def restore_session(
         self, wanted: SessionWanted, blob: bytes, now: float, *, incarnation: int, receive_mark: int = 0
@@ -206,6 +213,7 @@ class DtlsServer:
         """Answer SessionWanted: ``import_session``, then take in what was kept. Raises ValueError as that does."""
         records = self._wanted.take(wanted.key)
         session = self.import_session(blob, now, incarnation=incarnation, receive_mark=receive_mark)
+        session.reader.failures += self._wanted.count_forged(wanted.key, 0)
         for each in records:
             if not session.closed:
                 self._established.receive(session, *each, now)

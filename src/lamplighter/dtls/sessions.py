@@ -19,9 +19,11 @@ from .wanted import Record
 
 MESSAGE_LIMIT = 1152
 """Largest message for constrained peers, in bytes: what RFC 7252 section 4.6 advises and the vendor's client can take."""
-LAYOUT = 1
-_FIXED = struct.Struct("!BBHHHddQ")
+LAYOUT = 2
+_FIXED = struct.Struct("!BBHHHddQI")
 _EMS, _DRAFT, _CERTIFICATE = 1, 2, 4
+_COUNTED = 2**32 - 1
+"""Failures that are told apart; suites with a higher limit never see so many."""
 
 
 class Session:
@@ -119,8 +121,17 @@ class Session:
         """The highest record number that proved authentic, epoch included: to be committed with each effect."""
         return self.reader.window.highest
 
+    @property
+    def is_forged_too_often(self) -> bool:
+        """Whether so many records failed authentication, in all its lives, that the next may pass (RFC 9147 section 4.5.3)."""
+        return self.reader.failures >= self.cipher.integrity_limit
+
     def __repr__(self) -> str:
         return f"<Session {self.cid.hex() or self.address!r} {self.cipher.name}>"
+
+
+class ForgedTooOften(ValueError):
+    """A session must not be taken up: see ``Session.is_forged_too_often``."""
 
 
 _NOBODY = PskIdentity(b"")
@@ -145,6 +156,7 @@ def export_session(session: Session) -> bytes:
             session.established_at,
             session.valid_until,
             max(session.receive_mark, 0),
+            min(session.reader.failures, _COUNTED),
         )
         + vector(1, session.cid)
         + vector(1, session.peer_cid)
@@ -158,16 +170,14 @@ def export_session(session: Session) -> bytes:
     )
 
 
-def proven_session(blob: bytes, records: Sequence[Record], *, receive_mark: int = 0) -> Session | None:
-    """The exported session, to look at, if one of the records is its own and newer than what it has taken; else None.
+def is_proven(session: Session, records: Sequence[Record]) -> bool:
+    """Whether one of the records is a stored session's own, and newer than what it has taken.
 
     To be asked before an incarnation is taken: a stranger who has read a connection ID on the wire must not use them up, nor
-    move sessions from one process to another. Raises ValueError as ``import_session`` does.
+    move sessions from one process to another. What failed is counted as it is in a live session.
     """
-    session = stored_session(blob, receive_mark=receive_mark)
     unprotect = session.reader.unprotect
-    proven = any(unprotect(each.content_type, each.number, each.fragment) is not None for each in records)
-    return session if proven else None
+    return any(unprotect(each.content_type, each.number, each.fragment) is not None for each in records)
 
 
 def stored_session(blob: bytes, *, receive_mark: int = 0) -> Session:
@@ -197,7 +207,9 @@ def _load(blob: bytes, incarnation: int | None, receive_mark: int) -> Session:
 
 
 def _parse(blob: bytes, incarnation: int | None, receive_mark: int) -> Session:
-    layout, flags, cipher_number, used, fragment_limit, established, valid_until, mark = _FIXED.unpack_from(blob)
+    layout, flags, cipher_number, used, fragment_limit, established, valid_until, mark, failures = _FIXED.unpack_from(
+        blob
+    )
     if layout != LAYOUT:
         raise ValueError(f"an exported session of layout {layout}, not {LAYOUT}")
     if incarnation is None:
@@ -230,6 +242,7 @@ def _parse(blob: bytes, incarnation: int | None, receive_mark: int) -> Session:
     reader.end()
     session.identity = identity
     session.credential = credential
+    session.reader.failures = failures
     session.established_at = established
     session.valid_until = valid_until
     return session

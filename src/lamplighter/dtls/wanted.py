@@ -14,8 +14,8 @@ RECORDS_LIMIT = 4
 """Records kept of one session."""
 LENGTH_LIMIT = 1500
 """Bytes of a record that is kept."""
-
-
+FORGED_LIMIT = 10_000
+"""Sessions that are not in memory of which forged records are counted."""
 STRANGERS_LIMIT = 200
 """Sessions without connection ID that are looked for in one second: their records carry nothing of ours, anyone can send them."""
 
@@ -37,6 +37,7 @@ class Wanted:
 
     def __init__(self) -> None:
         self._kept: dict[Hashable, list[Record]] = {}
+        self._forged: dict[Hashable, int] = {}
         self._second = 0
         self._strangers = 0
 
@@ -64,6 +65,15 @@ class Wanted:
             self._second, self._strangers = second, 0
         self._strangers += 1
         return self._strangers <= STRANGERS_LIMIT
+
+    def count_forged(self, key: Hashable, number: int) -> int:
+        """Count records that proved not to be the session's; how many there have been, for the sessions counted last."""
+        number += self._forged.pop(key, 0)
+        if number:
+            self._forged[key] = number
+            if len(self._forged) > FORGED_LIMIT:
+                del self._forged[next(iter(self._forged))]
+        return number
 
     def of(self, key: Hashable) -> list[Record]:
         """What is kept of that session."""

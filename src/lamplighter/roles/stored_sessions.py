@@ -10,7 +10,15 @@ from collections.abc import Hashable
 
 import structlog
 
-from lamplighter.dtls import CloseReason, DtlsServer, Session, SessionClosed, SessionEstablished, SessionWanted
+from lamplighter.dtls import (
+    CloseReason,
+    DtlsServer,
+    ForgedTooOften,
+    Session,
+    SessionClosed,
+    SessionEstablished,
+    SessionWanted,
+)
 from lamplighter.dtls import stored_session as look_into
 from lamplighter.errors import Error
 from lamplighter.errors.connect import DeviceBlocked
@@ -118,7 +126,12 @@ class StoredSessions:
         Raises DatabaseUnavailable, and ValueError for one that cannot be used.
         """
         mark = stored.receive_mark
-        seen = engine.proven_session(wanted, stored.blob, receive_mark=mark)
+        try:
+            seen = engine.proven_session(wanted, stored.blob, receive_mark=mark)
+        except ForgedTooOften as error:
+            log.warning("a stored session is void", why=str(error), credential=stored.credential)
+            await self._sessions.discard(stored)
+            return False
         if seen is None or (taken := await self._take(stored, seen, wanted.address)) is None:
             return False
         incarnation, moved = taken

@@ -66,20 +66,20 @@ class Taken(msgspec.Struct, frozen=True):
 class _Held:
     """What this process knows of a session beside the session itself."""
 
-    __slots__ = ("address", "credential", "id", "incarnation", "lost", "stored")
+    __slots__ = ("credential", "id", "incarnation", "lost", "stated", "stored")
 
     def __init__(self, session_id: str, incarnation: int, credential: str, stored: bool) -> None:
         self.id = session_id
         self.incarnation = incarnation
         self.credential = credential
         self.stored = stored
-        self.address: object = None
-        """Where the device was when the session was stored last."""
+        self.stated: object = None
+        """What of it can change, as it was stored last."""
         self.lost = False
 
-    def stored_at(self, address: object) -> None:
+    def was_stored(self, stated: object) -> None:
         self.stored = True
-        self.address = address
+        self.stated = stated
 
 
 class DeviceSessions:
@@ -159,17 +159,17 @@ class DeviceSessions:
                 await store.remove(tx, gone.id, gone.incarnation)
             return
         mark = session.receive_mark
-        address = session.address
+        stated = (session.address, session.reader.failures)
         if not held.stored:
             kept = await store.put(tx, **self._row(session, held, mark))
-        elif address == held.address:
+        elif stated == held.stated:
             kept = await store.note(tx, held.id, held.incarnation, mark)
-        else:  # or it could not be reached there after a restart
+        else:  # or it could not be reached there after a restart, and forgeries would not add up over its lives
             kept = await store.restate(tx, held.id, held.incarnation, mark, self._sealed(session, held))
         if not kept:
             raise SessionLost
-        if not held.stored or address != held.address:
-            tx.after_commit(lambda: held.stored_at(address))
+        if not held.stored or stated != held.stated:
+            tx.after_commit(lambda: held.was_stored(stated))
 
     async def carry(self, session: Session, also: Also) -> None:
         """Do something durably that a session begins with. Raises SessionLost, DatabaseUnavailable."""
