@@ -22,7 +22,6 @@ from .events import (
     SessionWanted,
 )
 from .failures import FailureReason, HandshakeError
-from .halfopen import HalfOpen
 from .handshake import (
     Fragment,
     alert_name,
@@ -34,6 +33,7 @@ from .handshake import (
 )
 from .identities import Identity
 from .numbers import DTLS_1_0, AlertDescription, AlertLevel, ContentType, HandshakeType
+from .openings import Openings
 from .records import CID_HEADER, EPOCH_1, EPOCH_2, HEADER, HEADER_LENGTH, plaintext_record
 from .registry import Sessions
 from .resumption import Resumables
@@ -50,8 +50,6 @@ _CID_AT = CID_HEADER.size
 _SEQUENCE_MASK = 2**48 - 1
 _SEQUENCE_LIMIT = 255
 """Greatest message_seq of a ClientHello: it is 0, or 1 after HelloVerifyRequest, and ours are counted on from it."""
-_TICK = 0.05
-"""Seconds. Handshakes that are due in the same tick share one timer: all open ones are looked through each time."""
 _SILENT = frozenset((FailureReason.WRONG_KEY, FailureReason.UNKNOWN_PSK_IDENTITY, FailureReason.TIMED_OUT))
 """Failures that the peer is not told: a stranger must not learn which identities exist."""
 
@@ -66,10 +64,7 @@ class DtlsServer:
         self.refused = 0
         """Handshakes ignored for lack of room, so far."""
         self._cookies = Cookies(config.cookie_secret)
-        self._handshakes: dict[Hashable, ServerHandshake] = {}
-        self._half_open = HalfOpen(config.half_open, config.half_open_network)
-        self._questions: dict[ServerHandshake, float] = {}
-        self._due = math.inf
+        self._handshakes: Openings[ServerHandshake] = Openings(config)
         self._events: deque[Event] = deque()
         self._outgoing: list[tuple[bytes, Hashable]] = []
         self._established = Established(self._events, self._outgoing)
@@ -107,13 +102,12 @@ class DtlsServer:
 
     def handle_timer(self, now: float) -> None:
         """Do what is due: send flights again, give up old handshakes, end sessions whose time is over."""
-        if now >= self._due:
-            for handshake in [handshake for handshake in self._handshakes.values() if handshake.due <= now]:
-                if now - handshake.started >= self.config.handshake_age:
-                    self._give_up(handshake, FailureReason.TIMED_OUT, f"while {handshake.state.name}")
-                else:
-                    handshake.handle_timer(now)
-            self._due = min((handshake.due for handshake in self._handshakes.values()), default=math.inf)
+        for handshake in self._handshakes.due(now):
+            if now - handshake.started >= self.config.handshake_age:
+                self._give_up(handshake, FailureReason.TIMED_OUT, f"while {handshake.state.name}")
+            else:
+                handshake.handle_timer(now)
+                self._handshakes.watch(handshake)
         self._established.handle_timer(now)
 
     def datagrams_to_send(self, now: float) -> list[tuple[bytes, Hashable]]:
@@ -124,8 +118,7 @@ class DtlsServer:
 
     def get_timer(self) -> float | None:
         """When ``handle_timer`` is to be called, on the clock of ``now``; None: not needed."""
-        handshakes = (math.floor(self._due / _TICK) + 1) * _TICK if self._handshakes else math.inf
-        sessions = self._established.timer()
+        handshakes, sessions = self._handshakes.timer(), self._established.timer()
         moment = handshakes if sessions is None else min(handshakes, sessions)
         return None if moment == math.inf else moment
 
@@ -168,7 +161,7 @@ class DtlsServer:
 
     def abandon(self, handshake: ServerHandshake, now: float, *, detail: str = "") -> None:
         """Forget a handshake without a word: for a question that cannot be answered now. The peer will try again."""
-        if self._handshakes.get(handshake.address) is handshake:
+        if self._handshakes.holds(handshake):
             self._give_up(handshake, FailureReason.ABANDONED, detail)
 
     # Sessions
@@ -272,14 +265,14 @@ class DtlsServer:
     @property
     def half_open(self) -> int:
         """Handshakes that are open."""
-        return self._half_open.count
+        return len(self._handshakes)
 
     # Epoch 0
 
     def _receive_plaintext(
         self, content_type: int, number: int, fragment: bytes, address: Hashable, now: float
     ) -> None:
-        handshake = self._handshakes.get(address)
+        handshake = self._handshakes.by_address.get(address)
         if content_type == _HANDSHAKE:
             try:
                 fragments = parse_fragments(fragment)
@@ -319,26 +312,19 @@ class DtlsServer:
             return None
         if existing is not None:
             self._give_up(existing, FailureReason.SUPERSEDED, f"while {existing.state.name}")
-        if not self._may_start(address, now):
+        if self.shed or not self._handshakes.has_room(address, now):
             self.refused += 1
             return None
         handshake = ServerHandshake(
             self.config, self._resumables, self._outgoing, address, random, first.sequence, number & _SEQUENCE_MASK, now
         )
-        self._handshakes[address] = handshake
-        self._half_open.add(address)
+        self._handshakes.add(handshake)
         return handshake
 
     def _send_hello_verify_request(self, hello: Fragment, number: int, address: Hashable, cookie: bytes) -> None:
         """With the numbers of the ClientHello, so that there is nothing to remember (RFC 6347 section 4.2.1)."""
         body = message(HandshakeType.HELLO_VERIFY_REQUEST, hello.sequence, hello_verify_request(cookie))
         self._outgoing.append((plaintext_record(ContentType.HANDSHAKE, DTLS_1_0, number, body), address))
-
-    def _may_start(self, address: Hashable, now: float) -> bool:
-        if self.shed or not self._half_open.has_room(address):
-            return False
-        oldest = next(iter(self._questions.values()), now)
-        return now - oldest <= self.config.question_age
 
     # Handshakes
 
@@ -350,13 +336,13 @@ class DtlsServer:
         if handshake.question is not None:
             self._events.append(handshake.question)
             handshake.question = None
-            self._questions[handshake] = now
-        self._due = min(self._due, handshake.due)
+            self._handshakes.ask(handshake, now)
+        self._handshakes.watch(handshake)
 
     def _establish(self, handshake: ServerHandshake, now: float) -> None:
         session, final_flight = handshake.session, handshake.final_flight
         assert session is not None
-        self._drop(handshake)
+        self._handshakes.remove(handshake)
         wall = self.config.wall_time()
         session.established_at = wall
         session.valid_until = min(wall + self.config.session_age, session.identity.not_after)
@@ -377,8 +363,7 @@ class DtlsServer:
         )
 
     def _answers(self, handshake: ServerHandshake, state: State) -> bool:
-        self._questions.pop(handshake, None)
-        return self._handshakes.get(handshake.address) is handshake and handshake.state is state
+        return self._handshakes.is_answered(handshake) and handshake.state is state
 
     def _fail(self, handshake: ServerHandshake, error: HandshakeError) -> None:
         if error.reason not in _SILENT:
@@ -386,16 +371,9 @@ class DtlsServer:
         self._give_up(handshake, error.reason, error.detail)
 
     def _give_up(self, handshake: ServerHandshake, reason: FailureReason, detail: str) -> None:
-        self._drop(handshake)
+        self._handshakes.remove(handshake)
         handshake.state = State.FAILED
         self._events.append(HandshakeFailed(handshake.address, reason, detail))
-
-    def _drop(self, handshake: ServerHandshake) -> None:
-        del self._handshakes[handshake.address]
-        self._half_open.remove(handshake.address)
-        self._questions.pop(handshake, None)
-        if not self._handshakes:
-            self._due = math.inf  # or the next handshake would seem late from its first moment
 
     # Epoch 1
 
@@ -412,7 +390,7 @@ class DtlsServer:
                 self._want(b"", record)
 
     def _receive_unknown_cid(self, cid: bytes, record: Record, now: float) -> None:
-        handshake = self._handshakes.get(record.address)
+        handshake = self._handshakes.by_address.get(record.address)
         if handshake is not None and handshake.cid == cid:
             self._receive_finished(record, now)
         elif self.config.connection_ids.is_own(cid):
@@ -424,7 +402,7 @@ class DtlsServer:
             self._events.append(SessionWanted(cid, record.address))
 
     def _receive_finished(self, record: Record, now: float) -> None:
-        handshake = self._handshakes.get(record.address)
+        handshake = self._handshakes.by_address.get(record.address)
         if handshake is None:
             return
         try:

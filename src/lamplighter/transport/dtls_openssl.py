@@ -37,7 +37,6 @@ from lamplighter.dtls.certificates import not_after
 from lamplighter.dtls.ciphers import CIPHER_SUITES
 from lamplighter.dtls.cookies import Cookies
 from lamplighter.dtls.failures import HandshakeError
-from lamplighter.dtls.halfopen import HalfOpen
 from lamplighter.dtls.handshake import (
     alert_name,
     hello_parameters,
@@ -48,6 +47,7 @@ from lamplighter.dtls.handshake import (
 )
 from lamplighter.dtls.negotiation import negotiate
 from lamplighter.dtls.numbers import DTLS_1_0, DTLS_1_2, AlertLevel, ContentType, HandshakeType
+from lamplighter.dtls.openings import Openings
 from lamplighter.dtls.records import HEADER, HEADER_LENGTH, plaintext_record
 from lamplighter.dtls.registry import Sessions
 
@@ -84,18 +84,26 @@ class OpensslSession(Session):
 class _Handshake:
     """One that is open."""
 
-    def __init__(self, connection: SSL.Connection, address: Hashable, random: bytes, number: int, now: float) -> None:
+    def __init__(
+        self,
+        config: ServerConfig,
+        connection: SSL.Connection,
+        address: Hashable,
+        random: bytes,
+        number: int,
+        now: float,
+    ) -> None:
         self.connection = connection
         self.numbers = itertools.count(number)
         """Of our records in epoch 0: the first is that of the ClientHello (RFC 6347 section 4.2.1)."""
         self.address = address
         self.random = random
-        self.started = now
+        self.ends = now + config.handshake_age
         self.extended_master_secret = False
         self.fragment_limit = 0
         self.size = 0
         self.timer: float | None = None
-        self.wait = 0.0
+        self.wait = config.retransmission
         self.repeats = 0
         self.flight: list[bytes] = []
         self.held: list[bytes] = []
@@ -106,10 +114,10 @@ class _Handshake:
         self.credential = ""
         self.chain: tuple[bytes, ...] = ()
 
-    def due(self, config: ServerConfig) -> float:
+    @property
+    def due(self) -> float:
         """When something is to be done about it."""
-        end = self.started + config.handshake_age
-        return end if self.timer is None else min(end, self.timer)
+        return self.ends if self.timer is None else min(self.ends, self.timer)
 
 
 class OpensslServer:
@@ -124,16 +132,13 @@ class OpensslServer:
         self._psk = PskCallback()
         suites = [number for number in config.cipher_suites if config.speaks(number)]
         self._context = datagram_context(config.certificate_chain, config.private_key, suites, self._psk)
-        self._handshakes: dict[Hashable, _Handshake] = {}
-        self._half_open = HalfOpen(config.half_open, config.half_open_network)
-        self._questions: dict[_Handshake, float] = {}
-        self._due = math.inf
+        self._handshakes: Openings[_Handshake] = Openings(config)
         self._events: deque[Event] = deque()
         self._outgoing: list[tuple[bytes, Hashable]] = []
 
     @property
     def half_open(self) -> int:
-        return self._half_open.count
+        return len(self._handshakes)
 
     # The five calls
 
@@ -144,7 +149,7 @@ class OpensslServer:
         kind, version, number, length = HEADER.unpack_from(data)
         if version >> 8 != 0xFE or kind not in range(20, 24):
             return
-        handshake: _Handshake | None = self._handshakes.get(address)
+        handshake = self._handshakes.by_address.get(address)
         session = self.sessions.by_address(address)
         if number >> 48 == 0:
             if kind == _HANDSHAKE and (hello := hello_of(data)) is not None:
@@ -163,13 +168,13 @@ class OpensslServer:
             self._receive_records(session, data, now)
 
     def handle_timer(self, now: float) -> None:
-        for handshake in list(self._handshakes.values()) if now >= self._due else ():
-            if now - handshake.started >= self.config.handshake_age:
+        for handshake in self._handshakes.due(now):
+            if now >= handshake.ends:
                 self._fail(handshake, FailureReason.TIMED_OUT, "the handshake came to no end")
-            elif handshake.timer is not None and now >= handshake.timer:
+            else:
                 handshake.wait = min(handshake.wait * 2, self.config.retransmission_limit)
                 self._repeat(handshake, now)
-        self._due = min((each.due(self.config) for each in self._handshakes.values()), default=math.inf)
+                self._handshakes.watch(handshake)
         for session in self.sessions.expired(now):
             self._end(session, CloseReason.EXPIRED)
 
@@ -179,8 +184,8 @@ class OpensslServer:
         return outgoing
 
     def get_timer(self) -> float | None:
-        sessions = self.sessions.timer()
-        moment = min(self._due if self._handshakes else math.inf, math.inf if sessions is None else sessions)
+        handshakes, sessions = self._handshakes.timer(), self.sessions.timer()
+        moment = handshakes if sessions is None else min(handshakes, sessions)
         return None if moment == math.inf else moment
 
     def next_event(self) -> Event | None:
@@ -210,7 +215,7 @@ class OpensslServer:
             self._fail(handshake, FailureReason.CERTIFICATE_REJECTED, detail or alert.name.lower())
 
     def abandon(self, handshake: Any, now: float, *, detail: str = "") -> None:
-        if handshake in self._handshakes.values():
+        if self._handshakes.holds(handshake):
             self._fail(handshake, FailureReason.ABANDONED, detail)
 
     # Sessions
@@ -258,7 +263,7 @@ class OpensslServer:
         except HandshakeError:
             return
         wall, random = self.config.wall_time(), parameters[2:34]
-        existing = self._handshakes.get(address)
+        existing = self._handshakes.by_address.get(address)
         if existing is not None and existing.random == random and cookie:
             self._repeat(existing, now)
             return
@@ -269,19 +274,17 @@ class OpensslServer:
             return
         if existing is not None:
             self._fail(existing, FailureReason.SUPERSEDED, "the peer began anew")
-        oldest = next(iter(self._questions.values()), now)
-        crowded = not self._half_open.has_room(address) or now - oldest > self.config.question_age
-        if self.shed or crowded or not whole:  # OpenSSL wants this message in one piece
+        if (
+            self.shed or not self._handshakes.has_room(address, now) or not whole
+        ):  # OpenSSL wants this message in one piece
             self.refused += 1
             return
         connection = SSL.Connection(self._context, None)
         connection.set_accept_state()
         connection.set_ciphertext_mtu(self.config.mtu)
-        handshake = _Handshake(connection, address, random, number, now)
-        handshake.wait = self.config.retransmission
-        self._handshakes[address] = handshake
-        self._half_open.add(address)
-        self._due = min(self._due, handshake.due(self.config))
+        handshake = _Handshake(self.config, connection, address, random, number, now)
+        self._handshakes.add(handshake)
+        self._handshakes.watch(handshake)
         try:
             agreement = negotiate(parse_client_hello(body), self.config)
         except HandshakeError as error:
@@ -354,12 +357,12 @@ class OpensslServer:
     def _release(self, handshake: _Handshake, now: float) -> None:
         held, handshake.held = handshake.held, []
         for data in held:
-            if self._handshakes.get(handshake.address) is handshake:
+            if self._handshakes.holds(handshake):
                 handshake.connection.bio_write(data)
                 self._advance(handshake, now)
 
     def _establish(self, handshake: _Handshake, identity: Identity, credential: str, now: float) -> None:
-        self._drop(handshake)
+        self._handshakes.remove(handshake)
         old = self.sessions.by_address(handshake.address)
         if old is not None:
             self._end(old, CloseReason.REPLACED)
@@ -381,18 +384,17 @@ class OpensslServer:
 
     def _ask(self, handshake: _Handshake, question: Event, now: float) -> None:
         handshake.asks = True
-        self._questions[handshake] = now
+        self._handshakes.ask(handshake, now)
         self._events.append(question)
 
     def _answers(self, handshake: _Handshake) -> bool:
-        self._questions.pop(handshake, None)
         asked, handshake.asks = handshake.asks, False
-        return asked and self._handshakes.get(handshake.address) is handshake
+        return self._handshakes.is_answered(handshake) and asked
 
     def _send_flight(self, handshake: _Handshake, now: float) -> None:
         self._outgoing += [(renumbered(each, handshake.numbers), handshake.address) for each in handshake.flight]
         handshake.timer = now + handshake.wait
-        self._due = min(self._due, handshake.timer)
+        self._handshakes.watch(handshake)
 
     def _repeat(self, handshake: _Handshake, now: float) -> None:
         handshake.repeats += 1
@@ -406,13 +408,8 @@ class OpensslServer:
         self._outgoing.append((record, handshake.address))
 
     def _fail(self, handshake: _Handshake, reason: FailureReason, detail: str) -> None:
-        self._drop(handshake)
+        self._handshakes.remove(handshake)
         self._events.append(HandshakeFailed(handshake.address, reason, detail))
-
-    def _drop(self, handshake: _Handshake) -> None:
-        del self._handshakes[handshake.address]
-        self._half_open.remove(handshake.address)
-        self._questions.pop(handshake, None)
 
     # Records
 
