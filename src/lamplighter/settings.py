@@ -143,6 +143,9 @@ class Lwm2m(_Section, frozen=True):
     lifetime_max: Annotated[float, About("Longest registration lifetime granted.", "seconds")] = 72 * 3600.0
     expiry_grace: Annotated[float, About("How long after its lifetime a registration still counts.", "seconds")] = 10.0
     command_queue: Annotated[int, About("Commands that may wait for one device.")] = 20
+    value_age_max: Annotated[
+        float, About("Longest time for which a value that a device told answers reads; 0: never.", "seconds")
+    ] = 72 * 3600.0
     object_definitions: Annotated[int, About("LwM2M objects that one account may define.")] = 500
     gateway_devices: Annotated[int, About("Devices that one edge gateway may have behind it.")] = 1000
 
@@ -171,6 +174,12 @@ class Dtls(_Section, frozen=True):
 class Channels(_Section, frozen=True):
     results_kept: Annotated[float, About("How long notifications wait for a channel.", "seconds")] = 24 * 3600.0
     long_poll: Annotated[float, About("How long a poll without news is held.", "seconds")] = 30.0
+    queue_bytes: Annotated[int, About("What may wait for one channel; over it the oldest go.", "bytes")] = 50_000_000
+    failing: Annotated[float, About("How long a webhook may fail before it is removed.", "seconds")] = 24 * 3600.0
+    unconnected: Annotated[
+        float, About("How long a websocket channel may be without a connection before it is removed.", "seconds")
+    ] = 24 * 3600.0
+    unpolled: Annotated[float, About("How long a long-poll channel is kept without a poll.", "seconds")] = 600.0
 
 
 class Outbound(_Section, frozen=True):

@@ -22,6 +22,7 @@ from lamplighter.bus.open import open_bus
 from lamplighter.clock import MICROSECONDS, SystemClock
 from lamplighter.errors import Error
 from lamplighter.ids import Ids
+from lamplighter.outbound.client import OutboundClient
 from lamplighter.roles.bootstrap import BootstrapRole
 from lamplighter.roles.countries import open_countries
 from lamplighter.roles.device_metrics import DeviceMetrics
@@ -149,7 +150,24 @@ class Process:
             process=name,
         )
         self.echoes = Echoes(self.database, self.clock, settings, self.events, self.directory, connect)
-        channels = Channels(self.database, self.clock, self.ids, settings, bus, self.events, self.access.authenticator)
+        try:
+            outbound = OutboundClient(settings.outbound, authority.client_files)
+        except ValueError as error:
+            raise CannotStart(f"outbound.allowed_networks: {error}.") from error
+        parts.push_async_callback(outbound.close)
+        channels = Channels(
+            self.database,
+            self.clock,
+            self.ids,
+            settings,
+            bus,
+            self.events,
+            self.access.authenticator,
+            master_key,
+            outbound,
+            # Two workers on one host may have one name, and would take each other's webhooks for their own.
+            process="" if self.role == "worker" else name,
+        )
         root = await self.access.root_account() if settings.coap.insecure else ""
         if self.role in ("all", "bootstrap"):
             bootstrap = Bootstrap(
@@ -198,9 +216,11 @@ class Process:
             parts.push_async_callback(self.echoes.close)
             chores = asyncio.create_task(self._chores(), name="chores")
             parts.push_async_callback(_stop, chores)
+        if self.role in ("all", "api", "worker"):
+            await channels.start(clients=self.role != "worker", deliveries=self.role != "api")
         if self.role in ("all", "api"):
-            await channels.start()
             await self._listen(bound, keeper, authority)
+        if self.role in ("all", "api", "worker"):
             parts.push_async_callback(channels.close)  # before the ports: polls and sockets end in good order
 
     async def _listen(self, bound: list[Bound], keeper: Keeper, authority: Authority) -> None:

@@ -19,14 +19,17 @@ from lamplighter.bus.event import Event
 from lamplighter.bus.local import LocalBus
 from lamplighter.bus.log import EventLog
 from lamplighter.bus.outbox import append
-from lamplighter.clock import SystemClock
+from lamplighter.clock import Clock, SystemClock
 from lamplighter.ids import Ids
+from lamplighter.outbound.client import OutboundClient
 from lamplighter.services.channels.operations import operations
 from lamplighter.services.channels.service import Channels as Service
 from lamplighter.services.connect import events
 from lamplighter.settings import Channels, Http, Settings
 from lamplighter.storage.database import Database
+from lamplighter.storage.seal import MasterKey
 from tests.api.toy import ACCOUNT, ADMIN, OTHER, Callers, Toy, caller
+from tests.outbound.receivers import outbound as allowing_loopback
 
 SECOND_KEY = "ak_2" + "e" * 107
 """Another key of ADMIN's application."""
@@ -35,6 +38,8 @@ OTHER_APP = "ak_2" + "f" * 107
 SOCKET = "/v2/notification/websocket"
 CONNECT = "/v2/notification/websocket-connect"
 PULL = "/v2/notification/pull"
+CALLBACK = "/v2/notification/callback"
+MASTER_KEY = MasterKey(bytes(32))
 DEVICE = "0" * 31 + "d"
 PATIENCE = 10.0
 """Seconds after which a test that waits has failed."""
@@ -53,14 +58,43 @@ def callers() -> Callers:
 class Served:
     """One process: channels, kernel and listening socket."""
 
-    def __init__(self, database: Database, bus: Bus, known: Callers, long_poll: float, look: float) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bus: Bus,
+        known: Callers,
+        long_poll: float,
+        look: float,
+        *,
+        clock: Clock | None = None,
+        outbound: dict[str, Any] | None = None,
+        limits: dict[str, Any] | None = None,
+        **more: Any,
+    ) -> None:
         self.database = database
         self.bus = bus
         self.callers = known
-        self.settings = Settings(http=Http(plaintext_api=True), channels=Channels(long_poll=long_poll))
+        self.settings = Settings(
+            http=Http(plaintext_api=True),
+            channels=Channels(long_poll=long_poll, **(limits or {})),
+            outbound=allowing_loopback(**(outbound or {})),
+        )
         self.log = EventLog(database, bus)
-        clock = SystemClock()
-        self.channels = Service(database, clock, Ids(clock), self.settings, bus, self.log, known, look=look)
+        self.outbound = OutboundClient(self.settings.outbound)
+        clock = clock or SystemClock()
+        self.channels = Service(
+            database,
+            clock,
+            Ids(clock),
+            self.settings,
+            bus,
+            self.log,
+            known,
+            MASTER_KEY,
+            self.outbound,
+            look=look,
+            **more,
+        )
         self.toy = Toy(self.settings, bound=operations.bind(self.channels))
         self.toy.callers.known = known.known
         self.server = ApiServer(self.toy.api, 5.0, 1.0)
@@ -73,6 +107,7 @@ class Served:
     async def close(self) -> None:
         await self.channels.close()
         await self.server.close()
+        await self.outbound.close()
 
     async def call(self, method: str, path: str, key: str | None = ADMIN, **more: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {key}"} if key else {}
@@ -104,8 +139,10 @@ async def serving(
     known: Callers | None = None,
     long_poll: float = 5.0,
     look: float = 0.2,
+    **more: Any,
 ) -> AsyncIterator[Served]:
-    served = Served(database, bus or LocalBus(), known or callers(), long_poll, look)
+    """:param more: what Served and the service take besides"""
+    served = Served(database, bus or LocalBus(), known or callers(), long_poll, look, **more)
     await served.start()
     try:
         yield served

@@ -106,14 +106,6 @@ async def test_channels_are_for_keys_and_a_user_token_is_refused_everywhere(data
         assert refused.value.response.status_code == 403
 
 
-@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
-async def test_there_is_no_webhook_yet(database: Database) -> None:
-    async with serving(database) as served:
-        answer = await served.call("GET", "/v2/notification/callback")
-        assert (answer.status_code, answer.json()["type"]) == (404, "not_found")
-        assert (await served.call("PUT", "/v2/notification/callback", json={"url": "http://a"})).status_code == 405
-
-
 async def test_a_subject_has_one_channel_whichever_of_its_keys_asks(database: Database) -> None:
     async with serving(database) as served:
         assert (await served.registered(ADMIN)).status_code == 201

@@ -8,6 +8,7 @@ file               what                                                         
 =================  ==============================================================  =====================================
 ca.pem             signs ``server.pem``; what REST clients trust                   10 years
 server.pem         HTTPS: localhost, host name, this machine's addresses           1 year, made anew 30 days before
+client.pem         what this server shows to others' (webhooks), signed by ca.pem  the same
 device-ca.pem      signs the LwM2M server, and devices' certificates for it        1970-01-01 to 9999-12-31
 lwm2m.pem          the LwM2M server towards devices, which may check its names     the same
 bootstrap-ca.pem   signs the bootstrap server, and developer certificates          the same
@@ -75,6 +76,7 @@ class Authority:
         self.ca = self._load("ca") or self._root("ca", "Lamplighter REST CA", rest)
         self.device_ca = self._load("device-ca") or self._root("device-ca", "Lamplighter device CA", ALWAYS)
         self.server = self._current_server(moment)
+        self.client = self._current_client(moment)
         # A certificate for one role must not open the other: each role trusts its own CA only (gateway rule 5.9).
         self.bootstrap_ca = self._load("bootstrap-ca") or self._root("bootstrap-ca", "Lamplighter bootstrap CA", ALWAYS)
         names = [_name(host) for host in device_hosts if host.isascii()]
@@ -85,6 +87,11 @@ class Authority:
     def server_files(self) -> tuple[Path, Path]:
         """Certificate chain and key of HTTPS, as files."""
         return self.folder / "server.pem", self.folder / "server.key"
+
+    @property
+    def client_files(self) -> tuple[Path, Path]:
+        """Certificate and key with which this server is a client of others, as files."""
+        return self.folder / "client.pem", self.folder / "client.key"
 
     def issue_device(self, endpoint_name: str, account_id: str, device_id: str) -> Credential:
         """A device certificate for LwM2M: CN is the endpoint name, OU the account, L the device id (wire facts 2.2)."""
@@ -116,9 +123,14 @@ class Authority:
             x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, account_id),
         )
 
-    def _issue_client(self, issuer: Credential, *subject: x509.NameAttribute[str]) -> Credential:
+    def _issue_client(
+        self,
+        issuer: Credential,
+        *subject: x509.NameAttribute[str],
+        validity: tuple[datetime, datetime] = ALWAYS,
+    ) -> Credential:
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _client_builder(issuer, key.public_key(), *subject)
+        builder = _client_builder(issuer, key.public_key(), *subject, validity=validity)
         return Credential(builder.sign(issuer.key, hashes.SHA256()), key)
 
     def _current_server(self, moment: datetime) -> Credential:
@@ -130,8 +142,14 @@ class Authority:
             and _covers(found, names)
         ):
             return found
-        validity = (moment - timedelta(hours=1), moment + timedelta(days=365))
-        return self._store("server", self._issue_server(self.ca, "Lamplighter", names, validity))
+        return self._store("server", self._issue_server(self.ca, "Lamplighter", names, _year_from(moment)))
+
+    def _current_client(self, moment: datetime) -> Credential:
+        found = self._load("client")
+        if found is not None and found.certificate.not_valid_after_utc - moment > RENEW_BEFORE:
+            return found
+        name = x509.NameAttribute(NameOID.COMMON_NAME, "Lamplighter notifications")
+        return self._store("client", self._issue_client(self.ca, name, validity=_year_from(moment)))
 
     def _device_server(
         self, name: str, issuer: Credential, common_name: str, names: list[x509.GeneralName]
@@ -188,9 +206,12 @@ class Authority:
 
 
 def _client_builder(
-    issuer: Credential, key: ec.EllipticCurvePublicKey, *subject: x509.NameAttribute[str]
+    issuer: Credential,
+    key: ec.EllipticCurvePublicKey,
+    *subject: x509.NameAttribute[str],
+    validity: tuple[datetime, datetime] = ALWAYS,
 ) -> x509.CertificateBuilder:
-    builder = _builder(x509.Name(subject), issuer.certificate.subject, key, ALWAYS)
+    builder = _builder(x509.Name(subject), issuer.certificate.subject, key, validity)
     builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
     builder = builder.add_extension(_usage(digital_signature=True), critical=True)
     return builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
@@ -208,6 +229,10 @@ def _builder(
         .not_valid_before(validity[0])
         .not_valid_after(validity[1])
     )
+
+
+def _year_from(moment: datetime) -> tuple[datetime, datetime]:
+    return moment - timedelta(hours=1), moment + timedelta(days=365)
 
 
 def _usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False) -> x509.KeyUsage:

@@ -1,17 +1,22 @@
-"""What channels look like on the wire (contract: WebsocketChannel, SerializationConfigData, ChannelMetadata)."""
+"""What channels look like on the wire (contract: Webhook, WebsocketChannel, SerializationConfigData, ChannelMetadata)."""
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 import msgspec
 
 from lamplighter.errors import FieldFault
+from lamplighter.outbound.url import target_of
 
 LARGEST_CHUNK = 10_000
 SMALLEST_CHUNK = 100
 
-Mechanism = Literal["LONG_POLLING", "WEB_SOCKET"]
+WEBHOOK_CHARACTERS = 400
+"""What a webhook's URL and the names and values of its headers may have together."""
+
+Mechanism = Literal["CALLBACK", "LONG_POLLING", "WEB_SOCKET"]
 """``delivery_mechanism`` of the contract."""
 
 Number = int | Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}$")]
@@ -60,22 +65,80 @@ class WebsocketRequest(msgspec.Struct):
     serialization: SerializationRequest | None = None
 
     def faults(self) -> list[FieldFault]:
-        size = self.asked().max_chunk_size
-        if SMALLEST_CHUNK <= size <= LARGEST_CHUNK:
-            return []
-        return [FieldFault("serialization.max_chunk_size", f"must be from {SMALLEST_CHUNK} to {LARGEST_CHUNK}")]
+        return _size_faults(self.asked())
 
     def asked(self) -> Serialization:
-        """The serialization asked for, with the defaults in the places left out."""
-        given = self.serialization
-        if given is None:
-            return Serialization()
-        size = LARGEST_CHUNK if given.max_chunk_size is None else int(given.max_chunk_size)
-        options = given.cfg or OptionsRequest()
-        return Serialization(
-            max_chunk_size=size,
-            cfg=Options(**{name: _is_true(getattr(options, name)) for name in Options.__struct_fields__}),
-        )
+        return _asked(self.serialization)
+
+
+class Webhook(msgspec.Struct, frozen=True):
+    """Where notifications are sent, with which headers."""
+
+    url: str
+    headers: dict[str, str]
+    serialization: Serialization
+
+
+class WebhookRequest(msgspec.Struct):
+    """The body of registerWebhook."""
+
+    url: str
+    headers: dict[str, str] | None = None
+    serialization: SerializationRequest | None = None
+
+    def faults(self) -> list[FieldFault]:
+        found = _size_faults(self.asked().serialization)
+        try:
+            target_of(self.url)
+        except ValueError as error:
+            found.append(FieldFault("url", f"must {error}"))
+        for name, value in (self.headers or {}).items():
+            if not _TOKEN.fullmatch(name):
+                found.append(FieldFault(f"headers.{name}", "must have a name as HTTP has them"))
+            elif name.lower() in OUR_HEADERS:
+                found.append(FieldFault(f"headers.{name}", "is a header that the server sets itself"))
+            elif not _VALUE.fullmatch(value):
+                found.append(FieldFault(f"headers.{name}", "must have a value of printable ASCII characters"))
+        names = [name.lower() for name in self.headers or {}]
+        if len(names) != len(set(names)):
+            found.append(FieldFault("headers", "must not have a name twice, in whatever case"))
+        length = len(self.url) + sum(len(name) + len(value) for name, value in (self.headers or {}).items())
+        if length > WEBHOOK_CHARACTERS:
+            fault = (
+                f"must have at most {WEBHOOK_CHARACTERS} characters together with all headers, and they have {length}"
+            )
+            found.append(FieldFault("url", fault))
+        return found
+
+    def asked(self) -> Webhook:
+        return Webhook(self.url, self.headers or {}, _asked(self.serialization))
+
+
+OUR_HEADERS = frozenset(
+    {
+        "connection",
+        "content-length",
+        "expect",
+        "host",
+        "http2-settings",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "webhook-id",
+        "webhook-signature",
+        "webhook-timestamp",
+    }
+)
+"""Headers that a webhook cannot have: those of the connection (RFC 9110 section 7.6.1), those that frame a message or say
+where it goes, and those that our signature vouches for."""
+
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?)?")
 
 
 class WebsocketChannel(msgspec.Struct):
@@ -96,6 +159,24 @@ class ChannelMetadata(msgspec.Struct):
     """Which channel the application has."""
 
     delivery_mechanism: Mechanism
+
+
+def _asked(given: SerializationRequest | None) -> Serialization:
+    """The serialization asked for, with the defaults in the places left out."""
+    if given is None:
+        return Serialization()
+    size = LARGEST_CHUNK if given.max_chunk_size is None else int(given.max_chunk_size)
+    options = given.cfg or OptionsRequest()
+    return Serialization(
+        max_chunk_size=size,
+        cfg=Options(**{name: _is_true(getattr(options, name)) for name in Options.__struct_fields__}),
+    )
+
+
+def _size_faults(asked: Serialization) -> list[FieldFault]:
+    if SMALLEST_CHUNK <= asked.max_chunk_size <= LARGEST_CHUNK:
+        return []
+    return [FieldFault("serialization.max_chunk_size", f"must be from {SMALLEST_CHUNK} to {LARGEST_CHUNK}")]
 
 
 def _is_true(value: Any) -> bool:

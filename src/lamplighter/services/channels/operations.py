@@ -8,10 +8,13 @@ from lamplighter.api.caller import KEYS, credential_of
 from lamplighter.api.operation import Answer, Call, Operations
 from lamplighter.api.socket import Socket
 from lamplighter.errors import channels as errors
+from lamplighter.errors.requests import MediaTypeUnsupported
 from lamplighter.services.channels.connection import PERMISSION, Presented
 from lamplighter.services.channels.model import (
     ChannelMetadata,
     RegisterWebsocketChannel,
+    Webhook,
+    WebhookRequest,
     WebsocketChannel,
     WebsocketRequest,
 )
@@ -138,13 +141,49 @@ async def get_channel_metadata(channels: Channels, call: Call) -> ChannelMetadat
 
 
 @operations.add(
+    "PUT",
+    "/v2/notification/callback",
+    "registerWebhook",
+    permission=PERMISSION,
+    status=204,
+    credentials=KEYS,
+    body=WebhookRequest,
+    raises=(
+        errors.OtherChannelExists,
+        errors.WebhookAddressRefused,
+        errors.WebhookNotAnswering,
+        MediaTypeUnsupported,
+    ),
+)
+async def register_webhook(channels: Channels, call: Call) -> None:
+    """Register a webhook, or replace it, once its receiver has answered PUT with {}; events queue from now on."""
+    await channels.webhooks.register(call.caller, call.body.asked())
+
+
+@operations.add(
     "GET",
     "/v2/notification/callback",
     "getWebhook",
     permission=PERMISSION,
     credentials=KEYS,
+    answer=Webhook,
     raises=(errors.ChannelNotFound,),
 )
-async def get_webhook(channels: Channels, call: Call) -> None:
-    """Get the webhook; this server has none yet, as clients that look before they poll expect."""
-    raise errors.ChannelNotFound(mechanism="webhook")
+async def get_webhook(channels: Channels, call: Call) -> Webhook:
+    """Get the webhook: where notifications are sent, and how they are written."""
+    return await channels.webhooks.get(call.caller)
+
+
+@operations.add(
+    "DELETE",
+    "/v2/notification/callback",
+    "deregisterWebhook",
+    permission=PERMISSION,
+    status=204,
+    credentials=KEYS,
+    raises=(errors.ChannelNotFound,),
+)
+async def deregister_webhook(channels: Channels, call: Call) -> None:
+    """Delete the webhook; what waits for it is dropped."""
+    if not await channels.delete(call.caller, "CALLBACK"):
+        raise errors.ChannelNotFound(mechanism="webhook")

@@ -14,6 +14,7 @@ from lamplighter.bus.log import LOOK, EventLog
 from lamplighter.clock import Clock
 from lamplighter.errors import Error, channels, requests
 from lamplighter.ids import Ids
+from lamplighter.outbound.client import OutboundClient
 from lamplighter.services.access.events import REVOKED
 from lamplighter.services.channels.connection import (
     PLACE,
@@ -25,15 +26,22 @@ from lamplighter.services.channels.connection import (
     Socket,
     close,
 )
+from lamplighter.services.channels.courier import BEAT, Courier
+from lamplighter.services.channels.delivery import Pause, pause_after
 from lamplighter.services.channels.handlers import Follower
 from lamplighter.services.channels.model import Mechanism, Serialization, WebsocketChannel
 from lamplighter.services.channels.place import BEGINNING, Place
 from lamplighter.services.channels.poll import Poll
 from lamplighter.services.channels.queue import Queue
+from lamplighter.services.channels.retention import Limits, Sweeper
 from lamplighter.services.channels.store import Channel, Store
 from lamplighter.services.channels.tail import Tail
+from lamplighter.services.channels.webhook import Vault
+from lamplighter.services.channels.webhook_store import WebhookStore
+from lamplighter.services.channels.webhooks import NAMES, Webhooks, must_be
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database
+from lamplighter.storage.seal import MasterKey
 
 log = structlog.get_logger("lamplighter.channels")
 
@@ -44,15 +52,16 @@ HOLDER = "channels.holder."
 ASKED = 2.0
 """Seconds that the process of another connection gets to answer."""
 
-NAMES: dict[Mechanism, str] = {"LONG_POLLING": "long-poll", "WEB_SOCKET": "websocket"}
-PATHS: dict[Mechanism, str] = {"LONG_POLLING": "/v2/notification/pull", "WEB_SOCKET": "/v2/notification/websocket"}
-
 
 class Channels:
     """The channels of this installation, and the polls and sockets of this process.
 
     :param authenticator: checks the keys of open sockets again
+    :param client: sends to webhooks
+    :param process: this process's name, the same after a restart; empty: one of its own
     :param look: seconds between two looks at what is open: its key, its channel, its cursor
+    :param beat: seconds between two signs of life of a process that delivers webhooks
+    :param pause: after how many seconds a webhook is tried again
     """
 
     def __init__(
@@ -64,8 +73,13 @@ class Channels:
         bus: Bus,
         event_log: EventLog,
         authenticator: Authenticator,
+        master_key: MasterKey,
+        client: OutboundClient,
         *,
+        process: str = "",
         look: float = LOOK,
+        beat: float = BEAT,
+        pause: Pause = pause_after,
     ) -> None:
         self._clock = clock
         self._ids = ids
@@ -76,7 +90,37 @@ class Channels:
         self._look = look
         self._store = Store(database)
         self._tail = Tail(event_log, look)
-        self._queue = Queue(self._store, self._tail, self._settings.results_kept)
+        self._queue = Queue(self._store, self._tail, self._settings.results_kept, self._settings.queue_bytes)
+        self._vault = Vault(master_key)
+        self._webhooks = WebhookStore(database)
+        self._limits = Limits(self._webhooks, self._queue, clock, self._tell)
+        self._sweeper = Sweeper(
+            event_log,
+            self._webhooks,
+            self._limits,
+            clock,
+            self._settings.results_kept,
+            {"LONG_POLLING": self._settings.unpolled, "WEB_SOCKET": self._settings.unconnected},
+        )
+        self._courier = Courier(
+            name=process or ids.new(),
+            store=self._webhooks,
+            queue=self._queue,
+            tail=self._tail,
+            clock=clock,
+            ids=ids,
+            client=client,
+            vault=self._vault,
+            limits=self._limits,
+            end=event_log.end,
+            timeout=settings.outbound.timeout,
+            longest_failing=self._settings.failing,
+            look=look,
+            beat=beat,
+            pause=pause,
+        )
+        self._delivers = False
+        self.webhooks = Webhooks(self._store, self._webhooks, self._vault, client, self.register, clock, ids)
         self._follower = Follower(event_log, self._tail, self.end_subject, self._tell_revoked, look)
         self._subscriptions: list[Subscription] = []
         self._open: dict[tuple[str, str], set[Connection | Poll]] = {}
@@ -85,13 +129,23 @@ class Channels:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
-    async def start(self) -> None:
+    async def start(self, *, clients: bool = True, deliveries: bool = True) -> None:
+        """Begin.
+
+        :param clients: serve polls and sockets
+        :param deliveries: deliver webhooks, and look after channels that nobody has open
+        """
         await self._tail.start()
         self._subscriptions = [
             await self._bus.subscribe(CHANGED, self._changed),
             await self._bus.subscribe(REVOKED, self._revoked),
         ]
-        await self._follower.start()
+        if clients:
+            await self._follower.start()
+        self._delivers = deliveries
+        if deliveries:
+            await self._courier.start()
+            self._sweeper.start()
 
     async def close(self) -> None:
         """End what is open: sockets with 1012, polls with 204. Cursors are left where clients are."""
@@ -104,6 +158,9 @@ class Channels:
                 each.stop()
         for each in everything:
             await each.ended.wait()
+        if self._delivers:
+            await self._sweeper.close()
+            await self._courier.close()
         await self._follower.close()
         for subscription in self._subscriptions:
             await subscription.cancel()
@@ -121,12 +178,13 @@ class Channels:
         return found
 
     async def register(
-        self, caller: Caller, mechanism: Mechanism, serialization: Serialization
+        self, caller: Caller, mechanism: Mechanism, serialization: Serialization, endpoint: bytes | None = None
     ) -> tuple[Channel, bool]:
         """Register the caller's channel, or change its serialization; whether it is new. Events queue from now on.
 
         Raises OtherChannelExists.
         """
+        now = self._clock.now()
         wanted = Channel(
             account_id=caller.account_id,
             subject_id=caller.subject_id,
@@ -136,12 +194,12 @@ class Channels:
             cursor=BEGINNING,
             since=Place.of(await self._log.end()),
             connection=None,
-            created_at=self._clock.now(),
+            created_at=now,
+            endpoint=endpoint,
+            seen_at=now,
         )
         registered, new = await self._store.register(wanted)
-        if registered is None:
-            present: Mechanism = "LONG_POLLING" if mechanism == "WEB_SOCKET" else "WEB_SOCKET"
-            raise channels.OtherChannelExists(present=NAMES[present], path=PATHS[present])
+        must_be(registered, mechanism)
         self._tell(caller.account_id, caller.subject_id)
         return registered, new
 
@@ -280,6 +338,7 @@ class Channels:
         account_id, _, subject_id = message.decode().partition("/")
         for each in self._open.get((account_id, subject_id), ()):
             each.look()
+        self._courier.changed(account_id, subject_id)
 
     def _tell_revoked(self, account_id: str) -> None:
         """The log says so: the word of the bus, which this process can tell itself in any case, may have been lost."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -14,7 +14,7 @@ from lamplighter.services.channels.place import Place
 from lamplighter.services.connect.events import FINISHED
 from lamplighter.storage.database import Database, Row
 from lamplighter.storage.query import Query, insert
-from lamplighter.storage.schema import BigInteger, Json, Text, metadata
+from lamplighter.storage.schema import BigInteger, Json, LargeBinary, Text, metadata
 
 channels = sa.Table(
     "channels",
@@ -36,6 +36,20 @@ channels = sa.Table(
     # The WebSocket that has the channel, if any.
     sa.Column("connection", Text),
     sa.Column("created_at", BigInteger, nullable=False),
+    # Of a webhook, sealed: URL and headers; the secrets that its deliveries are signed with.
+    sa.Column("endpoint", LargeBinary),
+    sa.Column("secrets", LargeBinary),
+    # The courier that delivers it.
+    sa.Column("holder", Text),
+    # How often it failed since the last success, since when, and when it is tried again.
+    sa.Column("failures", BigInteger, nullable=False, server_default="0"),
+    sa.Column("failing_since", BigInteger),
+    sa.Column("retry_at", BigInteger, nullable=False, server_default="0"),
+    sa.Column("delivered_at", BigInteger),
+    # When a client last polled or was connected, to the minute.
+    sa.Column("seen_at", BigInteger, nullable=False, server_default="0"),
+    # Events that a limit took away before they were delivered.
+    sa.Column("discarded", BigInteger, nullable=False, server_default="0"),
     sa.PrimaryKeyConstraint("account_id", "subject_id"),
 )
 
@@ -52,28 +66,46 @@ sa.Index(
 )
 
 _c = channels.c
+_KEYS = ("account_id", "subject_id")
 _OWN = (_c.account_id == sa.bindparam("account_id"), _c.subject_id == sa.bindparam("subject_id"))
 _SAME = (*_OWN, _c.id == sa.bindparam("id_"))
 _GET = Query(sa.select(channels).where(*_OWN))
-_register = insert(channels)
+_NEW = ("id", "mechanism", "serialization", "since_xid", "since_position", "created_at", "endpoint", "seen_at")
+_VOID: dict[Any, Any] = {
+    "connection": None,
+    "secrets": None,
+    "holder": None,
+    "failures": 0,
+    "failing_since": None,
+    "retry_at": 0,
+    "delivered_at": None,
+    "discarded": 0,
+}
+"""What nothing remains of when a channel ends."""
+_register = insert(channels).values({name: sa.bindparam(name) for name in (*_KEYS, *_NEW, "xid", "position")})
 _REGISTER = Query(
     _register.on_conflict_do_update(
         index_elements=[_c.account_id, _c.subject_id],
-        set_={
-            name: _register.excluded[name]
-            for name in ("id", "mechanism", "serialization", "since_xid", "since_position", "connection", "created_at")
-        },
+        set_={**{name: _register.excluded[name] for name in _NEW}, **_VOID},
         where=_c.mechanism.is_(None),
     ).returning(channels)
 )
-_SERIALIZE = Query(
+_CHANGE = Query(
     sa.update(channels)
     .where(*_OWN, _c.mechanism == sa.bindparam("mechanism_"))
-    .values(serialization=sa.bindparam("serialization_"))
+    .values(
+        serialization=sa.bindparam("serialization_"),
+        endpoint=sa.bindparam("endpoint_"),
+        failures=0,
+        failing_since=None,
+        retry_at=0,
+    )
     .returning(channels)
 )
 _DELETE = Query(
-    sa.update(channels).where(*_OWN, _c.mechanism == sa.bindparam("mechanism_")).values(mechanism=None, connection=None)
+    sa.update(channels)
+    .where(*_OWN, _c.mechanism == sa.bindparam("mechanism_"))
+    .values(mechanism=None, endpoint=None, **_VOID)
 )
 _FORGET = Query(sa.delete(channels).where(*_OWN))
 _CLAIM = Query(
@@ -119,6 +151,18 @@ class Channel(NamedTuple):
     since: Place
     connection: str | None
     created_at: int
+    endpoint: bytes | None = None
+    secrets: bytes | None = None
+    holder: str | None = None
+    failures: int = 0
+    failing_since: int | None = None
+    retry_at: int = 0
+    delivered_at: int | None = None
+    seen_at: int = 0
+    discarded: int = 0
+
+
+_PLAIN = Channel._fields[Channel._fields.index("connection") :]
 
 
 class Store:
@@ -129,14 +173,13 @@ class Store:
 
     async def get(self, account_id: str, subject_id: str) -> Channel | None:
         """The subject's channel; None when none is registered."""
-        channel = _channel(await self._database.fetch_one(_GET, account_id=account_id, subject_id=subject_id))
+        channel = channel_of(await self._database.fetch_one(_GET, account_id=account_id, subject_id=subject_id))
         return channel if channel is not None and channel.mechanism is not None else None
 
-    async def register(self, channel: Channel) -> tuple[Channel | None, bool]:
-        """Register, or set the serialization of a channel of the same mechanism; what is there now, and whether it is new.
-
-        None: there is one of another mechanism. The cursor of a former channel of the subject is kept.
-        """
+    async def register(self, channel: Channel) -> tuple[Channel, bool]:
+        """Register; or change how a channel of the same mechanism is written and where it goes; or leave one of another
+        mechanism as it is. What is there now, and whether it is new. The cursor of a former channel of the subject is
+        kept."""
         own = {"account_id": channel.account_id, "subject_id": channel.subject_id}
         text = msgspec.json.encode(channel.serialization).decode()
         async with self._database.transaction() as transaction:
@@ -150,13 +193,24 @@ class Store:
                 position=channel.cursor.position,
                 since_xid=channel.since.xid,
                 since_position=channel.since.position,
-                connection=None,
                 created_at=channel.created_at,
+                endpoint=channel.endpoint,
+                seen_at=channel.seen_at,
             )
-            if row is not None:
-                return _channel(row), True
-            row = await transaction.fetch_one(_SERIALIZE, **own, mechanism_=channel.mechanism, serialization_=text)
-            return _channel(row), False
+            new = row is not None
+            if row is None:
+                row = await transaction.fetch_one(
+                    _CHANGE,
+                    **own,
+                    mechanism_=channel.mechanism,
+                    serialization_=text,
+                    endpoint_=channel.endpoint,
+                )
+            if row is None:
+                row = await transaction.fetch_one(_GET, **own)
+        found = channel_of(row)
+        assert found is not None  # a conflict is with a row that nobody but forget deletes
+        return found, new
 
     async def delete(self, account_id: str, subject_id: str, mechanism: Mechanism) -> bool:
         """Delete the channel if it is of that mechanism; whether it was."""
@@ -180,7 +234,7 @@ class Store:
                 id_=channel.id,
                 connection_=connection,
             )
-        return _channel(row)
+        return channel_of(row)
 
     async def release(self, channel: Channel, connection: str) -> None:
         """The connection has ended. If another has the channel already, it keeps it."""
@@ -230,7 +284,8 @@ class Store:
         ]
 
 
-def _channel(row: Row | None) -> Channel | None:
+def channel_of(row: Row | None) -> Channel | None:
+    """A row of the table."""
     if row is None:
         return None
     return Channel(
@@ -241,6 +296,5 @@ def _channel(row: Row | None) -> Channel | None:
         serialization=msgspec.json.decode(row["serialization"], type=Serialization),
         cursor=Place(row["xid"], row["position"]),
         since=Place(row["since_xid"], row["since_position"]),
-        connection=row["connection"],
-        created_at=row["created_at"],
+        **{name: row[name] for name in _PLAIN},
     )

@@ -38,6 +38,13 @@ class Item(NamedTuple):
     def is_for(self, subject_id: str) -> bool:
         return self.subjects is None or subject_id in self.subjects
 
+    @property
+    def size(self) -> int:
+        """About how many bytes it has."""
+        if isinstance(self.item, str):
+            return 100
+        return 300 + len(self.item.get("payload") or "") + 60 * len(self.item.get("resources") or ())
+
 
 class Page(NamedTuple):
     """What the log has after ``start`` and up to ``end``, by account."""
@@ -187,5 +194,5 @@ def _page(start: Place, found: Sequence[Recorded], end: Place) -> Page:
         item = item_of(Place.of(recorded.position), recorded.event)
         if item is not None:
             items.setdefault(recorded.event.account_id, []).append(item)
-            size += 500 if isinstance(item.item, str) else 500 + len(item.item.get("payload") or "")
+            size += item.size
     return Page(start, end, items, found, size)

@@ -1,0 +1,296 @@
+"""Webhooks as the processes that deliver them see them: who has which, how far each has come, and what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from lamplighter.bus.event import Event
+from lamplighter.bus.outbox import append
+from lamplighter.services.channels.place import Place
+from lamplighter.services.channels.store import Channel, channel_of, channels
+from lamplighter.storage.database import Database, Row, Transaction
+from lamplighter.storage.query import Query, insert
+from lamplighter.storage.schema import BigInteger, Text, metadata
+
+FAILURES_KEPT = 20
+"""Of each webhook."""
+
+couriers = sa.Table(
+    "couriers",
+    metadata,
+    sa.Column("id", Text, nullable=False),
+    # Another one each time the process starts: who finds another's has been replaced.
+    sa.Column("life", Text, nullable=False),
+    sa.Column("alive_until", BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("id"),
+)
+
+failures = sa.Table(
+    "webhook_failures",
+    metadata,
+    sa.Column("account_id", Text, nullable=False),
+    sa.Column("subject_id", Text, nullable=False),
+    sa.Column("id", Text, nullable=False),
+    sa.Column("time", BigInteger, nullable=False),
+    # Why there was no answer (outbound/failure.py), or "status".
+    sa.Column("kind", Text, nullable=False),
+    sa.Column("status", BigInteger),
+    sa.Column("reason", Text, nullable=False),
+    sa.Column("duration", BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("account_id", "subject_id", "id"),
+)
+
+_c, _f = channels.c, failures.c
+_OWN = (_c.account_id == sa.bindparam("account_id_"), _c.subject_id == sa.bindparam("subject_id_"))
+_MINE = (*_OWN, _c.id == sa.bindparam("id_"), _c.holder == sa.bindparam("holder_"))
+_TO = sa.tuple_(sa.bindparam("to_xid", type_=sa.BigInteger()), sa.bindparam("to_position", type_=sa.BigInteger()))
+_FORWARD = sa.tuple_(_c.xid, _c.position) < _TO
+
+_alive = insert(couriers)
+_COME = Query(
+    _alive.on_conflict_do_update(
+        index_elements=[couriers.c.id],
+        set_={"life": _alive.excluded.life, "alive_until": _alive.excluded.alive_until},
+    )
+)
+_SAME_LIFE = (couriers.c.id == sa.bindparam("id_"), couriers.c.life == sa.bindparam("life_"))
+_LIVE = Query(sa.update(couriers).where(*_SAME_LIFE).values(alive_until=sa.bindparam("until")))
+_LEAVE = Query(sa.delete(couriers).where(*_SAME_LIFE))
+_PASSED_ON = Query(sa.delete(couriers).where(couriers.c.alive_until < sa.bindparam("before")))
+
+_CURRENT = Query(sa.select(channels).where(*_OWN, _c.id == sa.bindparam("id_"), _c.mechanism == "CALLBACK"))
+_HELD = Query(sa.select(channels).where(_c.mechanism == "CALLBACK", _c.holder == sa.bindparam("holder_")))
+_FREE = sa.and_(
+    _c.mechanism == "CALLBACK",
+    sa.or_(
+        _c.holder.is_(None),
+        _c.holder.not_in(sa.select(couriers.c.id).where(couriers.c.alive_until >= sa.bindparam("now"))),
+    ),
+)
+_CLAIM = Query(
+    sa.update(channels)
+    .where(
+        _FREE,
+        sa.tuple_(_c.account_id, _c.subject_id).in_(
+            sa.select(_c.account_id, _c.subject_id)
+            .where(_FREE)
+            .order_by(_c.account_id, _c.subject_id)
+            .limit(sa.bindparam("limit", type_=sa.BigInteger()))
+            .scalar_subquery()
+        ),
+    )
+    .values(holder=sa.bindparam("holder_"))
+    .returning(channels)
+)
+_DELIVERED = Query(
+    sa.update(channels)
+    .where(*_MINE)
+    .values(
+        xid=sa.bindparam("to_xid"),
+        position=sa.bindparam("to_position"),
+        failures=0,
+        failing_since=None,
+        retry_at=0,
+        delivered_at=sa.bindparam("time"),
+    )
+)
+_MOVE = Query(
+    sa.update(channels).where(*_MINE, _FORWARD).values(xid=sa.bindparam("to_xid"), position=sa.bindparam("to_position"))
+)
+_FAILED = Query(
+    sa.update(channels)
+    .where(*_MINE)
+    .values(
+        failures=_c.failures + 1,
+        failing_since=sa.func.coalesce(_c.failing_since, sa.bindparam("time", type_=sa.BigInteger())),
+        retry_at=sa.bindparam("retry_at_"),
+    )
+    .returning(channels)
+)
+_END = Query(
+    sa.update(channels)
+    .where(*_OWN, _c.id == sa.bindparam("id_"), _c.mechanism.is_not(None), _c.seen_at == sa.bindparam("seen_at_"))
+    .values(mechanism=None, endpoint=None, secrets=None, holder=None, connection=None)
+)
+_DISCARD = Query(
+    sa.update(channels)
+    .where(*_OWN, _c.id == sa.bindparam("id_"), _FORWARD)
+    .values(
+        xid=sa.bindparam("to_xid"),
+        position=sa.bindparam("to_position"),
+        discarded=_c.discarded + sa.bindparam("number", type_=sa.BigInteger()),
+    )
+)
+_SECRETS = Query(sa.update(channels).where(*_OWN, _c.mechanism == "CALLBACK").values(secrets=sa.bindparam("secrets_")))
+_NOTE = Query(insert(failures))
+_OF = (_f.account_id == sa.bindparam("account_id_"), _f.subject_id == sa.bindparam("subject_id_"))
+_NOTED = Query(
+    sa.select(failures).where(*_OF).order_by(_f.id.desc()).limit(sa.bindparam("limit", type_=sa.BigInteger()))
+)
+_PRUNE = Query(
+    sa.delete(failures).where(
+        *_OF,
+        _f.id
+        < sa.select(_f.id).where(*_OF).order_by(_f.id.desc()).offset(FAILURES_KEPT - 1).limit(1).scalar_subquery(),
+    )
+)
+_LAGGING = Query(
+    sa.select(channels)
+    .where(_c.mechanism.is_not(None), sa.tuple_(_c.xid, _c.position) < _TO)
+    .order_by(_c.account_id, _c.subject_id)
+    .limit(sa.bindparam("limit", type_=sa.BigInteger()))
+)
+_SILENT = Query(
+    sa.select(channels)
+    .where(_c.mechanism == sa.bindparam("mechanism_"), _c.seen_at < sa.bindparam("before"))
+    .limit(sa.bindparam("limit", type_=sa.BigInteger()))
+)
+_SEEN = Query(
+    sa.update(channels)
+    .where(*_OWN, _c.id == sa.bindparam("id_"), _c.seen_at < sa.bindparam("time"))
+    .values(seen_at=sa.bindparam("time"))
+)
+
+
+class Failure(NamedTuple):
+    """A delivery that was not acknowledged."""
+
+    id: str
+    time: int
+    """When it ended, microseconds UTC."""
+    kind: str
+    status: int | None
+    reason: str
+    duration: int
+    """Microseconds."""
+
+
+class WebhookStore:
+    """What a courier writes. What it writes to a webhook counts only while it holds it."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def come(self, courier: str, life: str, until: int) -> None:
+        """A process begins to deliver. One of the same name that is no more leaves it its webhooks."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(_COME, id=courier, life=life, alive_until=until)
+
+    async def live(self, courier: str, life: str, until: int) -> bool:
+        """Say that the process lives; False when another has taken its name."""
+        async with self._database.transaction() as transaction:
+            return bool(await transaction.execute(_LIVE, id_=courier, life_=life, until=until))
+
+    async def leave(self, courier: str, life: str) -> None:
+        """The process delivers no more: others may have its webhooks at once."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(_LEAVE, id_=courier, life_=life)
+
+    async def forget_couriers(self, before: int) -> None:
+        """Forget processes that have been silent since then."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(_PASSED_ON, before=before)
+
+    async def current(self, channel: Channel) -> Channel | None:
+        """The webhook as it is now; None when it is there no more."""
+        return channel_of(await self._database.fetch_one(_CURRENT, **_own(channel), id_=channel.id))
+
+    async def held(self, courier: str) -> list[Channel]:
+        """The webhooks that the process has."""
+        return _channels(await self._database.fetch_all(_HELD, holder_=courier))
+
+    async def claim(self, courier: str, now: int, limit: int) -> list[Channel]:
+        """Take webhooks that no living process has."""
+        async with self._database.transaction() as transaction:
+            return _channels(await transaction.fetch_all(_CLAIM, holder_=courier, now=now, limit=limit))
+
+    async def delivered(self, channel: Channel, place: Place, courier: str, time: int) -> bool:
+        """Everything up to the place was acknowledged; False when the webhook is not this process's any more."""
+
+        async def work(transaction: Transaction) -> int:
+            return await transaction.execute(
+                _DELIVERED, **_own(channel), **_to(place), id_=channel.id, holder_=courier, time=time
+            )
+
+        return bool(await self._database.together(work))
+
+    async def move(self, idle: Iterable[tuple[Channel, Place]], courier: str) -> None:
+        """Move cursors past events that were not theirs."""
+        rows = [{**_own(channel), **_to(place), "id_": channel.id, "holder_": courier} for channel, place in idle]
+        if rows:
+            async with self._database.transaction() as transaction:
+                await transaction.execute_many(_MOVE, rows)
+
+    async def failed(self, channel: Channel, failure: Failure, retry_at: int, courier: str) -> Channel | None:
+        """Note a failure; the webhook as it is now, None when it is not this process's any more."""
+        async with self._database.transaction() as transaction:
+            row = await transaction.fetch_one(
+                _FAILED, **_own(channel), id_=channel.id, holder_=courier, time=failure.time, retry_at_=retry_at
+            )
+            if row is not None:
+                await transaction.execute(
+                    _NOTE, account_id=channel.account_id, subject_id=channel.subject_id, **failure._asdict()
+                )
+                await transaction.execute(_PRUNE, **_own(channel))
+        return channel_of(row)
+
+    async def failures(self, account_id: str, subject_id: str) -> list[Failure]:
+        """The latest failures, newest first."""
+        rows = await self._database.fetch_all(
+            _NOTED, account_id_=account_id, subject_id_=subject_id, limit=FAILURES_KEPT
+        )
+        return [Failure(**{name: row[name] for name in Failure._fields}) for row in rows]
+
+    async def keep_secrets(self, account_id: str, subject_id: str, secrets: bytes | None) -> bool:
+        """Set what deliveries are signed with; False where there is no webhook."""
+        async with self._database.transaction() as transaction:
+            return bool(
+                await transaction.execute(_SECRETS, account_id_=account_id, subject_id_=subject_id, secrets_=secrets)
+            )
+
+    async def end(self, channel: Channel, happened: Event) -> bool:
+        """Remove the channel by a rule and say so; False when it is not there, or its client came meanwhile."""
+        async with self._database.transaction() as transaction:
+            ended = bool(await transaction.execute(_END, **_own(channel), id_=channel.id, seen_at_=channel.seen_at))
+            if ended:
+                await append(transaction, happened)
+        return ended
+
+    async def discard(self, channel: Channel, place: Place, number: int, happened: Event | None) -> bool:
+        """Move the cursor past events that are not delivered any more, count them, and say so; False when it was further
+        already."""
+        async with self._database.transaction() as transaction:
+            moved = bool(
+                await transaction.execute(_DISCARD, **_own(channel), **_to(place), id_=channel.id, number=number)
+            )
+            if moved and happened is not None:
+                await append(transaction, happened)
+        return moved
+
+    async def lagging(self, place: Place, limit: int) -> list[Channel]:
+        """Channels of any mechanism whose cursor stands before the place."""
+        return _channels(await self._database.fetch_all(_LAGGING, **_to(place), limit=limit))
+
+    async def silent(self, mechanism: str, before: int, limit: int) -> list[Channel]:
+        """Channels of that mechanism whose client was last seen before that time."""
+        return _channels(await self._database.fetch_all(_SILENT, mechanism_=mechanism, before=before, limit=limit))
+
+    async def seen(self, channel: Channel, time: int) -> None:
+        """The channel's client is there."""
+        async with self._database.transaction() as transaction:
+            await transaction.execute(_SEEN, **_own(channel), id_=channel.id, time=time)
+
+
+def _own(channel: Channel) -> dict[str, str]:
+    return {"account_id_": channel.account_id, "subject_id_": channel.subject_id}
+
+
+def _to(place: Place) -> dict[str, int]:
+    return {"to_xid": place.xid, "to_position": place.position}
+
+
+def _channels(rows: Iterable[Row]) -> list[Channel]:
+    return [channel for row in rows if (channel := channel_of(row)) is not None]
