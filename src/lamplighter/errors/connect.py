@@ -49,6 +49,30 @@ class SubscriptionQueueFull(family.RateLimitExceeded):
     remedy = "Wait for async responses of earlier requests, then subscribe again."
 
 
+class RequestQueueFull(family.RateLimitExceeded):
+    """As many requests as allowed wait for the device."""
+
+    message = "{limit} requests already wait for the device {device_id}."
+    cause = "The device sleeps or cannot be reached, and requests came faster than it answered them."
+    remedy = "Wait for async responses of earlier requests, then send this one again."
+
+
+class DeviceGone(family.Gone):
+    """The device is known and has no registration."""
+
+    message = "The device {device_id} is not registered any more."
+    cause = "It has never registered, has deregistered, was suspended, or its registration lifetime has passed."
+    remedy = "Wait for the device to register (a `registrations` notification tells it), then send the request again."
+
+
+class NoResponseNotPossible(family.Conflict):
+    """A device in queue mode is to be asked without an answer being wanted."""
+
+    message = "The device {device_id} is in queue mode, and noResp=true is only for devices that always listen."
+    cause = "A message that nobody acknowledges would be lost on a device that sleeps."
+    remedy = "Send the request without noResp, and leave its async response unread."
+
+
 class DeviceNotRegistered(family.NotFound):
     """The device has no registration, and so no resources."""
 

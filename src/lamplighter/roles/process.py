@@ -36,6 +36,7 @@ from lamplighter.services.bootstrap.service import Bootstrap
 from lamplighter.services.certificates.service import Authority
 from lamplighter.services.channels.operations import operations as channel_operations
 from lamplighter.services.channels.service import Channels
+from lamplighter.services.connect.direct_operations import operations as direct_operations
 from lamplighter.services.connect.operations import operations as connect_operations
 from lamplighter.services.connect.service import Connect
 from lamplighter.services.connect.sessions.service import DeviceSessions
@@ -208,6 +209,7 @@ class Process:
             *credential_operations.bind(credentials),
             *support_operations.bind(support),
             *connect_operations.bind(connect),
+            *direct_operations.bind(connect),
             *channel_operations.bind(channels),
             *echo_operations.bind(self.echoes),
         ]

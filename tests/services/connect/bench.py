@@ -17,6 +17,7 @@ from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.ids import Ids
 from lamplighter.lwm2m.link import Link, parse_links
 from lamplighter.lwm2m.registration import Registration, RegistrationUpdate
+from lamplighter.services.connect.direct_operations import operations as direct_operations
 from lamplighter.services.connect.events import delivery_of
 from lamplighter.services.connect.operations import operations
 from lamplighter.services.connect.service import Connect, Identity, NoAnswer, PeerGone, Proof, Registered
@@ -30,6 +31,7 @@ NAME = "endpoint-of-a-lamp"
 LINKS = tuple(parse_links('</1/0>,</3/0>,</3303/0/5700>;obs;rt="temperature";ct=0,</10252/0/2>;v="1";aobs="343"'))
 AUTO_TOKEN = (343).to_bytes(2, "big")
 PATIENCE = 10.0
+TABLES = (operations, direct_operations)
 
 
 async def commercial(account_id: str) -> str:
@@ -122,7 +124,8 @@ class Bench:
     ) -> None:
         self.database = database
         self.clock = clock or ManualClock()
-        self.settings = settings or Settings(lwm2m=Lwm2m(command_queue=3))
+        # Values are never of age here, so that every read reaches the device.
+        self.settings = settings or Settings(lwm2m=Lwm2m(command_queue=3, value_age_max=0))
         self.bus = bus or LocalBus()
         self.log = EventLog(database, self.bus)
         ids = Ids(self.clock)
@@ -130,7 +133,7 @@ class Bench:
         self.connect = Connect(
             database, self.clock, ids, self.settings, self.bus, self.log, self.directory, commercial, process=process
         )
-        self.toy = Toy(self.settings, bound=operations.bind(self.connect))
+        self.toy = Toy(self.settings, bound=[bound for table in TABLES for bound in table.bind(self.connect)])
 
     async def register(
         self,

@@ -16,7 +16,7 @@ from lamplighter.bus.event import Event
 from lamplighter.bus.outbox import append
 from lamplighter.clock import Clock
 from lamplighter.coap.message import Message
-from lamplighter.coap.numbers import Code, ContentFormat, Option, is_success
+from lamplighter.coap.numbers import Code, ContentFormat, Option, Type, is_success
 from lamplighter.errors import Error
 from lamplighter.errors.directory import DeviceNotFound
 from lamplighter.lwm2m import management
@@ -27,7 +27,7 @@ from lamplighter.services.connect.commands import Commands
 from lamplighter.services.connect.model import OBSERVE, Command
 from lamplighter.services.connect.peer import NoAnswer, Peer, PeerGone
 from lamplighter.services.connect.registering import Registered
-from lamplighter.services.connect.resources import facts_told, lineage, value_in
+from lamplighter.services.connect.resources import facts_told, lineage, path_of, value_in
 from lamplighter.services.connect.results import Undelivered
 from lamplighter.services.connect.targets import (
     Value,
@@ -37,6 +37,7 @@ from lamplighter.services.connect.targets import (
     request_for,
     values_told,
 )
+from lamplighter.services.connect.value_cache import Fresh, ValueCache
 from lamplighter.services.directory.model import Facts
 from lamplighter.services.directory.service import Directory
 from lamplighter.storage.database import Database, Transaction
@@ -50,6 +51,8 @@ AWAKE = 93.0
 section 6.5 has it."""
 VENDOR_AWAKE = 4.0
 """The same of the vendor's client, which sleeps after 4.5 (wire facts section 3.5)."""
+UNHEARD_WAIT = 5.0
+"""Seconds for which a request that nobody wants to hear of holds up the next one."""
 RETRY = 1.0
 """Seconds until the queue is looked at again after the database was away."""
 
@@ -72,7 +75,13 @@ class AttachedDevice:
     """In memory only: what must outlive the process is in the tables."""
 
     def __init__(
-        self, database: Database, clock: Clock, commands: Commands, directory: Directory, process: str
+        self,
+        database: Database,
+        clock: Clock,
+        commands: Commands,
+        directory: Directory,
+        process: str,
+        value_age: float,
     ) -> None:
         self.registered: Registered
         self.peer: Peer | None = None
@@ -83,7 +92,7 @@ class AttachedDevice:
         self._process = process
         self._tokens: dict[bytes, str] = {}
         self._observed: dict[str, bytes] = {}
-        self._values: dict[str, tuple[bytes, int]] = {}
+        self._values = ValueCache(value_age)
         self._heard = 0.0
         self._silent = True
         self._observe_anew = False
@@ -144,10 +153,14 @@ class AttachedDevice:
         self._start()
 
     def poke(self) -> None:
-        """There may be something to send, if the device listens."""
-        awake = self._clock.monotonic() - self._heard < (VENDOR_AWAKE if self.registered.vendor else AWAKE)
-        if not self._silent and (awake or not self.registered.queue_mode):
+        """There may be something to send, if the device listens, or to answer in its place."""
+        if not (self._silent or self._sleeps) or self._values.is_fresh(self._clock.monotonic()):
             self._start()
+
+    @property
+    def _sleeps(self) -> bool:
+        awake = self._clock.monotonic() - self._heard < (VENDOR_AWAKE if self.registered.vendor else AWAKE)
+        return self.registered.queue_mode and not awake
 
     def cancel(self, path: str) -> None:
         """Nobody is subscribed to the resource any more."""
@@ -159,7 +172,7 @@ class AttachedDevice:
 
     def latest(self, path: str, definitions: Definitions) -> tuple[bytes, int]:
         """The value last heard of a resource that the device observes by itself."""
-        return self._values.get(path) or value_in(self.registered.links, path, definitions) or (b"", 0)
+        return self._values.latest(path) or value_in(self.registered.links, path, definitions) or (b"", 0)
 
     def observes(self, token: bytes) -> bool:
         """Whether notifications with that token are this device's."""
@@ -190,8 +203,7 @@ class AttachedDevice:
                 await append(tx, self._notified(item, subjects))
                 if facts is not None:
                     await self._report(tx, facts)
-            if auto:
-                self._values[path] = (message.payload, message.content_format or 0)
+            self._remember(path, message)
         return True
 
     async def sent(self, values: Sequence[Value], exchange: str) -> None:
@@ -270,11 +282,14 @@ class AttachedDevice:
         if self._observe_anew:
             self._observe_anew = False
             await self._observe_subscribed()
-        while self.peer is not None and not self._silent:
+        while self.peer is not None:
             command = await store.next_command(self._database, self.registered.account_id, self.registered.device_id)
             if command is None:
                 return
-            await self._deliver(command)
+            if not await self._answer_known(command):
+                if self._silent or self._sleeps:
+                    return
+                await self._deliver(command)
 
     async def _observe_subscribed(self) -> None:
         """The device came back in another session: observe again what is subscribed to."""
@@ -299,6 +314,7 @@ class AttachedDevice:
         if command.sent_by:  # it was under way when its process ended: nobody knows whether it was done
             await self._fail(command, *Undelivered.UNKNOWN.value)
             return
+        self._outdate(command)
         if not command.repeatable and not await self._commands.mark_sent(registered, command):
             return
         if self.peer is None:  # it went before anything was sent
@@ -307,7 +323,7 @@ class AttachedDevice:
         failure = await self._try(command)
         if failure is None:
             return
-        if failure.status < 500 or command.deliveries <= 1:
+        if failure.status < 500 or command.deliveries <= 1 or not command.heard:
             await self._fail(command, failure.status, failure.error)
             self._silent = self._silent or registered.queue_mode and failure.status >= 500
         else:
@@ -317,7 +333,7 @@ class AttachedDevice:
     async def _try(self, command: Command) -> NoAnswer | None:
         """One delivery; None: the command has its end."""
         failure: NoAnswer = PeerGone()
-        for _ in range(ATTEMPTS):
+        for _ in range(ATTEMPTS if command.heard else 1):
             if self.peer is None:
                 break
             try:
@@ -325,6 +341,8 @@ class AttachedDevice:
                     await self._subscribe(command)
                 else:
                     answer = await self._ask(command)
+                    if command.method == "GET" and is_success(answer.code):
+                        self._remember(command.uri, answer)
                     await self._commands.finish(self.registered, command, results.answered(command.async_id, answer))
             except NoAnswer as fault:
                 failure = fault
@@ -348,10 +366,22 @@ class AttachedDevice:
         if content_format is None and command.payload:
             content_format = management.written_format(path)
         request = (command.method, f"{links.root}/{command.uri}", command.payload, content_format)
+        if not command.heard:
+            return await self._ask_unheard(management.device_request(*request, accept))
         answer = await self.peer.ask(management.device_request(*request, accept))
         if chosen is not None and answer.code == Code.NOT_ACCEPTABLE and self.peer is not None:
             answer = await self.peer.ask(management.device_request(*request))  # it named what it does not take
         return answer
+
+    async def _ask_unheard(self, message: Message) -> Message:
+        """Its answer is waited for a moment only, and nobody is told. Raises NoAnswer."""
+        assert self.peer is not None
+        message.type = Type.NON
+        try:
+            async with asyncio.timeout(UNHEARD_WAIT):
+                return await self.peer.ask(message)
+        except TimeoutError:
+            raise NoAnswer from None
 
     async def _subscribe(self, command: Command) -> None:
         registered, path = self.registered, command.uri
@@ -400,6 +430,37 @@ class AttachedDevice:
             self._tokens.pop(token, None)
             self._observed.pop(path, None)
         return answer
+
+    async def _answer_known(self, command: Command) -> bool:
+        """Answer a read by a value that is still of age; False: the device is to be asked."""
+        if command.method != "GET" or command.expires_at <= self._clock.now():
+            return False
+        found = self.fresh(command.uri, command.accept)
+        if found is None:
+            return False
+        item = results.given(command.async_id, *found)
+        await self._commands.finish(self.registered, command, item)
+        return True
+
+    def fresh(self, uri: str, accept: int | None = None) -> Fresh | None:
+        """The value of a resource that is still of age."""
+        now = self._clock.monotonic()
+        found = self._values.fresh(path_of(uri), accept, now) if "?" not in uri else None
+        return (
+            Fresh(found.payload, found.content_format or 0, round(found.expires - now)) if found is not None else None
+        )
+
+    def _remember(self, uri: str, message: Message) -> None:
+        if "?" not in uri:
+            now = self._clock.monotonic()
+            self._values.put(path_of(uri), message.payload, message.content_format, message.max_age, now)
+
+    def _outdate(self, command: Command) -> None:
+        """Before it is sent: whether it arrived may never be known."""
+        if command.method in ("POST", "IPATCH"):
+            self._values.outdate_all()
+        elif command.method in ("PUT", "DELETE"):
+            self._values.outdate(path_of(command.uri.partition("?")[0]))
 
     async def _fail(self, command: Command, status: int, error: str | None) -> None:
         registered = self.registered

@@ -20,6 +20,8 @@ Method = Literal["GET", "PUT", "POST", "DELETE", "FETCH", "IPATCH"]
 COMPOSITE = frozenset({"FETCH", "IPATCH"})
 """Read-Composite and Write-Composite of LwM2M 1.1: an extension of ours. They go to the root, and name paths in SenML."""
 _SENML = frozenset({ContentFormat.SENML_JSON, ContentFormat.SENML_CBOR})
+UNHEARD = ""
+"""Stands for the application where none wants to hear the answer."""
 OBSERVE = "OBSERVE"
 """A command of the server's own: observe the resource for a subscription."""
 
@@ -105,6 +107,11 @@ class Command(NamedTuple):
     """Deliveries that may still be tried."""
     sent_by: str
     expires_at: int
+
+    @property
+    def heard(self) -> bool:
+        """Whether anybody wants the answer. Otherwise the device is asked once, by a message that it need not acknowledge."""
+        return self.subject_id != UNHEARD
 
     @property
     def repeatable(self) -> bool:

@@ -49,9 +49,9 @@ def failed(async_id: str, status: int, error: str | None) -> dict[str, Any]:
     return {**item, "payload": "", "ct": "", "max-age": "0"}
 
 
-def given(async_id: str, payload: bytes, content_format: int) -> dict[str, Any]:
+def given(async_id: str, payload: bytes, content_format: int, max_age: int = 0) -> dict[str, Any]:
     """The server knows the value already."""
-    return {"id": async_id, "status": 200, **encoded(payload, content_format, 0)}
+    return {"id": async_id, "status": 200, **encoded(payload, content_format, max_age)}
 
 
 def request_of(id_: str, method: str, uri: str) -> dict[str, str]:

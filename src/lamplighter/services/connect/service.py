@@ -29,6 +29,7 @@ from lamplighter.services.connect.attached import Attached
 from lamplighter.services.connect.commands import Commands
 from lamplighter.services.connect.definitions import OwnDefinitions
 from lamplighter.services.connect.device import AttachedDevice
+from lamplighter.services.connect.direct import Direct
 from lamplighter.services.connect.follower import Follower
 from lamplighter.services.connect.handlers import DATA_OF, Handlers
 from lamplighter.services.connect.identity import Identity, Proof, parse_identity
@@ -41,6 +42,7 @@ from lamplighter.services.connect.resources import root_link, shown, value_in
 from lamplighter.services.connect.subscriptions import Subscriptions
 from lamplighter.services.connect.targets import values_of
 from lamplighter.services.connect.turns import in_turns
+from lamplighter.services.connect.value_cache import Fresh
 from lamplighter.services.directory.service import Directory, Known
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Reader, Transaction
@@ -56,7 +58,7 @@ SWEEP = 1.0
 class Order(msgspec.Struct, frozen=True):
     """What one process tells the one that has the device."""
 
-    do: Literal["work", "cancel", "end"]
+    do: Literal["work", "cancel", "end", "value"]
     account_id: str
     device_id: str
     registration_id: str = ""
@@ -99,7 +101,10 @@ class Connect:
         self.commands = Commands(database, clock, ids, settings, directory, process)
         self.definitions = OwnDefinitions(database, clock, settings)
         self.mediated = Mediated(database, clock, ids, settings, directory, self.registering, tier_of)
-        self.attached = Attached(lambda: AttachedDevice(database, clock, self.commands, directory, process))
+        self.attached = Attached(
+            lambda: AttachedDevice(database, clock, self.commands, directory, process, settings.lwm2m.value_age_max)
+        )
+        self.direct = Direct(database, ids, directory, self.request)
         self.subscriptions = Subscriptions(database, clock, ids, self.commands, self.definitions, self._latest)
         self.key_deleted: Callable[[str], None] = lambda endpoint_name: None
         """Told of each deleted pre-shared key: sessions by it are to end, whatever is registered through them."""
@@ -300,6 +305,19 @@ class Connect:
         registered = await self.commands.request(account_id, subject_id, device_id, async_id, body, retry, expiry)
         self._tell(registered.process, Order("work", account_id, device_id))
 
+    async def fresh(self, registered: Registered, path: str) -> Fresh | None:
+        """The value of a resource that is still of age, its content format, and the seconds that it goes on being so; as the
+        process knows it that has the device."""
+        order = Order("value", registered.account_id, registered.device_id, paths=[path])
+        if registered.process == self.process:
+            return self._value(order)
+        try:
+            reply = await self._bus.request(f"lwm2m.{registered.process}", msgspec.json.encode(order), TELL_TIMEOUT)
+        except (NoResponder, RequestFailed, TimeoutError) as error:
+            log.info("process %s did not tell a value: %r", registered.process, error)
+            return None
+        return msgspec.json.decode(reply, type=Fresh | None)
+
     async def subscribe(self, account_id: str, subject_id: str, device_id: str, path: str) -> str | None:
         """The id of the async response that will tell; None: the subscription was there already.
 
@@ -403,8 +421,15 @@ class Connect:
                 self._do(order)  # it has ended, and its devices are whose process they speak to, or this one's
 
     async def _serve(self, data: bytes) -> bytes:
-        self._do(msgspec.json.decode(data, type=Order))
+        order = msgspec.json.decode(data, type=Order)
+        if order.do == "value":
+            return msgspec.json.encode(self._value(order))
+        self._do(order)
         return b""
+
+    def _value(self, order: Order) -> Fresh | None:
+        device = self.attached.devices.get((order.account_id, order.device_id))
+        return device.fresh(order.paths[0]) if device is not None else None
 
     def _do(self, order: Order) -> None:
         key = (order.account_id, order.device_id)
