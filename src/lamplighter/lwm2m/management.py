@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from enum import Enum
+from functools import lru_cache
 
-from lamplighter.coap.message import Message
+from lamplighter.coap.message import Message, path_options
 from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.lwm2m.codecs import Values, encode, write_paths
 from lamplighter.lwm2m.path import ROOT, Path
@@ -155,11 +156,13 @@ def written_format(path: str) -> int:
 
 
 def _message(code: int, path: Path | str) -> Message:
-    message = Message(code)
-    segments = path.segments() if isinstance(path, Path) else path.split("/")
-    for segment in filter(None, segments):
-        message.add(Option.URI_PATH, segment)
-    return message
+    return Message(code, list(_path_options(str(path))))
+
+
+@lru_cache(maxsize=4096)
+def _path_options(path: str) -> tuple[tuple[int, bytes], ...]:
+    """The same few paths are asked of every device of a kind, and of all that are behind a gateway."""
+    return tuple(path_options(filter(None, path.split("/")), Option.URI_PATH))
 
 
 def _carrying(message: Message, payload: bytes, content_format: int | None) -> Message:

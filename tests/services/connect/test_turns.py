@@ -7,8 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from lamplighter.lwm2m.link import Link
+from lamplighter.coap.message import Message
+from lamplighter.lwm2m.link import Link, parse_links
 from lamplighter.lwm2m.steps import STEP, finish
+from lamplighter.services.connect.mediated import TOGETHER
 from lamplighter.services.connect.resources import Links, dump_links, links_in_steps, load_links
 from lamplighter.services.connect.turns import in_turns
 from tests.api.toy import ACCOUNT
@@ -56,6 +58,30 @@ async def test_no_more_links_are_looked_at_than_one_step_has_before_the_others_h
     assert max(links.seen.values()) <= STEP
     known = await bench.directory.device_of_endpoint(bench.database, ACCOUNT, "node")
     assert known is not None and known.host_gateway == registered.device_id
+
+
+class WatchedPeer(FakePeer):
+    """A gateway's session, which notes in which turn of the other device what is adopted."""
+
+    def __init__(self, turns: Turns) -> None:
+        super().__init__()
+        self._turns = turns
+        self.seen: dict[int, int] = {}
+
+    def adopt(self, token: bytes, request: Message) -> None:
+        super().adopt(token, request)
+        self.seen[self._turns.taken] = self.seen.get(self._turns.taken, 0) + 1
+
+
+async def test_the_devices_behind_a_gateway_are_taken_a_few_at_a_time(bench: Bench) -> None:
+    links = parse_links(",".join(f'</d/lamp-{number}/3/0/2>;aobs="{number}"' for number in range(100)))
+    turns = Turns()
+    peer = WatchedPeer(turns)
+    await bench.register(peer, links=tuple(links), client_version="4.13.2", endpoint_type="MBED_GW")
+    await turns.stop()
+    assert sum(peer.seen.values()) == 100
+    assert max(peer.seen.values()) <= TOGETHER
+    assert len(await bench.connect.endpoints(ACCOUNT)) == 101
 
 
 async def test_what_is_made_of_many_links_in_steps_is_what_is_made_at_once(bench: Bench) -> None:

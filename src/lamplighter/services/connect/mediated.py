@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 Thing = TypeVar("Thing")
 
 LONGEST_NAME = 64
-TOGETHER = 10
+TOGETHER = 5
 """Devices that are written at once: about five milliseconds of the event loop."""
 NEVER = 1 << 62
 """Their registrations do not expire: the gateway's does."""

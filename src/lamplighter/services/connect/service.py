@@ -33,7 +33,7 @@ from lamplighter.services.connect.direct import Direct
 from lamplighter.services.connect.follower import Follower
 from lamplighter.services.connect.handlers import DATA_OF, Handlers
 from lamplighter.services.connect.identity import Identity, Proof, parse_identity
-from lamplighter.services.connect.mediated import Mediated, MediatedDevice, Outcome
+from lamplighter.services.connect.mediated import TOGETHER, Mediated, MediatedDevice, Outcome
 from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
 from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, PeerGone, SessionLost
 from lamplighter.services.connect.registering import Change, Ending, Registered, Registering, TierOf, registered_of
@@ -157,7 +157,7 @@ class Connect:
         self._moved(change)
         self.attached.attach(change.after, peer, anew=True)
         if behind or (change.before is not None and change.before.links.has_devices_behind):
-            self._settle(peer, await self.mediated.registered(change.after, behind))
+            await self._settle(peer, await self.mediated.registered(change.after, behind))
         return change.after
 
     async def update(
@@ -175,7 +175,7 @@ class Connect:
         here = device is not None and device.peer is peer
         self.attached.attach(change.after, peer, anew=False)
         if behind:
-            self._settle(peer, await self.mediated.updated(change.after, behind))
+            await self._settle(peer, await self.mediated.updated(change.after, behind))
         if change.after.links.has_devices_behind and not here:
             async with self._database.transaction() as tx:
                 arrived = await self.mediated.arrived(tx, change.after)
@@ -385,14 +385,21 @@ class Connect:
 
     # The devices of this process, and of others
 
-    def _settle(self, gateway: Peer, outcome: Outcome) -> None:
-        """Let go of the devices behind a gateway that left, then take those that came: they may have the same tokens."""
+    async def _settle(self, gateway: Peer, outcome: Outcome) -> None:
+        """Let go of the devices behind a gateway that left, then take those that came: they may have the same tokens.
+
+        In turns with the others, until the gateway's session ends.
+        """
         for registered in outcome.ended:
             self._ended(registered, close=False)
-        for name, change in outcome.made:
+        for number, (name, change) in enumerate(outcome.made, 1):
+            if not self.is_attached(gateway):
+                return
             self._moved(change)
             anew = change.before is None or change.before.registration_id != change.after.registration_id
             self.attached.attach_behind(gateway, [MediatedDevice(name, change.after)], anew=anew)
+            if not number % TOGETHER:
+                await asyncio.sleep(0)
 
     def _moved(self, change: Change) -> None:
         """Tell the process that had the device until now."""
