@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
-from pathlib import Path
+from collections.abc import Awaitable
 
 import pytest
 
@@ -15,7 +14,6 @@ from lamplighter.coap.numbers import Code
 from lamplighter.dtls.client_configuration import ClientConfig
 from lamplighter.services.directory.events import DEVICE_TURNED_AWAY
 from lamplighter.services.directory.model import DEVELOPER_MODE, Block, Facts
-from lamplighter.storage.database import Database
 from lamplighter.transport.dtls_client import HandshakeRefused
 from lamplighter.transport.tcp_client import ConnectionRefused
 from lamplighter.transport.tls_client import TlsClientTransport
@@ -27,14 +25,6 @@ from tests.services.channels.served import until
 
 NAME = "my-first-device-01"
 BLOCK = Block(category="lost_or_stolen")
-
-
-@pytest.fixture
-async def serving(database: Database, tmp_path: Path) -> AsyncIterator[Serving]:
-    serving = Serving(database, tmp_path)
-    await serving.start()
-    yield serving
-    await serving.close()
 
 
 async def credential(serving: Serving, proof: str) -> ClientConfig:

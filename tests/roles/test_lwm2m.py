@@ -3,32 +3,19 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, ContentFormat, Option
 from lamplighter.lwm2m.link import parse_links
 from lamplighter.lwm2m.registration import Registration, register_request
 from lamplighter.services.directory.model import Block
-from lamplighter.storage.database import Database
 from tests.api.toy import ACCOUNT, FOREIGN
 from tests.coap.pair import request
 from tests.roles.lwm2m_device import Device, with_certificate
 from tests.roles.lwm2m_serving import Serving
 
 NAME = "my-first-device-01"
-
-
-@pytest.fixture
-async def serving(database: Database, tmp_path: Path) -> AsyncIterator[Serving]:
-    serving = Serving(database, tmp_path)
-    await serving.start()
-    yield serving
-    await serving.close()
 
 
 async def registered(serving: Serving, name: str = NAME) -> Device:

@@ -2,24 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from lamplighter.coap.numbers import Code
 from lamplighter.roles import pace
 from lamplighter.roles.pace import BLOCK, PERIOD, REGISTRATIONS, RegistrationPace
-from lamplighter.storage.database import Database
 from tests.roles.lwm2m_serving import Serving
-
-
-@pytest.fixture
-async def serving(database: Database, tmp_path: Path) -> AsyncIterator[Serving]:
-    serving = Serving(database, tmp_path)
-    await serving.start()
-    yield serving
-    await serving.close()
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -26,14 +25,6 @@ from tests.roles.lwm2m_device import with_certificate, with_key
 from tests.roles.lwm2m_serving import SECRET, SETTINGS, Serving
 
 NAME = "my-first-device-01"
-
-
-@pytest.fixture
-async def serving(database: Database, tmp_path: Path) -> AsyncIterator[Serving]:
-    serving = Serving(database, tmp_path)
-    await serving.start()
-    yield serving
-    await serving.close()
 
 
 async def test_a_storm_is_put_off_with_a_time_to_come_again(serving: Serving, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, Option
-from lamplighter.storage.database import Database
 from tests.api.toy import ACCOUNT
 from tests.roles.lwm2m_device import Device, with_certificate
 from tests.roles.lwm2m_serving import Serving
@@ -45,14 +40,6 @@ def update_request(location: tuple[str, ...], payload: bytes) -> Message:
     for segment in location:
         message.add(Option.URI_PATH, segment)
     return message
-
-
-@pytest.fixture
-async def serving(database: Database, tmp_path: Path) -> AsyncIterator[Serving]:
-    serving = Serving(database, tmp_path)
-    await serving.start()
-    yield serving
-    await serving.close()
 
 
 async def connected(serving: Serving) -> Device:
