@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -15,19 +14,12 @@ from lamplighter.settings import Coap, Lwm2m, Settings
 from lamplighter.storage.database import Database
 from lamplighter.transport.tcp_client import ConnectionRefused
 from tests.api.toy import ACCOUNT
+from tests.roles.house import House
 from tests.roles.lwm2m_device import PATIENCE, with_certificate, with_key
 from tests.roles.lwm2m_serving import SECRET, Serving
 from tests.roles.stream_device import StreamDevice
 
 NAME = "my-first-device-01"
-
-
-@pytest.fixture
-async def serving(database: Database, tmp_path: Path) -> AsyncIterator[Serving]:
-    serving = Serving(database, tmp_path)
-    await serving.start()
-    yield serving
-    await serving.close()
 
 
 def new_device(serving: Serving, framing: Framing) -> StreamDevice:
@@ -140,6 +132,21 @@ async def test_a_device_that_comes_back_gets_what_waited_for_it(serving: Serving
     assert device.transport.resumed
     assert (await device.update()).code == Code.CHANGED
     assert (await waiting)["status"] == 200
+
+
+async def test_a_device_goes_on_after_a_restart_although_its_ticket_is_worth_nothing_then(house: House) -> None:
+    first = await house.start()
+    device = await with_tls(first)
+    await device.register(NAME)
+    device.transport.abort()
+    async with asyncio.timeout(PATIENCE):
+        await device.reasons.get()
+    await house.stop(first)
+    second = await house.start()
+    await device.connect_tls(with_key(NAME, SECRET), second.role.tls_port)
+    assert not device.transport.resumed
+    assert (await device.update()).code == Code.CHANGED
+    assert (await second.request(device.location[-1], "GET", "/3/0/0"))["status"] == 200
 
 
 async def test_an_old_connection_that_ends_late_does_not_take_the_new_one_with_it(serving: Serving) -> None:

@@ -12,6 +12,7 @@ from OpenSSL import SSL
 from lamplighter.coap.framing import Framing
 from lamplighter.dtls import CertificateIdentity, PskIdentity, TrustAnchor
 from lamplighter.dtls.client_configuration import ClientConfig
+from lamplighter.transport import tls
 from lamplighter.transport.datagram_socket import CannotBind
 from lamplighter.transport.dtls import PskKey
 from lamplighter.transport.stream import StreamTransport
@@ -150,6 +151,35 @@ async def test_a_session_is_resumed_by_its_ticket_with_the_same_identity() -> No
         assert events[0].session.identity == events[1].session.identity == PskIdentity(b"lamp-1")
         assert events[2].session.identity == events[3].session.identity
         assert events[1].session.credential == "credential of lamp-1"
+
+
+async def test_a_ticket_of_another_process_leads_to_a_whole_handshake_and_a_ticket_of_this_one() -> None:
+    async with (
+        serving() as first,
+        serving(certificate_chain=first.credential.chain, private_key=first.credential.key) as second,
+    ):
+        second.anchors = first.anchors
+        for lamp in (StreamDevice(with_key(), Framing.RECORD), StreamDevice(with_certificate(first), Framing.RECORD)):
+            for service in (first, second, second, first):
+                await lamp.connect(service)
+                await lamp.ask("3")
+                lamp.transport.close()
+                await lamp.closed.get()
+        told = [[each.resumed for each in at.happened if isinstance(each, StreamEstablished)] for at in (first, second)]
+        assert told == [[False] * 4, [False, True] * 2]
+
+
+async def test_tickets_are_sealed_with_a_new_key_when_the_old_one_is_of_age(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving() as service:
+        lamp = StreamDevice(with_key(), Framing.RECORD)
+        for age in (tls.TICKET_KEY_AGE, 0.0, tls.TICKET_KEY_AGE):
+            monkeypatch.setattr(tls, "TICKET_KEY_AGE", age)
+            await lamp.connect(service)
+            assert await lamp.ask("3") == b"credential of lamp-1: 3"
+            lamp.transport.close()
+            await lamp.closed.get()
+        events = [event for event in service.happened if isinstance(event, StreamEstablished)]
+        assert [event.resumed for event in events] == [False, False, True]
 
 
 @pytest.mark.parametrize("changed", [None, b"another key for it"])

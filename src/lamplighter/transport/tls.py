@@ -25,13 +25,21 @@ from .core import StreamCore
 from .dtls import Accepted, PskKey, Rejected, Verdict
 from .stream import Connection, StreamTransport
 from .stream_session import StreamEvent, StreamLimits
-from .tls_context import PskCallback, chain_of, is_resumed, server_context
+from .tls_context import TICKET_LIFETIME, PskCallback, chain_of, is_resumed, server_context
 from .tls_flight import ClientFlight, FlightTooLong, HelloSeen, IdentitySeen
 
 RECORD = 1 << 14
 """Bytes of the largest record."""
 ALPN = b"coap"
 """RFC 8323 section 11.2."""
+TICKET_KEY_AGE = float(TICKET_LIFETIME)
+"""Seconds after which tickets are sealed with a new key, and those before are worth nothing (RFC 5077 section 5.5).
+
+OpenSSL makes the key with a context and keeps it for as long: a new key is a new context. It cannot be given one either: of the
+ways to (``SSL_CTX_set_tlsext_ticket_keys``, the ticket callbacks, the callbacks of a session cache of our own) cryptography binds
+none, and its OpenSSL is linked in, where nothing else reaches it. So each process opens its own tickets only. At another one,
+and after a restart, a device makes a whole handshake, by itself and in the same connection.
+"""
 REMEMBERED = 50_000
 """Sessions that can be resumed: what they rest on is kept here, the session itself by the device in its ticket."""
 
@@ -287,18 +295,26 @@ class TlsTransport(StreamTransport):
         self.session_age = config.session_age
         self.requires_extended_master_secret = config.extended_master_secret == "required"
         self.psk = PskCallback()
-        self.context = server_context(
+        self._config = config
+        self.context = self._make_context()
+        self._renewed = self.now()
+        self._sessions: OrderedDict[bytes, _Remembered] = OrderedDict()
+        self._full_handshake: OrderedDict[Any, None] = OrderedDict()
+
+    def make_connection(self) -> TlsConnection:
+        if self.now() - self._renewed >= TICKET_KEY_AGE:
+            self.context, self._renewed = self._make_context(), self.now()
+        return TlsConnection(self)
+
+    def _make_context(self) -> SSL.Context:
+        config = self._config
+        return server_context(
             config.certificate_chain,
             config.private_key,
             [number for number in config.cipher_suites if config.speaks(number)],
             self.psk,
             alpn=_choose_protocol,
         )
-        self._sessions: OrderedDict[bytes, _Remembered] = OrderedDict()
-        self._full_handshake: OrderedDict[Any, None] = OrderedDict()
-
-    def make_connection(self) -> TlsConnection:
-        return TlsConnection(self)
 
     # Resumption
 
