@@ -51,8 +51,7 @@ class ServerConfig:
     identity_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     """Makes the keys of identities that nobody knows, so that they fail exactly as a wrong key does."""
 
-    identity_key: HMAC = field(init=False, repr=False, compare=False)
-    """The same, ready to be copied for each handshake."""
+    _identity_key: HMAC = field(init=False, repr=False, compare=False)
 
     cid_secret: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     """Tells our connection IDs from invented ones; the same in all processes that share stored sessions."""
@@ -103,7 +102,7 @@ class ServerConfig:
     """Seconds after which a session ends whatever happens."""
 
     def __post_init__(self) -> None:
-        self.identity_key = keyed("sha256", self.identity_secret)
+        self._identity_key = keyed("sha256", self.identity_secret)
         self.connection_ids = ConnectionIds(self.cid_secret, self.cid_length, self.shard)
         if self.mtu < _MTU_LEAST:
             raise ValueError(f"an mtu below {_MTU_LEAST} bytes cannot carry a handshake")
@@ -122,6 +121,12 @@ class ServerConfig:
             raise ValueError("neither pre-shared keys nor a certificate: nobody could connect")
         rows = [CIPHER_SUITES[number] for number in self.cipher_suites]
         self.suites = {row.number: row for row in rows if (self.psk if row.psk else self.private_key is not None)}
+
+    def nobodys_key(self, identity: bytes) -> bytes:
+        """The key of an identity that nobody has, made from its name: so it fails as a wrong key does, and takes as long."""
+        made = self._identity_key.copy()
+        made.update(identity)
+        return made.finalize()[:16]
 
     def speaks(self, suite: int) -> bool:
         """Whether that cipher suite may be agreed with the credentials there are."""

@@ -320,9 +320,7 @@ class ServerHandshake:
         """Go on with that key. None leads to a key that nobody has; both take the same steps."""
         assert isinstance(self._identity, PskIdentity)
         self.state = advance(Role.SERVER, self.state, Trigger.KEY_PROVIDED)
-        secret = self.config.identity_key.copy()
-        secret.update(self._identity.identity)
-        nobody = secret.finalize()[:16]
+        nobody = self.config.nobodys_key(self._identity.identity)
         if not key:
             self.wrong_key = FailureReason.UNKNOWN_PSK_IDENTITY
         self._credential = credential

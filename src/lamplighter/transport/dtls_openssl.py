@@ -7,7 +7,6 @@ OpenSSL counts time by its own clock, so flights are repeated here. Records in t
 from __future__ import annotations
 
 import hashlib
-import itertools
 import math
 from collections import deque
 from collections.abc import Hashable
@@ -52,6 +51,7 @@ from lamplighter.dtls.records import HEADER, HEADER_LENGTH, plaintext_record
 from lamplighter.dtls.registry import Sessions
 
 from .dtls_openssl_flight import datagrams, hello_of, identity_in, protected_part, renumbered
+from .dtls_openssl_handshake import OpensslHandshake
 from .tls_context import PskCallback, chain_of, datagram_context, suite_number
 
 _HANDSHAKE = int(ContentType.HANDSHAKE)
@@ -69,7 +69,7 @@ class OpensslSession(Session):
 
     __slots__ = ("connection", "numbers")
 
-    def __init__(self, handshake: _Handshake, identity: Identity, credential: str) -> None:
+    def __init__(self, handshake: OpensslHandshake, identity: Identity, credential: str) -> None:
         self.connection = handshake.connection
         self.numbers = handshake.numbers
         self.address = handshake.address
@@ -79,45 +79,6 @@ class OpensslSession(Session):
         self.cid = self.peer_cid = self.session_id = b""
         self.closed = False
         self.established_at = self.valid_until = self.expires = 0.0
-
-
-class _Handshake:
-    """One that is open."""
-
-    def __init__(
-        self,
-        config: ServerConfig,
-        connection: SSL.Connection,
-        address: Hashable,
-        random: bytes,
-        number: int,
-        now: float,
-    ) -> None:
-        self.connection = connection
-        self.numbers = itertools.count(number)
-        """Of our records in epoch 0: the first is that of the ClientHello (RFC 6347 section 4.2.1)."""
-        self.address = address
-        self.random = random
-        self.ends = now + config.handshake_age
-        self.extended_master_secret = False
-        self.fragment_limit = 0
-        self.size = 0
-        self.timer: float | None = None
-        self.wait = config.retransmission
-        self.repeats = 0
-        self.flight: list[bytes] = []
-        self.held: list[bytes] = []
-        self.asks = False
-        self.identity: PskIdentity | None = None
-        self.key: bytes | None = None
-        self.key_given = False
-        self.credential = ""
-        self.chain: tuple[bytes, ...] = ()
-
-    @property
-    def due(self) -> float:
-        """When something is to be done about it."""
-        return self.ends if self.timer is None else min(self.ends, self.timer)
 
 
 class OpensslServer:
@@ -132,7 +93,7 @@ class OpensslServer:
         self._psk = PskCallback()
         suites = [number for number in config.cipher_suites if config.speaks(number)]
         self._context = datagram_context(config.certificate_chain, config.private_key, suites, self._psk)
-        self._handshakes: Openings[_Handshake] = Openings(config)
+        self._handshakes: Openings[OpensslHandshake] = Openings(config)
         self._events: deque[Event] = deque()
         self._outgoing: list[tuple[bytes, Hashable]] = []
 
@@ -282,7 +243,7 @@ class OpensslServer:
         connection = SSL.Connection(self._context, None)
         connection.set_accept_state()
         connection.set_ciphertext_mtu(self.config.mtu)
-        handshake = _Handshake(self.config, connection, address, random, number, now)
+        handshake = OpensslHandshake(self.config, connection, address, random, number, now)
         self._handshakes.add(handshake)
         self._handshakes.watch(handshake)
         try:
@@ -301,7 +262,7 @@ class OpensslServer:
             return
         self._advance(handshake, now)
 
-    def _shake(self, handshake: _Handshake, data: bytes, now: float) -> None:
+    def _shake(self, handshake: OpensslHandshake, data: bytes, now: float) -> None:
         handshake.size += len(data)
         if handshake.size > 2 * _FLIGHTS_LIMIT:
             self._tell(handshake, AlertDescription.HANDSHAKE_FAILURE)
@@ -320,9 +281,9 @@ class OpensslServer:
         handshake.connection.bio_write(data)
         self._advance(handshake, now)
 
-    def _advance(self, handshake: _Handshake, now: float) -> None:
+    def _advance(self, handshake: OpensslHandshake, now: float) -> None:
         connection = handshake.connection
-        self._psk.find = lambda identity: self._key_for(handshake, identity)
+        self._psk.find = handshake.key_for
         try:
             connection.do_handshake()
         except SSL.WantReadError:
@@ -333,7 +294,7 @@ class OpensslServer:
         except SSL.Error as error:
             if handshake.identity is None:
                 self._transmit(handshake)
-            self._fail(handshake, *_failure(error, handshake))
+            self._fail(handshake, *handshake.failure(error))
             return
         handshake.timer = None
         cipher = connection.get_cipher_name() or ""
@@ -345,23 +306,14 @@ class OpensslServer:
         else:
             self._fail(handshake, FailureReason.UNKNOWN_PSK_IDENTITY, "the key was made up for nobody")
 
-    def _key_for(self, handshake: _Handshake, identity: bytes) -> bytes:
-        """Nobody's name has a key too, so that it fails as a wrong key does."""
-        if handshake.key and handshake.identity == PskIdentity(identity):
-            handshake.key_given = True
-            return handshake.key
-        secret = self.config.identity_key.copy()
-        secret.update(identity)
-        return secret.finalize()[:16]
-
-    def _release(self, handshake: _Handshake, now: float) -> None:
+    def _release(self, handshake: OpensslHandshake, now: float) -> None:
         held, handshake.held = handshake.held, []
         for data in held:
             if self._handshakes.holds(handshake):
                 handshake.connection.bio_write(data)
                 self._advance(handshake, now)
 
-    def _establish(self, handshake: _Handshake, identity: Identity, credential: str, now: float) -> None:
+    def _establish(self, handshake: OpensslHandshake, identity: Identity, credential: str, now: float) -> None:
         self._handshakes.remove(handshake)
         old = self.sessions.by_address(handshake.address)
         if old is not None:
@@ -382,32 +334,32 @@ class OpensslServer:
         for data in handshake.held:
             self._receive_records(session, data, now)
 
-    def _ask(self, handshake: _Handshake, question: Event, now: float) -> None:
+    def _ask(self, handshake: OpensslHandshake, question: Event, now: float) -> None:
         handshake.asks = True
         self._handshakes.ask(handshake, now)
         self._events.append(question)
 
-    def _answers(self, handshake: _Handshake) -> bool:
+    def _answers(self, handshake: OpensslHandshake) -> bool:
         asked, handshake.asks = handshake.asks, False
         return self._handshakes.is_answered(handshake) and asked
 
-    def _send_flight(self, handshake: _Handshake, now: float) -> None:
+    def _send_flight(self, handshake: OpensslHandshake, now: float) -> None:
         self._outgoing += [(renumbered(each, handshake.numbers), handshake.address) for each in handshake.flight]
         handshake.timer = now + handshake.wait
         self._handshakes.watch(handshake)
 
-    def _repeat(self, handshake: _Handshake, now: float) -> None:
+    def _repeat(self, handshake: OpensslHandshake, now: float) -> None:
         handshake.repeats += 1
         if handshake.repeats > _REPEATS or handshake.asks:
             handshake.timer = None
         else:
             self._send_flight(handshake, now)
 
-    def _tell(self, handshake: _Handshake, alert: AlertDescription) -> None:
+    def _tell(self, handshake: OpensslHandshake, alert: AlertDescription) -> None:
         record = plaintext_record(ContentType.ALERT, DTLS_1_2, _ALERT_NUMBER, bytes((AlertLevel.FATAL, alert)))
         self._outgoing.append((record, handshake.address))
 
-    def _fail(self, handshake: _Handshake, reason: FailureReason, detail: str) -> None:
+    def _fail(self, handshake: OpensslHandshake, reason: FailureReason, detail: str) -> None:
         self._handshakes.remove(handshake)
         self._events.append(HandshakeFailed(handshake.address, reason, detail))
 
@@ -444,26 +396,6 @@ class OpensslServer:
             self.sessions.remove(session)
             self._events.append(SessionClosed(session, reason))
 
-    def _transmit(self, at: _Handshake | OpensslSession) -> None:
+    def _transmit(self, at: OpensslHandshake | OpensslSession) -> None:
         written = datagrams(at.connection, self.config.mtu)
         self._outgoing += [(renumbered(each, at.numbers), at.address) for each in written]
-
-
-def _failure(error: SSL.Error, handshake: _Handshake) -> tuple[FailureReason, str]:
-    """What OpenSSL's words mean in ours."""
-    reasons = error.args[0] if error.args and isinstance(error.args[0], list) else []
-    words = "; ".join(reason[-1] for reason in reasons) or type(error).__name__
-    if handshake.identity is not None:
-        return (FailureReason.WRONG_KEY if handshake.key else FailureReason.UNKNOWN_PSK_IDENTITY), words
-    for part, reason in _WORDS.items():
-        if part in words:
-            return reason, words
-    return FailureReason.MALFORMED, words
-
-
-_WORDS = {
-    "peer did not return a certificate": FailureReason.CERTIFICATE_MISSING,
-    "no shared cipher": FailureReason.NO_SHARED_CIPHER,
-    "bad signature": FailureReason.BAD_SIGNATURE,
-    "unexpected message": FailureReason.UNEXPECTED_MESSAGE,
-}

@@ -13,7 +13,6 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from hmac import digest as hmac_digest
 from typing import Any
 
 from OpenSSL import SSL
@@ -159,7 +158,7 @@ class TlsConnection(Connection):
         if found is not None and found.key and self._asked == PskIdentity(identity):
             self._key_given = True
             return found.key
-        return hmac_digest(self.owner.identity_secret, identity, "sha256")[:16]
+        return self.owner.nobodys_key(identity)
 
     async def _look_up(self, identity: bytes) -> None:
         answer = await self.owner.psk_key(identity)
@@ -291,7 +290,7 @@ class TlsTransport(StreamTransport):
         super().__init__(core, on_event, on_session=on_session, limits=limits, wall_time=config.wall_time)
         self.psk_key = psk_key
         self.check_certificate = check_certificate
-        self.identity_secret = config.identity_secret
+        self.nobodys_key = config.nobodys_key
         self.session_age = config.session_age
         self.requires_extended_master_secret = config.extended_master_secret == "required"
         self.psk = PskCallback()
