@@ -15,7 +15,7 @@ from lamplighter.simulator.account import Account
 from lamplighter.simulator.behaviour import Behaviours
 from lamplighter.simulator.device import Device
 from lamplighter.simulator.downloads import AT_ONCE, Downloads
-from lamplighter.simulator.events import Event
+from lamplighter.simulator.events import Event, Registered
 from lamplighter.simulator.member import Member, Server
 from lamplighter.simulator.profile import Profile, Transport
 from lamplighter.simulator.registration import Phase
@@ -96,6 +96,7 @@ class Fleet:
         anchors: str = "",
         source: str = "",
         told: Callable[[Member, Event], None] = lambda member, event: None,
+        starting_together: int | None = None,
     ) -> None:
         """A client of the vendor has an ``Account`` for its bootstrap, of which several may have the same.
 
@@ -103,7 +104,8 @@ class Fleet:
         ``profile`` None: half of the devices are of LwM2M 1.0, half of 1.1. ``lifetime`` of the registrations, in seconds.
         ``bootstraps``: the port is that of a bootstrap server, for others than clients of the vendor too. ``awake`` and
         ``keepalive``: see ``Device``. ``anchors``: see ``Downloads``. Raises ValueError as ``require_transport``.
-        ``source``: see ``Server``. ``told`` hears every event of every device.
+        ``source``: see ``Server``. ``told`` hears every event of every device. ``starting_together``: so many are switched on
+        and not yet registered at the most; None: as many as it takes.
         """
         require_transport(profile, transport)
         self._credentials = credentials
@@ -123,6 +125,9 @@ class Fleet:
         self._downloads = Downloads(anchors)
         self._source = source
         self._told = told
+        self._starting_together = starting_together
+        self._arrived = 0
+        """Devices that have registered once."""
         self.members: list[Member] = []
         """Those that were switched on, in order."""
 
@@ -140,7 +145,7 @@ class Fleet:
         started = reported = loop.time()
         while not stop.is_set():
             now = loop.time()
-            while len(self.members) < min(len(self._credentials), 1 + int((now - started) * self._rate)):
+            while len(self.members) < min(len(self._credentials), self._most_started(now - started)):
                 member = self._member(len(self.members), server, now, epoch)
                 self.members.append(member)
                 member.start()
@@ -195,8 +200,18 @@ class Fleet:
             f"{self._seed}/{index}/weather",
             self._downloads,
             certified=credential.account if isinstance(credential, Certified) else None,
-            told=self._told,
+            told=self._take,
         )
+
+    def _most_started(self, seconds: float) -> int:
+        """How many devices may have been switched on after so many seconds."""
+        most = 1 + int(seconds * self._rate)
+        return most if self._starting_together is None else min(most, self._arrived + self._starting_together)
+
+    def _take(self, member: Member, event: Event) -> None:
+        if isinstance(event, Registered) and not member.registrations:
+            self._arrived += 1
+        self._told(member, event)
 
     async def _close(self) -> None:
         answered = True
