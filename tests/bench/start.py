@@ -24,7 +24,7 @@ from tests.bench.measure import Options, Row, cpu_seconds, udp_ports
 ENDPOINT = "the-first-lamp-of-all"
 LWM2M = -1
 """Its port among those of serve: it is opened last."""
-_AS_A_USER = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+AS_A_USER = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 """A second start finds what the first one compiled."""
 
 
@@ -67,7 +67,7 @@ def started(folder: Path) -> Iterator[Started]:
     }
     command = [str(Path(sys.executable).parent / "lamplighter"), "serve", "--data", str(folder)]
     process = subprocess.Popen(
-        command, env={**_AS_A_USER, **moved}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+        command, env={**AS_A_USER, **moved}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
     assert process.stderr is not None
     said: list[str] = []
