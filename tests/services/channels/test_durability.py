@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import signal
-import sys
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -22,8 +19,8 @@ from lamplighter.services.access.events import happened
 from lamplighter.services.channels.connection import Connection
 from lamplighter.services.channels.model import Serialization
 from lamplighter.storage.database import Database
-from lamplighter.storage.postgresql import PostgresqlDatabase
 from tests.api.toy import ACCOUNT, ADMIN
+from tests.services.channels.killable import Child
 from tests.services.channels.served import (
     OTHER_APP,
     PULL,
@@ -128,22 +125,6 @@ async def test_a_frame_that_was_not_settled_before_a_kill_comes_again(open_datab
                 assert [each["path"] for each in await collect(after, 5)] == [f"/3303/0/{n}" for n in range(5)]
     await killed.close()
     await database.close()
-
-
-class Child:
-    """A process of its own, to be killed."""
-
-    async def start(self, database: Database) -> None:
-        place = database.url if isinstance(database, PostgresqlDatabase) else str(getattr(database, "path", ""))
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.services.channels.child", place, stdout=asyncio.subprocess.PIPE
-        )
-        assert self.process.stdout is not None
-        self.port = int(await asyncio.wait_for(self.process.stdout.readline(), 30))
-
-    async def kill(self) -> None:
-        os.kill(self.process.pid, signal.SIGKILL)
-        await self.process.wait()
 
 
 async def test_of_what_happens_around_a_kill_everything_arrives_in_order(database: Database) -> None:

@@ -28,8 +28,8 @@ log = structlog.get_logger("lamplighter.webhooks")
 
 BEAT = 3.0
 """Seconds between two signs of life."""
-MARGIN = 10.0
-"""Seconds beside the time of a request for which a sign of life holds: three may be lost."""
+LOST = 3
+"""Signs of life that may be lost."""
 CLAIMED = 50
 """Webhooks that are taken at once: processes that start together share."""
 MOVED = 60.0
@@ -84,7 +84,7 @@ class Courier:
         self._end = end
         self._beat_seconds = beat
         self._needed = timeout + 1
-        self._lease = timeout + MARGIN
+        self._lease = self._needed + LOST * beat
         self._life = ids.new()
         self._alive_until = 0.0
         self._alive = asyncio.Event()
