@@ -28,6 +28,7 @@ from lamplighter.lwm2m.est import LONGEST_REQUEST, strict_request, vendor_chain
 from lamplighter.services.bootstrap import store
 from lamplighter.services.bootstrap.model import Grant, Kind, Presented
 from lamplighter.services.certificates.service import Authority
+from lamplighter.services.connect.service import was_reset
 from lamplighter.services.credentials.service import Credentials
 from lamplighter.services.directory.model import DEVELOPER_MODE, Facts
 from lamplighter.services.directory.service import Directory, Ensured, Known
@@ -183,10 +184,11 @@ class Bootstrap:
         if known is not None:
             return known
         await self._make_room(tx, presented)
+        name = await self._former_name(tx, presented) or name
         holder = await self._directory.device_of_endpoint(tx, account_id, name)
         if holder is not None and await self._is_on(tx, account_id, holder):
-            # Another device that this certificate was built into, or this one's former life, which the server cannot
-            # tell apart: the one that is on keeps its name.
+            # Another device that this certificate was built into, or this one's former life, if it was reset otherwise
+            # than by a command: the server cannot tell them apart, and the one that is on keeps its name.
             name = f"{name[: LONGEST_NAME - 9]}-{secrets.token_hex(4)}"
         found = await self._ensure(tx, presented, name, facts, tier, reset=True)
         return _Device(found.device_id, name)
@@ -202,6 +204,14 @@ class Bootstrap:
         if known.suspended:
             raise connect.DeviceBlocked(device_id=device_id)
         return _Device(device_id, known.endpoint_name)
+
+    async def _former_name(self, tx: Transaction, presented: Presented) -> str | None:
+        """The name of the certificate's device that has agreed to a factory reset, and so is the one that comes now."""
+        for row in reversed(await store.devices_of(tx, presented.account_id, presented.credential)):
+            if await was_reset(tx, presented.account_id, row["device_id"]):
+                former = await self._directory.device(tx, presented.account_id, row["device_id"])
+                return former.endpoint_name if former is not None else None
+        return None
 
     async def _make_room(self, tx: Transaction, presented: Presented) -> None:
         """Forget the longest unused of the certificate's devices when there are too many. Raises DeveloperDevicesReached."""
@@ -223,7 +233,7 @@ class Bootstrap:
     async def _is_on(self, tx: Transaction, account_id: str, device: Known) -> bool:
         """Whether a device is registered, or may be on its way from its bootstrap to there."""
         if device.state == "registered":
-            return True
+            return not await was_reset(tx, account_id, device.device_id)
         last = await store.last_of(tx, account_id, device.device_id)
         return last is not None and self._clock.now() - last["began_at"] < round(ON_ITS_WAY * MICROSECONDS)
 

@@ -53,6 +53,7 @@ VENDOR_AWAKE = 4.0
 """The same of the vendor's client, which sleeps after 4.5 (wire facts section 3.5)."""
 UNHEARD_WAIT = 5.0
 """Seconds for which a request that nobody wants to hear of holds up the next one."""
+FACTORY_RESET = "/3/0/5"
 RETRY = 1.0
 """Seconds until the queue is looked at again after the database was away."""
 
@@ -343,7 +344,11 @@ class AttachedDevice:
                     answer = await self._ask(command)
                     if command.method == "GET" and is_success(answer.code):
                         self._remember(command.uri, answer)
-                    await self._commands.finish(self.registered, command, results.answered(command.async_id, answer))
+                    reset = (
+                        command.method == "POST" and path_of(command.uri) == FACTORY_RESET and is_success(answer.code)
+                    )
+                    item = results.answered(command.async_id, answer)
+                    await self._commands.finish(self.registered, command, item, self._note_reset if reset else None)
             except NoAnswer as fault:
                 failure = fault
                 if fault.status < 500:
@@ -352,6 +357,9 @@ class AttachedDevice:
             self._heard = self._clock.monotonic()
             return None
         return failure
+
+    async def _note_reset(self, tx: Transaction) -> None:
+        await store.note_reset(tx, self.registered.account_id, self.registered.device_id)
 
     async def _ask(self, command: Command) -> Message:
         assert self.peer is not None

@@ -413,6 +413,7 @@ class Registering:
             "registered_at": now,
             "updated_at": now,
             "asked": asked,
+            "reset": 0,
         }
 
     def _granted(self, lifetime: int) -> int:

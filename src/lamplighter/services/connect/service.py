@@ -39,6 +39,7 @@ from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, Pe
 from lamplighter.services.connect.registering import Change, Ending, Registered, Registering, TierOf, registered_of
 from lamplighter.services.connect.representation import ResourceValue, resource_values
 from lamplighter.services.connect.resources import root_link, shown, value_in
+from lamplighter.services.connect.sessions.store import revoke
 from lamplighter.services.connect.subscriptions import Subscriptions
 from lamplighter.services.connect.targets import values_of
 from lamplighter.services.connect.turns import in_turns
@@ -64,6 +65,12 @@ class Order(msgspec.Struct, frozen=True):
     registration_id: str = ""
     paths: list[str] = []
     close: bool = False
+
+
+async def was_reset(reader: Reader, account_id: str, device_id: str) -> bool:
+    """Whether a registered device has agreed to a factory reset: when it restarts it has forgotten who it is."""
+    row = await store.registration(reader, account_id, device_id)
+    return row is not None and bool(row["reset"])
 
 
 class Moved(NamedTuple):
@@ -153,12 +160,31 @@ class Connect:
         root = root_link(asked.root, asked.content_formats)
         if behind or root:
             asked = replace(asked, links=(*root, *own))
-        change = await self.registering.register(identity, asked, peer.address, peer.note, exchange=exchange)
+        try:
+            change = await self.registering.register(identity, asked, peer.address, peer.note, exchange=exchange)
+        except connect.EndpointNotOfCredential:
+            if asked.is_vendor and peer.session and self._talks(identity, peer):
+                await self._end_former_life(identity)
+                raise SessionLost from None
+            raise
         self._moved(change)
         self.attached.attach(change.after, peer, anew=True)
         if behind or (change.before is not None and change.before.links.has_devices_behind):
             await self._settle(peer, await self.mediated.registered(change.after, behind))
         return change.after
+
+    def _talks(self, identity: Identity, peer: Peer) -> bool:
+        """Whether the device that a credential names is registered through that very session."""
+        device = self.attached.by_peer.get(peer)
+        return device is not None and bool(identity.device_id) and device.registered.credential == identity.text
+
+    async def _end_former_life(self, identity: Identity) -> None:
+        """A client that was reset keeps its session, and has another name since it was bootstrapped again: what is registered
+        through the session is no more. The session ends without a word. An answer, or an alert, makes the client wait for
+        longer before it shakes hands than silence does (wire facts section 0.4)."""
+        async with self._database.transaction() as tx:
+            await revoke(tx, identity.text)
+        await self.end(identity.account_id, identity.device_id, Ending.DEREGISTERED, before=self._clock.now())
 
     async def update(
         self, identity: Identity, location: Sequence[str], changes: RegistrationUpdate, peer: Peer
@@ -475,5 +501,6 @@ __all__ = [
     "ResourceValue",
     "SessionLost",
     "parse_identity",
+    "was_reset",
     "resource_values",
 ]

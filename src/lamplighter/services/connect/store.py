@@ -62,6 +62,7 @@ _MOVE = Query(
     .where(*_own(registrations, "registration_id"))
     .values({name: sa.bindparam(f"new_{name}") for name in ("process", "peer")})
 )
+_RESET = Query(sa.update(registrations).where(*_own(registrations)).values(reset=1))
 _REMOVE = Query(sa.delete(registrations).where(*_own(registrations, "registration_id")))
 _LIST = Query(
     sa.select(_r.device_id, _r.endpoint_type, _r.queue_mode)
@@ -124,6 +125,11 @@ async def change_registration(
 ) -> None:
     new = {f"new_{name}": value for name, value in values.items()}
     await tx.execute(_CHANGE, account_id=account_id, device_id=device_id, registration_id=registration_id, **new)
+
+
+async def note_reset(tx: Transaction, account_id: str, device_id: str) -> None:
+    """The device has agreed to a factory reset."""
+    await tx.execute(_RESET, account_id=account_id, device_id=device_id)
 
 
 async def remove_registration(tx: Transaction, account_id: str, device_id: str, registration_id: str) -> bool:

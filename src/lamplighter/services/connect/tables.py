@@ -35,6 +35,8 @@ registrations = sa.Table(
     sa.Column("updated_at", BigInteger, nullable=False),
     # The Register request itself, so that it is known when it is repeated to another process.
     sa.Column("asked", Text, nullable=False, server_default=""),
+    # Whether the device has agreed to a factory reset: it bootstraps as another one next.
+    sa.Column("reset", SmallInteger, nullable=False, server_default="0"),
     sa.PrimaryKeyConstraint("account_id", "device_id"),
     sa.Index("ix_registrations_expires_at", "expires_at"),
     sa.Index("ix_registrations_account_id_endpoint_name", "account_id", "endpoint_name"),
