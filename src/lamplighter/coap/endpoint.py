@@ -15,7 +15,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Hashable
-from random import Random
 from typing import Any
 
 from lamplighter.coap.blockwise import MAX_BODY, Downloads, Shelf, Uploads, szx_for
@@ -25,7 +24,7 @@ from lamplighter.coap.limits import Limits, NetworkOf, Quota, no_network
 from lamplighter.coap.message import FormatError, Message, decode
 from lamplighter.coap.numbers import Code, Type
 from lamplighter.coap.observe import Observation
-from lamplighter.coap.parameters import Parameters
+from lamplighter.coap.parameters import Parameters, Randomness
 from lamplighter.coap.peers import COARSE_SECONDS, Incoming, Peer, Peers
 from lamplighter.coap.refusals import Refusal, Refusals
 from lamplighter.coap.requester import TOKEN_LENGTH, Requester, TooManyRequests
@@ -55,7 +54,7 @@ class Endpoint:
 
     def __init__(
         self,
-        random: Random,
+        random: Randomness,
         parameters: Parameters | None = None,
         *,
         max_message: Callable[[Any], int] = lambda peer: MAX_MESSAGE,

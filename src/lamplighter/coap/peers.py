@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Hashable
 from itertools import islice
-from random import Random
 
 from lamplighter.coap.blockwise import BERT, OVERHEAD, Block, szx_for
 from lamplighter.coap.exchange import Delivery, Exchange
 from lamplighter.coap.limits import Limits, NetworkOf, Quota
 from lamplighter.coap.observe import Observation
+from lamplighter.coap.parameters import Randomness
 
 #: The order of peers by last use is kept to this many seconds, so that a busy peer is not moved for each message.
 COARSE_SECONDS = 10.0
@@ -132,7 +132,7 @@ class Peers:
 
     def __init__(
         self,
-        random: Random,
+        random: Randomness,
         lifetime: float,
         *,
         introduce: Callable[[Peer], None],

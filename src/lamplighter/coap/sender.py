@@ -7,12 +7,11 @@ writes a victim's address into its datagrams gains nothing (RFC 7252 section 11.
 from __future__ import annotations
 
 from collections.abc import Hashable
-from random import Random
 
 from lamplighter.coap.exchange import Delivery, Exchange
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Type
-from lamplighter.coap.parameters import Parameters
+from lamplighter.coap.parameters import Parameters, Randomness
 from lamplighter.coap.peers import Incoming, Peer, Transmission
 from lamplighter.coap.timers import Timers
 
@@ -22,7 +21,7 @@ _CON, _RST = int(Type.CON), int(Type.RST)
 class Sender:
     """``outgoing`` is what must leave now; ``timers`` say when to repeat."""
 
-    def __init__(self, random: Random, parameters: Parameters) -> None:
+    def __init__(self, random: Randomness, parameters: Parameters) -> None:
         self.random = random
         self.parameters = parameters
         self.timers: Timers[Transmission | Exchange] = Timers()

@@ -23,6 +23,7 @@ _EDGE = "edge"
 #: In the order of Discover.
 _ALL = ("pmin", "pmax", *_VALUES, "epmin", "epmax", _EDGE)
 _OF_1_0 = frozenset({"pmin", "pmax", *_VALUES})
+_OF_1_1 = frozenset(_ALL)
 _NUMERIC = frozenset({Type.INTEGER, Type.UNSIGNED, Type.FLOAT, Type.TIME})
 
 
@@ -70,7 +71,7 @@ class AttributeTable:
 
     def __init__(self, defaults: Callable[[], tuple[int, int]], version: str = "1.1") -> None:
         self._defaults = defaults
-        self._known = _OF_1_0 if version == "1.0" else frozenset(_ALL)
+        self._known = _OF_1_0 if version == "1.0" else _OF_1_1
         self._written: dict[Path, Attributes] = {}
 
     def write(self, path: Path, arguments: Iterable[str]) -> None:

@@ -15,7 +15,6 @@ The same seed and index repeat a run: what the lamp measures, when it retries, w
 from __future__ import annotations
 
 from collections.abc import Sequence
-from random import Random
 
 from lamplighter.coap import events as coap
 from lamplighter.coap.endpoint import Endpoint
@@ -115,7 +114,7 @@ class Device:
         # The vendor's client keeps to the messages of UDP over TLS too.
         self._framed = transport.is_stream and not profile.is_vendor
         kind = StreamEndpoint if self._framed else Endpoint
-        self._endpoint = kind(Random(f"{life}/messages"), parameters, block_size=profile.block_size)
+        self._endpoint = kind(Draws(f"{life}/messages"), parameters, block_size=profile.block_size)
         if keepalive is None:
             keepalive = profile.keepalive if transport.is_stream else 0.0
         self._notifier = Notifier(self._endpoint, SERVER, self._units, vendor=profile.is_vendor)

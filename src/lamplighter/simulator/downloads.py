@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from random import Random
 from urllib.parse import SplitResult, urlsplit
 
 import httptools
@@ -127,7 +126,7 @@ class _Session:
 
     def __init__(self, seed: str) -> None:
         self.ended: asyncio.Future[Fault | None] = asyncio.get_running_loop().create_future()
-        self._endpoint = Endpoint(Random(seed), block_size=_BLOCK_SIZE)
+        self._endpoint = Endpoint(Draws(f"{seed}/messages"), block_size=_BLOCK_SIZE)
         self._fetch = Fetch(
             self._endpoint,
             SERVER,

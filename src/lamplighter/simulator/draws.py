@@ -33,6 +33,10 @@ class Draws:
         """At least 0 and below 1."""
         return (self._next() >> 11) * 2.0**-53
 
+    def getrandbits(self, k: int, /) -> int:
+        """At most 64 of them."""
+        return self._next() >> (64 - k)
+
     def uniform(self, least: float, most: float) -> float:
         return least + (most - least) * self.random()
 

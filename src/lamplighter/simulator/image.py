@@ -80,12 +80,17 @@ class Image:
 class Failures:
     """Which firmware updates fail, and how, as the behaviours say: drawn once for each update."""
 
+    __slots__ = ("_parts", "_random")
+
     def __init__(self, behaviours: Behaviours, seed: str) -> None:
         every = behaviours.get(Behaviour.FIRMWARE, 0.0) / len(_FAULTS)
-        self._parts = [(fault, every + behaviours.get(behaviour, 0.0)) for behaviour, fault in _FAULTS.items()]
-        self._random = Draws(seed)
+        parts = ((fault, every + behaviours.get(behaviour, 0.0)) for behaviour, fault in _FAULTS.items())
+        self._parts = tuple([each for each in parts if each[1]])
+        self._random = Draws(seed) if self._parts else None
 
     def draw(self) -> Fault | None:
+        if self._random is None:
+            return None
         drawn = self._random.random()
         for fault, part in self._parts:
             if drawn < part:

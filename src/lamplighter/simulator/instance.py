@@ -61,11 +61,11 @@ class Instance:
         unknown = initial.keys() - self.definition.resources.keys()
         if unknown:
             raise ValueError(f"object {self.object_id} has no resource {min(unknown)}")
-        self.content: dict[int, Content] = dict(sorted(initial.items()))
+        self.content = _shared(self.object_id, initial)
         self.changed: dict[int, None] = {}
         """Resources with a new value since the device last looked, in the order in which they changed."""
         self.effects: list[Effect] = []
-        self._initial = dict(self.content)
+        self._initial = self.content
 
     # What the server does
 
@@ -132,8 +132,33 @@ class Instance:
         for number, content in self._initial.items():
             self.put(number, content)
 
+    def own(self) -> None:
+        """Before the first change: most instances of a large fleet never see one, and share what they began with."""
+        if self._initial is self.content:
+            self.content = dict(self.content)
+
     def put(self, number: int, content: Content) -> None:
         """Set a resource, and remember that it changed when it did."""
         if self.content.get(number) != content:
+            self.own()
             self.content[number] = content
             self.changed[number] = None
+
+
+_INITIAL: dict[tuple[int, tuple[tuple[int, Content], ...]], dict[int, Content]] = {}
+#: Different beginnings that are kept to be shared. Those that are drawn for each device are not worth it.
+_MOST_SHARED = 64
+
+
+def _shared(object_id: int, initial: Mapping[int, Content]) -> dict[int, Content]:
+    """The resources in order, the same dictionary for instances that begin alike."""
+    pairs = tuple(sorted(initial.items(), key=lambda pair: pair[0]))
+    try:
+        known = _INITIAL.get((object_id, pairs))
+    except TypeError:  # a resource with instances
+        return dict(pairs)
+    if known is None:
+        known = dict(pairs)
+        if len(_INITIAL) < _MOST_SHARED:
+            _INITIAL[(object_id, pairs)] = known
+    return known

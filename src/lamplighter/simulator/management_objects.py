@@ -129,6 +129,7 @@ class Device(Instance):
 
     def advance(self, now: float) -> None:
         # Not through put(): who observes the instance does not want a notification every second.
+        self.own()
         self.content[CURRENT_TIME] = int(now + self._epoch)
         while self._next <= now:
             level = self.content[BATTERY]
