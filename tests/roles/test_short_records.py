@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import base64
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from lamplighter.coap.blockwise import block_of
 from lamplighter.coap.numbers import Code, Option
 from lamplighter.dtls.client_configuration import ClientConfig
 from lamplighter.storage.database import Database
+from tests.roles.bootstrap_client import VendorClient
+from tests.roles.bootstrap_serving import VENDOR, BootstrapServing, finished
 from tests.roles.lwm2m_serving import SECRET, Serving
 
 NAME = "my-small-device-01"
@@ -33,4 +36,18 @@ async def test_a_device_with_records_of_512_bytes_is_written_and_read_in_blocks_
     assert read["status"] == 200 and base64.b64decode(read["payload"]) == body
     asked = [message for message in device.requests if message.code == Code.GET]
     assert block_of(asked[0], Option.BLOCK2) == (0, False, 4)
+    await serving.close()
+
+
+async def test_a_device_with_records_of_512_bytes_is_bootstrapped(database: Database, tmp_path: Path) -> None:
+    serving = BootstrapServing(database, tmp_path, est=False)
+    await serving.start()
+    developer = await serving.developer()
+    client = VendorClient(serving.changed)
+    serving.devices.append(client)
+    await client.connect(replace(serving.with_developer(developer), max_fragment_length=1), serving.bootstrap.port)
+    assert (await client.bootstrap(**VENDOR)).code == Code.CHANGED
+    await finished(client)
+    certificate, secret = client.security[3], client.security[5]
+    assert isinstance(certificate, bytes) and isinstance(secret, bytes) and len(certificate + secret) > 512
     await serving.close()
