@@ -9,6 +9,10 @@ from lamplighter.dtls import (
     HandshakeFailed,
     SessionEstablished,
 )
+from lamplighter.dtls.flights import Flights
+from lamplighter.dtls.fragments import Reassembler
+from lamplighter.dtls.handshake import parse_fragments
+from lamplighter.dtls.numbers import ContentType, HandshakeType
 from lamplighter.dtls.records import HEADER
 from tests.dtls.credentials import certificate_client, certificate_server
 from tests.dtls.pair import Pair, psk_client, talk
@@ -77,3 +81,39 @@ def test_a_client_hello_whose_message_number_leaves_no_room_for_ours_is_ignored(
     pair.up = numbered
     pair.connect()
     assert pair.server.half_open == 0 and not pair.of_server(HandshakeFailed)
+
+
+@pytest.mark.parametrize(("mtu", "limit"), [(228, 16384), (1200, 512), (1200, 64), (300, 100)])
+def test_a_flight_keeps_to_both_limits_and_comes_together_again(mtu: int, limit: int) -> None:
+    body = bytes(range(256)) * 4
+    flights = Flights(mtu)
+    flights.fragment_limit = limit
+    flights.say(HandshakeType.CERTIFICATE, body)
+    flights.change_cipher_spec()
+    flights.say(HandshakeType.SERVER_HELLO_DONE, b"")
+    datagrams = flights.datagrams()
+    assert max(map(len, datagrams)) <= mtu
+    reassembler = Reassembler(0)
+    numbers = []
+    for datagram in datagrams:
+        at = 0
+        while at < len(datagram):
+            kind, _, number, length = HEADER.unpack_from(datagram, at)
+            payload = datagram[at + HEADER.size : at + HEADER.size + length]
+            at += HEADER.size + length
+            numbers.append(number)
+            assert length <= limit
+            for fragment in parse_fragments(payload) if kind == ContentType.HANDSHAKE else ():
+                reassembler.add(fragment)
+    assert numbers == list(range(len(numbers)))
+    assert reassembler.next_message() == (11, 0, body)
+    assert reassembler.next_message() == (14, 1, b"")
+
+
+def test_what_is_said_again_has_new_record_numbers_and_a_new_flight_has_nothing_of_the_old() -> None:
+    flights = Flights(1200, sequence=3, record=7)
+    flights.say(HandshakeType.SERVER_HELLO_DONE, b"")
+    numbers = [HEADER.unpack_from(flights.datagrams()[0])[2] for _ in range(2)]
+    assert numbers == [7, 8]
+    flights.begin()
+    assert flights.datagrams() == [b""] and flights.next_sequence == 4

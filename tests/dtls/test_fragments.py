@@ -5,10 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lamplighter.dtls.failures import HandshakeError
-from lamplighter.dtls.fragments import AHEAD_LIMIT, HANDSHAKE_LIMIT, RANGES_LIMIT, Flight, Reassembler
+from lamplighter.dtls.fragments import AHEAD_LIMIT, HANDSHAKE_LIMIT, RANGES_LIMIT, Reassembler
 from lamplighter.dtls.handshake import Fragment, parse_fragments
-from lamplighter.dtls.numbers import HandshakeType
-from lamplighter.dtls.records import plaintext_record
 
 BODY = bytes(range(256)) * 4
 
@@ -72,27 +70,3 @@ def test_a_piece_that_does_not_fit_its_message_is_ignored() -> None:
 def test_a_fragment_outside_its_message_is_malformed(payload: bytes) -> None:
     with pytest.raises(HandshakeError):
         parse_fragments(payload)
-
-
-@pytest.mark.parametrize(("mtu", "limit"), [(228, 16384), (1200, 512), (1200, 64), (300, 100)])
-def test_a_flight_keeps_to_both_limits_and_comes_together_again(mtu: int, limit: int) -> None:
-    flight = Flight()
-    flight.add_message(HandshakeType.CERTIFICATE, 0, BODY)
-    flight.add_change_cipher_spec()
-    flight.add_message(HandshakeType.SERVER_HELLO_DONE, 1, b"")
-    payloads: list[bytes] = []
-
-    def write(kind: int, epoch: int, payload: bytes) -> bytes:
-        payloads.append(payload)
-        return plaintext_record(kind, 0xFEFD, len(payloads), payload)
-
-    datagrams = flight.datagrams(write, mtu, limit)
-    assert max(map(len, datagrams)) <= mtu
-    assert max(map(len, payloads)) <= limit
-    reassembler = Reassembler(0)
-    for payload in payloads:
-        if payload != b"\1":
-            for fragment in parse_fragments(payload):
-                reassembler.add(fragment)
-    assert reassembler.next_message() == (11, 0, BODY)
-    assert reassembler.next_message() == (14, 1, b"")

@@ -164,7 +164,7 @@ def test_a_new_handshake_that_fails_leaves_the_session_alone() -> None:
     other.connect()
     other.advance(200)
     assert other.of_server(HandshakeFailed)
-    assert pair.server.session_by_address(CLIENT_ADDRESS) is session
+    assert pair.server.sessions.by_address(CLIENT_ADDRESS) is session
     pair.client.send(b"still here", other.now)
     pair.pump()
     assert pair.of_server(DataReceived)

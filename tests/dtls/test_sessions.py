@@ -253,7 +253,7 @@ def test_a_session_taken_up_pushes_no_other_from_its_address() -> None:
     pair.server.forget(session)
     newcomer, present = connected(Pair(psk_client(b"lamp-2", connection_id=None), pair.server))
     pair.server.import_session(blob, pair.now, incarnation=1)
-    assert pair.server.session_by_address(CLIENT_ADDRESS) is present
+    assert pair.server.sessions.by_address(CLIENT_ADDRESS) is present
     newcomer.client.send(b"still here", newcomer.now)
     newcomer.pump()
     assert said(newcomer) == [b"still here"]

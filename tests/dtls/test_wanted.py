@@ -191,7 +191,7 @@ def test_a_session_made_at_the_address_meanwhile_stays() -> None:
     newcomer, present = connected(Pair(psk_client(b"lamp-2", connection_id=None), pair.server))
     with pytest.raises(ValueError, match="another session"):
         pair.server.restore_session(wanted_by(pair), blob, pair.now, incarnation=1)
-    assert newcomer.server.session_by_address(CLIENT_ADDRESS) is present
+    assert newcomer.server.sessions.by_address(CLIENT_ADDRESS) is present
 
 
 def test_few_and_short_records_of_not_too_many_sessions_are_kept() -> None:

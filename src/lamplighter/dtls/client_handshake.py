@@ -18,7 +18,8 @@ from .certificates import CertificateError, Purpose, not_after, verify_chain
 from .ciphers import CIPHER_SUITES, CipherSuite
 from .client_configuration import ClientConfig
 from .failures import FailureReason, HandshakeError, MalformedMessage
-from .fragments import Flight, Reassembler
+from .flights import Flights
+from .fragments import Reassembler
 from .handshake import (
     ClientHello,
     certificate,
@@ -43,14 +44,13 @@ from .numbers import (
     SECP256R1,
     UNCOMPRESSED,
     AlertDescription,
-    AlertLevel,
     ContentType,
     ExtensionType,
     HandshakeType,
 )
 from .prf import client_verify_data, psk_premaster_secret, server_verify_data
 from .reader import Reader, vector
-from .records import PLAINTEXT_LIMIT, plaintext_record
+from .records import PLAINTEXT_LIMIT
 from .resumption import Resumable
 from .sessions import Session
 from .states import Role, State, Trigger, advance
@@ -82,17 +82,13 @@ class ClientHandshake:
         self.outgoing: list[bytes] = []
         self._random = os.urandom(32)
         self._incoming = Reassembler(0)
-        self._sequence = 0
-        self._record = 0
-        self._transcript = bytearray()
-        self._flight = Flight()
+        self._flights = Flights(config.mtu)
         self._wait = config.retransmission
         self._cipher: CipherSuite
         self._extended = False
         self._cid = b""
         self._peer_cid = b""
         self._draft = False
-        self._fragment_limit = PLAINTEXT_LIMIT
         self._server_random = b""
         self._server_chain: list[bytes] = []
         self._server_share: ec.EllipticCurvePublicKey
@@ -120,10 +116,10 @@ class ClientHandshake:
 
     def repeat(self) -> None:
         """Send the last flight again: in a resumed session it is ours, and the server may have lost it."""
-        self.outgoing += self._flight.datagrams(self._write, self.config.mtu, self._fragment_limit)
+        self.outgoing += self._flights.datagrams()
 
     def alert(self, description: AlertDescription) -> bytes:
-        return self._write(ContentType.ALERT, 0, bytes((AlertLevel.FATAL, description)))
+        return self._flights.alert(description)
 
     def receive_plaintext(self, payload: bytes, now: float) -> None:
         """A handshake record of epoch 0."""
@@ -147,22 +143,22 @@ class ClientHandshake:
         following = self._incoming.next_message()
         if following is None or following[0] != HandshakeType.FINISHED:
             return
-        expected = server_verify_data(self._cipher.digest, self._keys.master, self._transcript)
+        expected = server_verify_data(self._cipher.digest, self._keys.master, self._flights.transcript)
         if not hmac.compare_digest(following[2], expected):
             raise HandshakeError(AlertDescription.DECRYPT_ERROR, FailureReason.WRONG_KEY, "Finished does not match")
         if self.resumed:
-            self._transcript += message(HandshakeType.FINISHED, following[1], following[2])
-            self._flight = Flight()
-            self._flight.add_change_cipher_spec()
-            verify_data = client_verify_data(self._cipher.digest, self._keys.master, self._transcript)
-            self._say(HandshakeType.FINISHED, verify_data, epoch=1)
+            self._flights.transcript += message(HandshakeType.FINISHED, following[1], following[2])
+            self._flights.begin()
+            self._flights.change_cipher_spec()
+            verify_data = client_verify_data(self._cipher.digest, self._keys.master, self._flights.transcript)
+            self._flights.say(HandshakeType.FINISHED, verify_data, epoch=1)
             self.repeat()
         self.state = advance(Role.CLIENT, self.state, Trigger.FINISHED)
 
     def _receive_message(self, kind: int, sequence: int, body: bytes, now: float) -> None:
         whole = fragment_header(kind, len(body), sequence, 0, len(body)) + body
         if kind == HandshakeType.SERVER_HELLO:
-            self._transcript += whole
+            self._flights.transcript += whole
             self._receive_server_hello(body)
             return
         trigger = _TRIGGERS.get(HandshakeType(kind)) if kind in list(HandshakeType) else None
@@ -172,10 +168,10 @@ class ClientHandshake:
             )
         self.state = advance(Role.CLIENT, self.state, trigger)
         if trigger is Trigger.HELLO_VERIFY_REQUEST:
-            self._transcript.clear()  # neither it nor the first hello count (RFC 6347 section 4.2.1)
+            self._flights.transcript.clear()  # neither it nor the first hello count (RFC 6347 section 4.2.1)
             self._say_hello(parse_hello_verify_request(body), now)
             return
-        self._transcript += whole
+        self._flights.transcript += whole
         match trigger:
             case Trigger.CERTIFICATE:
                 self._receive_certificate(body)
@@ -203,18 +199,18 @@ class ClientHandshake:
                 self._peer_cid = Reader(hello.extensions[extension]).vector(1)
                 self._draft = extension == ExtensionType.CONNECTION_ID_DRAFT
         if ExtensionType.RECORD_SIZE_LIMIT in hello.extensions:
-            self._fragment_limit = min(
+            self._flights.fragment_limit = min(
                 int.from_bytes(hello.extensions[ExtensionType.RECORD_SIZE_LIMIT], "big"), PLAINTEXT_LIMIT
             )
         elif ExtensionType.MAX_FRAGMENT_LENGTH in hello.extensions and self.config.max_fragment_length:
-            self._fragment_limit = MAX_FRAGMENT_LENGTHS[self.config.max_fragment_length]
+            self._flights.fragment_limit = MAX_FRAGMENT_LENGTHS[self.config.max_fragment_length]
         self._session_id = hello.session_id
         resumable = self._resumable
         if resumable is not None and hello.session_id == resumable.session_id:
             self.resumed = True
             self._identity = resumable.identity
             self._keys = expand_keys(self._cipher, resumable.secret, self._random, self._server_random)
-            self.session = self._session()
+            self.session = self._flights.session = self._session()
             self.state = advance(Role.CLIENT, self.state, Trigger.HELLO_RESUMED)
             return
         trigger = Trigger.HELLO_WITH_PSK if self._cipher.psk else Trigger.HELLO_WITH_CERTIFICATE
@@ -250,31 +246,31 @@ class ClientHandshake:
     def _answer(self, now: float) -> None:
         """Flight 5."""
         config = self.config
-        self._flight = Flight()
+        self._flights.begin()
         if self._certificate_requested:
-            self._say(HandshakeType.CERTIFICATE, certificate(config.certificate_chain))
+            self._flights.say(HandshakeType.CERTIFICATE, certificate(config.certificate_chain))
         if self._cipher.psk:
             premaster = psk_premaster_secret(config.psk)
-            self._say(HandshakeType.CLIENT_KEY_EXCHANGE, vector(2, config.psk_identity))
+            self._flights.say(HandshakeType.CLIENT_KEY_EXCHANGE, vector(2, config.psk_identity))
         else:
             ephemeral = ec.generate_private_key(ec.SECP256R1())
             point = ephemeral.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
             premaster = ephemeral.exchange(ec.ECDH(), self._server_share)
-            self._say(HandshakeType.CLIENT_KEY_EXCHANGE, vector(1, point))
+            self._flights.say(HandshakeType.CLIENT_KEY_EXCHANGE, vector(1, point))
         self._keys = derive_keys(
             self._cipher,
             premaster,
             self._random,
             self._server_random,
-            self._transcript if self._extended else None,
+            self._flights.transcript if self._extended else None,
         )
-        self.session = self._session()
+        self.session = self._flights.session = self._session()
         if self._certificate_requested and config.private_key is not None:
-            signed = config.private_key.sign(bytes(self._transcript), _SIGNATURE)
-            self._say(HandshakeType.CERTIFICATE_VERIFY, signature(signed))
-        self._flight.add_change_cipher_spec()
-        verify_data = client_verify_data(self._cipher.digest, self._keys.master, self._transcript)
-        self._say(HandshakeType.FINISHED, verify_data, epoch=1)
+            signed = config.private_key.sign(bytes(self._flights.transcript), _SIGNATURE)
+            self._flights.say(HandshakeType.CERTIFICATE_VERIFY, signature(signed))
+        self._flights.change_cipher_spec()
+        verify_data = client_verify_data(self._cipher.digest, self._keys.master, self._flights.transcript)
+        self._flights.say(HandshakeType.FINISHED, verify_data, epoch=1)
         self._wait = config.retransmission
         self._send_flight(now)
 
@@ -287,7 +283,7 @@ class ClientHandshake:
             peer_cid=self._peer_cid,
             draft_cid=self._draft,
             extended_master_secret=self._extended,
-            fragment_limit=self._fragment_limit,
+            fragment_limit=self._flights.fragment_limit,
         )
         session.identity = self._identity
         return session
@@ -296,8 +292,8 @@ class ClientHandshake:
         suites = (*self.config.cipher_suites, EMPTY_RENEGOTIATION_INFO_SCSV)
         session_id = self._resumable.session_id if self._resumable is not None else b""
         hello = ClientHello(DTLS_1_2, self._random, session_id, cookie, suites, b"\0", self._extensions())
-        self._flight = Flight()
-        self._say(HandshakeType.CLIENT_HELLO, client_hello(hello))
+        self._flights.begin()
+        self._flights.say(HandshakeType.CLIENT_HELLO, client_hello(hello))
         self._wait = self.config.retransmission
         self._send_flight(now)
 
@@ -319,18 +315,6 @@ class ClientHandshake:
             extensions[kind] = vector(1, config.connection_id)
         return extensions
 
-    def _say(self, kind: HandshakeType, body: bytes, epoch: int = 0) -> None:
-        self._transcript += self._flight.add_message(kind, self._sequence, body, epoch)
-        self._sequence += 1
-
     def _send_flight(self, now: float) -> None:
         self.repeat()
         self.timer = now + self._wait
-
-    def _write(self, content_type: ContentType, epoch: int, payload: bytes) -> bytes:
-        if epoch:
-            assert self.session is not None
-            return self.session.writer.protect(content_type, payload)
-        record = plaintext_record(content_type, DTLS_1_2, self._record, payload)
-        self._record += 1
-        return record

@@ -7,7 +7,7 @@ from collections.abc import Hashable
 
 from .events import AddressChanged, CloseReason, ConfirmationNeeded, DataReceived, Event, SessionClosed
 from .failures import HandshakeError
-from .fragments import FinalFlight
+from .flights import FinalFlight
 from .handshake import parse_alert, parse_fragments
 from .numbers import AlertDescription, AlertLevel, ContentType, HandshakeType
 from .records import SequenceExhausted

@@ -14,13 +14,7 @@ from .certificates import VerifiedPath
 from .configuration import ServerConfig
 from .cookies import Cookies
 from .established import Established
-from .events import (
-    CloseReason,
-    Event,
-    HandshakeFailed,
-    SessionEstablished,
-    SessionWanted,
-)
+from .events import CloseReason, Event, HandshakeFailed, SessionEstablished, SessionWanted
 from .failures import FailureReason, HandshakeError
 from .handshake import (
     Fragment,
@@ -250,12 +244,6 @@ class DtlsServer:
             raise ValueError("its address has another session now")
         self._established.sessions.add(session)
         return session
-
-    def session_by_cid(self, cid: bytes) -> Session | None:
-        return self._established.sessions.by_cid(cid)
-
-    def session_by_address(self, address: Hashable) -> Session | None:
-        return self._established.sessions.by_address(address)
 
     @property
     def sessions(self) -> Sessions:

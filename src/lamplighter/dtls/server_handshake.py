@@ -16,7 +16,8 @@ from .certificates import Certificate, CertificateError, VerifiedPath, not_after
 from .configuration import ServerConfig
 from .events import CertificateReceived, PskRequested
 from .failures import FailureReason, HandshakeError
-from .fragments import FinalFlight, Flight, Reassembler
+from .flights import RECORD_ROOM, FinalFlight, Flights
+from .fragments import Reassembler
 from .handshake import (
     CERTIFICATE_REQUEST,
     HEADER_LENGTH,
@@ -35,13 +36,12 @@ from .handshake import (
 from .identities import CertificateIdentity, Identity, PskIdentity
 from .keys import TrafficKeys, derive_keys, expand_keys
 from .negotiation import Agreement, negotiate
-from .numbers import DTLS_1_2, AlertDescription, AlertLevel, ContentType, HandshakeType
+from .numbers import DTLS_1_2, AlertDescription, ContentType, HandshakeType
 from .prf import client_verify_data, psk_premaster_secret, server_verify_data
 from .reader import Reader
-from .records import plaintext_record
 from .resumption import SESSION_ID_LENGTH, Resumable, Resumables
 from .sessions import Session
-from .states import Role, State, Trigger, advance
+from .states import FINISHED_IS_EARLY, FLIGHT_4_STANDS, PLAINTEXT_IS_OVER, Role, State, Trigger, advance
 
 _SIGNATURE = ec.ECDSA(hashes.SHA256())
 _CLIENT_HELLO, _FINISHED = int(HandshakeType.CLIENT_HELLO), int(HandshakeType.FINISHED)
@@ -94,10 +94,7 @@ class ServerHandshake:
         """What a Finished that cannot be read is to be reported as."""
         self._outgoing = outgoing
         self._incoming = Reassembler(sequence)
-        self._sequence = sequence
-        self._record = record
-        self._transcript = bytearray()
-        self._flight = Flight()
+        self._flights = Flights(config.mtu, sequence=sequence, record=record)
         self._wait = config.retransmission
         self._resends = 0
         self._agreement: Agreement
@@ -134,7 +131,7 @@ class ServerHandshake:
 
     def receive_plaintext(self, fragments: Sequence[Fragment], now: float) -> None:
         """What was in a handshake record of epoch 0."""
-        if self.state in _PLAINTEXT_IS_OVER:
+        if self.state in PLAINTEXT_IS_OVER:
             if self.resumed is not None and any(each.type == _CLIENT_HELLO for each in fragments):
                 self._resend(now)
             return  # the same messages again, or someone else's
@@ -152,7 +149,7 @@ class ServerHandshake:
     def receive_protected(self, content_type: int, number: int, fragment: bytes) -> None:
         """A record of epoch 1: nothing but Finished is of use yet. Held while a question is open."""
         if self.state is not State.EXPECT_FINISHED:
-            if self.state in _FINISHED_IS_EARLY and len(self._held) < _HELD_RECORDS and len(fragment) <= _HELD_LENGTH:
+            if self.state in FINISHED_IS_EARLY and len(self._held) < _HELD_RECORDS and len(fragment) <= _HELD_LENGTH:
                 self._held.append((content_type, number, fragment))
             return
         assert self.session is not None
@@ -185,12 +182,13 @@ class ServerHandshake:
             raise HandshakeError(
                 AlertDescription.UNEXPECTED_MESSAGE, FailureReason.UNEXPECTED_MESSAGE, f"handshake message {kind}"
             )
-        self._transcript += message(kind, sequence, body)
+        self._flights.transcript += message(kind, sequence, body)
         receive(self, body, now)
 
     def _receive_client_hello(self, body: bytes, now: float) -> None:
         hello = parse_client_hello(body)
         self._agreement = agreement = negotiate(hello, self.config)
+        self._flights.fragment_limit = agreement.fragment_limit
         wall_time = self.config.wall_time()
         fresh = os.urandom(28 + SESSION_ID_LENGTH)  # at once: each call is one of the system
         self._server_random = (int(wall_time) & 0xFFFF_FFFF).to_bytes(4, "big") + fresh[:28]
@@ -204,10 +202,10 @@ class ServerHandshake:
         self.state = advance(Role.SERVER, self.state, trigger)
         self._say_hello()
         if not agreement.cipher.psk:
-            self._say(HandshakeType.CERTIFICATE, certificate(self.config.certificate_chain))
-            self._say(HandshakeType.SERVER_KEY_EXCHANGE, self._server_key_exchange())
-            self._say(HandshakeType.CERTIFICATE_REQUEST, CERTIFICATE_REQUEST)
-        self._say(HandshakeType.SERVER_HELLO_DONE, b"")
+            self._flights.say(HandshakeType.CERTIFICATE, certificate(self.config.certificate_chain))
+            self._flights.say(HandshakeType.SERVER_KEY_EXCHANGE, self._server_key_exchange())
+            self._flights.say(HandshakeType.CERTIFICATE_REQUEST, CERTIFICATE_REQUEST)
+        self._flights.say(HandshakeType.SERVER_HELLO_DONE, b"")
         self._send_flight(now)
 
     def _say_hello(self) -> None:
@@ -215,7 +213,7 @@ class ServerHandshake:
         hello = ServerHello(
             DTLS_1_2, self._server_random, self.session_id, agreement.cipher.number, agreement.extensions
         )
-        self._say(HandshakeType.SERVER_HELLO, server_hello(hello))
+        self._flights.say(HandshakeType.SERVER_HELLO, server_hello(hello))
 
     def _resume(self, resumable: Resumable, now: float) -> None:
         """The abbreviated handshake: our Finished comes first (RFC 5246 section 7.3)."""
@@ -233,9 +231,9 @@ class ServerHandshake:
         agreement.cipher = resumable.cipher
         self._say_hello()
         self._make_session(expand_keys(resumable.cipher, resumable.secret, self.client_random, self._server_random))
-        self._flight.add_change_cipher_spec()
-        verify_data = server_verify_data(resumable.cipher.digest, self._keys.master, self._transcript)
-        self._say(HandshakeType.FINISHED, verify_data, epoch=1)
+        self._flights.change_cipher_spec()
+        verify_data = server_verify_data(resumable.cipher.digest, self._keys.master, self._flights.transcript)
+        self._flights.say(HandshakeType.FINISHED, verify_data, epoch=1)
         self._send_flight(now)
 
     def _server_key_exchange(self) -> bytes:
@@ -282,7 +280,7 @@ class ServerHandshake:
 
     def _receive_certificate_verify(self, body: bytes, now: float) -> None:
         self.state = advance(Role.SERVER, self.state, Trigger.CERTIFICATE_VERIFY)
-        before = bytes(self._transcript[: -HEADER_LENGTH - len(body)])  # it signs everything before itself
+        before = bytes(self._flights.transcript[: -HEADER_LENGTH - len(body)])  # it signs everything before itself
         try:
             self._client_key.verify(read_signature(Reader(body)), before, _SIGNATURE)
         except InvalidSignature as error:
@@ -299,19 +297,18 @@ class ServerHandshake:
                 f"handshake message {kind} in epoch 1",
             )
         digest, master = self._agreement.cipher.digest, self._keys.master
-        if not hmac.compare_digest(body, client_verify_data(digest, master, self._transcript)):
+        if not hmac.compare_digest(body, client_verify_data(digest, master, self._flights.transcript)):
             raise HandshakeError(
                 AlertDescription.DECRYPT_ERROR, self.wrong_key, "Finished does not match the handshake"
             )
         self.state = advance(Role.SERVER, self.state, Trigger.FINISHED)
-        self._transcript += message(_FINISHED, sequence, body)
+        self._flights.transcript += message(_FINISHED, sequence, body)
         assert self.session is not None
         self.session.identity = self._identity
         self.session.credential = self._credential
         if self.resumed is not None:
             return
-        verify_data = server_verify_data(digest, master, self._transcript)
-        self.final_flight = FinalFlight(self.session, message(_FINISHED, self._sequence, verify_data), self._record)
+        self.final_flight = self._flights.final(server_verify_data(digest, master, self._flights.transcript))
         self._outgoing.append((self.final_flight.datagram(), self.address))
 
     # Answers
@@ -354,36 +351,24 @@ class ServerHandshake:
 
     def alert(self, description: AlertDescription) -> bytes:
         """A fatal alert in epoch 0."""
-        return self._write(ContentType.ALERT, 0, bytes((AlertLevel.FATAL, description)))
-
-    def _say(self, kind: HandshakeType, body: bytes, epoch: int = 0) -> None:
-        self._transcript += self._flight.add_message(kind, self._sequence, body, epoch)
-        self._sequence += 1
+        return self._flights.alert(description)
 
     def _send_flight(self, now: float) -> None:
-        for datagram in self._flight.datagrams(self._write, self.config.mtu, self._agreement.fragment_limit):
+        for datagram in self._flights.datagrams():
             self._outgoing.append((datagram, self.address))
         self.timer = now + self._wait
 
     def _resend(self, now: float) -> None:
-        waits = self.state in _FLIGHT_4_STATES or self.resumed is not None and self.state is State.EXPECT_FINISHED
+        waits = self.state in FLIGHT_4_STANDS or self.resumed is not None and self.state is State.EXPECT_FINISHED
         if not waits or self._resends >= _RESENDS:
             self.timer = None
             return
         self._resends += 1
         self._send_flight(now)
 
-    def _write(self, content_type: ContentType, epoch: int, payload: bytes) -> bytes:
-        if epoch:
-            assert self.session is not None
-            return self.session.writer.protect(content_type, payload)
-        record = plaintext_record(content_type, DTLS_1_2, self._record, payload)
-        self._record += 1
-        return record
-
     def _derive(self, premaster: bytes) -> None:
         agreement = self._agreement
-        transcript = self._transcript if agreement.extended_master_secret else None
+        transcript = self._flights.transcript if agreement.extended_master_secret else None
         self._make_session(
             derive_keys(agreement.cipher, premaster, self.client_random, self._server_random, transcript)
         )
@@ -391,7 +376,7 @@ class ServerHandshake:
     def _make_session(self, keys: TrafficKeys) -> None:
         agreement = self._agreement
         self._keys = keys
-        self.session = Session(
+        self.session = self._flights.session = Session(
             agreement.cipher,
             keys.of_server,
             address=self.address,
@@ -399,7 +384,7 @@ class ServerHandshake:
             peer_cid=agreement.peer_cid,
             draft_cid=agreement.draft_cid,
             extended_master_secret=agreement.extended_master_secret,
-            fragment_limit=min(agreement.fragment_limit, self.config.mtu - 65),
+            fragment_limit=min(agreement.fragment_limit, self.config.mtu - RECORD_ROOM),
         )
 
 
@@ -408,21 +393,4 @@ _RECEIVE: dict[int, Callable[[ServerHandshake, bytes, float], None]] = {
     HandshakeType.CERTIFICATE: ServerHandshake._receive_certificate,
     HandshakeType.CLIENT_KEY_EXCHANGE: ServerHandshake._receive_client_key_exchange,
     HandshakeType.CERTIFICATE_VERIFY: ServerHandshake._receive_certificate_verify,
-}
-_FLIGHT_4_STATES = (State.EXPECT_PSK_IDENTITY, State.EXPECT_CLIENT_CERTIFICATE)
-"""Where the client has shown nothing of its next flight yet."""
-_PLAINTEXT_IS_OVER = frozenset(
-    (
-        State.AWAIT_KEY,
-        State.AWAIT_VERDICT,
-        State.EXPECT_FINISHED,
-        State.ESTABLISHED,
-        State.FAILED,
-    )
-)
-_FINISHED_IS_EARLY = frozenset(State) - {
-    State.EXPECT_CLIENT_HELLO,
-    State.EXPECT_FINISHED,
-    State.ESTABLISHED,
-    State.FAILED,
 }

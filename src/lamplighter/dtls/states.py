@@ -115,6 +115,21 @@ TRANSITIONS: dict[Role, dict[State, dict[Trigger, State]]] = {
 }
 
 
+FLIGHT_4_STANDS = frozenset((State.EXPECT_PSK_IDENTITY, State.EXPECT_CLIENT_CERTIFICATE))
+"""A server's: the client has shown nothing of its next flight yet, so ours may have been lost."""
+PLAINTEXT_IS_OVER = frozenset(
+    (State.AWAIT_KEY, State.AWAIT_VERDICT, State.EXPECT_FINISHED, State.ESTABLISHED, State.FAILED)
+)
+"""A server's: messages of epoch 0 are the same again, or someone else's."""
+FINISHED_IS_EARLY = frozenset(State) - {
+    State.EXPECT_CLIENT_HELLO,
+    State.EXPECT_FINISHED,
+    State.ESTABLISHED,
+    State.FAILED,
+}
+"""A server's: Finished has overtaken another message, or has to wait for the answer to a question."""
+
+
 def advance(role: Role, state: State, trigger: Trigger) -> State:
     """The state after ``trigger``. Raises HandshakeError with unexpected_message where the table has no such row."""
     following = TRANSITIONS[role][state].get(trigger)

@@ -211,9 +211,6 @@ class OpensslServer:
     def forget_resumable(self, identity: Identity) -> None:
         """Nothing is resumed."""
 
-    def session_by_address(self, address: Hashable) -> Session | None:
-        return self.sessions.by_address(address)
-
     # Handshakes
 
     def _receive_hello(
