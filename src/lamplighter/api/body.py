@@ -93,8 +93,12 @@ def convert(value: Any, kind: Any, faults: list[FieldFault]) -> Any:
     try:
         converted = msgspec.convert(value, kind)
     except msgspec.ValidationError as error:
+        entry = _struct_in(kind) if expected is list else None
         if expected is dict:
             _collect(value, kind, "", faults)
+        elif entry is not None and all(isinstance(each, dict) for each in value):
+            for index, each in enumerate(value):
+                _collect(each, entry, f"[{index}].", faults)
         else:
             faults.append(_fault_of(str(error), "body"))
         return None

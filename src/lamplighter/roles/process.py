@@ -38,6 +38,7 @@ from lamplighter.services.channels.operations import operations as channel_opera
 from lamplighter.services.channels.service import Channels
 from lamplighter.services.connect.direct_operations import operations as direct_operations
 from lamplighter.services.connect.operations import operations as connect_operations
+from lamplighter.services.connect.presubscription_operations import operations as presubscription_operations
 from lamplighter.services.connect.service import Connect
 from lamplighter.services.connect.sessions.service import DeviceSessions
 from lamplighter.services.credentials.operations import operations as credential_operations
@@ -210,6 +211,7 @@ class Process:
             *support_operations.bind(support),
             *connect_operations.bind(connect),
             *direct_operations.bind(connect),
+            *presubscription_operations.bind(connect),
             *channel_operations.bind(channels),
             *echo_operations.bind(self.echoes),
         ]

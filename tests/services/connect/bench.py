@@ -20,6 +20,7 @@ from lamplighter.lwm2m.registration import Registration, RegistrationUpdate
 from lamplighter.services.connect.direct_operations import operations as direct_operations
 from lamplighter.services.connect.events import delivery_of
 from lamplighter.services.connect.operations import operations
+from lamplighter.services.connect.presubscription_operations import operations as presubscription_operations
 from lamplighter.services.connect.service import Connect, Identity, NoAnswer, PeerGone, Proof, Registered
 from lamplighter.services.directory.service import Directory
 from lamplighter.settings import Lwm2m, Settings
@@ -31,7 +32,7 @@ NAME = "endpoint-of-a-lamp"
 LINKS = tuple(parse_links('</1/0>,</3/0>,</3303/0/5700>;obs;rt="temperature";ct=0,</10252/0/2>;v="1";aobs="343"'))
 AUTO_TOKEN = (343).to_bytes(2, "big")
 PATIENCE = 10.0
-TABLES = (operations, direct_operations)
+TABLES = (operations, direct_operations, presubscription_operations)
 
 
 async def commercial(account_id: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from lamplighter.bus.event import Event
@@ -26,8 +26,9 @@ from lamplighter.services.connect import events, results, store
 from lamplighter.services.connect.commands import Commands
 from lamplighter.services.connect.model import OBSERVE, Command
 from lamplighter.services.connect.peer import NoAnswer, Peer, PeerGone
+from lamplighter.services.connect.presubscriptions import Presubscriptions
 from lamplighter.services.connect.registering import Registered
-from lamplighter.services.connect.resources import facts_told, lineage, path_of, value_in
+from lamplighter.services.connect.resources import Links, facts_told, lineage, path_of, value_in
 from lamplighter.services.connect.results import Undelivered
 from lamplighter.services.connect.targets import (
     Value,
@@ -80,6 +81,7 @@ class AttachedDevice:
         database: Database,
         clock: Clock,
         commands: Commands,
+        presubscriptions: Presubscriptions,
         directory: Directory,
         process: str,
         value_age: float,
@@ -89,6 +91,7 @@ class AttachedDevice:
         self._database = database
         self._clock = clock
         self._commands = commands
+        self._presubscriptions = presubscriptions
         self._directory = directory
         self._process = process
         self._tokens: dict[bytes, str] = {}
@@ -97,6 +100,9 @@ class AttachedDevice:
         self._heard = 0.0
         self._silent = True
         self._observe_anew = False
+        self._first: set[str] = set()
+        self.subscribed_by: tuple[object, Links] | None = None
+        """The pre-subscriptions that were applied to it, and the links that they were applied to."""
         self._more = False
         self._task: asyncio.Task[None] | None = None
         self._order = asyncio.Lock()
@@ -121,6 +127,8 @@ class AttachedDevice:
             self._tokens.clear()
             self._observed.clear()
             self._values.clear()
+            self._first.clear()
+            self.subscribed_by = None
         for token, path in registered.links.auto_tokens.items():
             if token not in self._tokens:
                 peer.adopt(token, management.read(path))
@@ -152,6 +160,11 @@ class AttachedDevice:
         self._heard = self._clock.monotonic()
         self._silent = False
         self._start()
+
+    def observe_also(self, paths: Iterable[str]) -> None:
+        """These were subscribed to without its being asked: observe them at its next contact, and tell their first values."""
+        self._first.update(path for path in paths if path not in self.registered.links.auto)
+        self._observe_anew = self._observe_anew or bool(self._first)
 
     def poke(self) -> None:
         """There may be something to send, if the device listens, or to answer in its place."""
@@ -298,14 +311,25 @@ class AttachedDevice:
         for path in await store.observed_paths(self._database, registered.account_id, registered.device_id):
             if path not in registered.links.auto and path not in self._observed and self.peer is not None:
                 try:
-                    await self._observe(path)
+                    answer = await self._observe(path)
                 except NoAnswer as failure:
                     log.info("%s is not observed: %s", path, type(failure).__name__)
+                    self._observe_anew = self._observe_anew or path in self._first  # at its next contact
                     continue
+                if path in self._first:
+                    await self._observed_first(path, answer)
                 if path in self._observed and self.peer is not None and self.peer.session:
                     async with self._database.transaction() as tx:
                         own = (registered.account_id, registered.device_id, path)
                         await store.observing(tx, *own, self.peer.session, self._observed[path])
+
+    async def _observed_first(self, path: str, answer: Message) -> None:
+        """The device was asked for what a pre-subscription named: its value is the first notification."""
+        self._first.discard(path)
+        if path in self._observed:
+            await self.notified(self._observed[path], answer)
+        else:
+            await self._presubscriptions.unmake(self.registered, path)
 
     async def _deliver(self, command: Command) -> None:
         registered = self.registered

@@ -31,7 +31,8 @@ NOTIFIED = "ResourceNotified"
 FINISHED = "RequestFinished"
 DESIRED = "ValueDesired"
 TOLD = "ValuesRegistered"
-"""These two are for other services: no channel shows them."""
+PRESUBSCRIBED = "PreSubscriptionsReplaced"
+"""These are for services: no channel shows them."""
 
 KEYS: dict[str, Key] = {
     REGISTERED: "registrations",
@@ -103,6 +104,11 @@ def desired(account_id: str, device_id: str, time: int, command_id: str, item: d
 def told(account_id: str, device_id: str, time: int, values: Sequence[dict[str, Any]]) -> Event:
     """Values that a registration or its update carried. Each: path, ct, payload (base64)."""
     return Event(kind=TOLD, account_id=account_id, device_id=device_id, time=time, data={"values": values})
+
+
+def presubscribed(account_id: str, time: int) -> Event:
+    """An application of the account replaced its pre-subscriptions."""
+    return Event(kind=PRESUBSCRIBED, account_id=account_id, time=time)
 
 
 def delivery_of(event: Event) -> Delivery | None:

@@ -6,15 +6,18 @@ from collections.abc import Callable
 from typing import Protocol
 
 from lamplighter.bus.event import Event
-from lamplighter.services.connect.events import DEREGISTERED, EXPIRED
+from lamplighter.services.connect.events import DEREGISTERED, EXPIRED, PRESUBSCRIBED
 from lamplighter.services.connect.mediated import Mediated
+from lamplighter.services.connect.presubscriptions import Presubscriptions
 from lamplighter.services.connect.registering import Ending, Registering
 from lamplighter.services.credentials.events import KEY_DELETED
 from lamplighter.services.directory import events as directory_events
 from lamplighter.services.directory.service import Directory
 from lamplighter.storage.database import Database
 
-DATA_OF = frozenset({KEY_DELETED, directory_events.DEVICE_DELETED, directory_events.DEVICE_SUSPENDED})
+SUBJECT_ENDED = frozenset({"ApplicationDeactivated", "ApplicationDeleted", "ApiKeyDeleted"})
+"""Events of services/access whose data names an application or API key that ended."""
+DATA_OF = SUBJECT_ENDED | {KEY_DELETED, directory_events.DEVICE_DELETED, directory_events.DEVICE_SUSPENDED}
 """Kinds of events whose data is looked at here."""
 
 
@@ -23,12 +26,15 @@ class Ends(Protocol):
 
     registering: Registering
     mediated: Mediated
+    presubscriptions: Presubscriptions
     key_deleted: Callable[[str], None]
     device_denied: Callable[[str, str, str], None]
 
     async def end(self, account_id: str, device_id: str, how: Ending, *, before: int) -> None: ...
 
     async def forget(self, account_id: str, device_id: str, *, close: bool) -> None: ...
+
+    async def subject_ended(self, account_id: str, subject_id: str) -> None: ...
 
     async def gateway_ended(self, account_id: str, device_id: str, *, before: int) -> None: ...
 
@@ -43,7 +49,11 @@ class Handlers:
 
     async def handle(self, event: Event) -> None:
         """A registration made after the event (the device came back with a new key) is left alone."""
-        if event.kind == KEY_DELETED:
+        if event.kind == PRESUBSCRIBED:
+            self._connect.presubscriptions.forget(event.account_id)
+        elif event.kind in SUBJECT_ENDED:
+            await self._connect.subject_ended(event.account_id, event.data["id"])
+        elif event.kind == KEY_DELETED:
             self._connect.key_deleted(event.data["endpoint_name"])
             for device_id in await self._connect.registering.of_key(event.account_id, event.data["endpoint_name"]):
                 await self._connect.end(event.account_id, device_id, Ending.REVOKED, before=event.time)

@@ -36,6 +36,7 @@ from lamplighter.services.connect.identity import Identity, Proof, parse_identit
 from lamplighter.services.connect.mediated import TOGETHER, Mediated, MediatedDevice, Outcome
 from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
 from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, PeerGone, SessionLost
+from lamplighter.services.connect.presubscriptions import Presubscription, Presubscriptions
 from lamplighter.services.connect.registering import Change, Ending, Registered, Registering, TierOf, registered_of
 from lamplighter.services.connect.representation import ResourceValue, resource_values
 from lamplighter.services.connect.resources import root_link, shown, value_in
@@ -109,9 +110,18 @@ class Connect:
         self.definitions = OwnDefinitions(database, clock, settings)
         self.mediated = Mediated(database, clock, ids, settings, directory, self.registering, tier_of)
         self.attached = Attached(
-            lambda: AttachedDevice(database, clock, self.commands, directory, process, settings.lwm2m.value_age_max)
+            lambda: AttachedDevice(
+                database,
+                clock,
+                self.commands,
+                self.presubscriptions,
+                directory,
+                process,
+                settings.lwm2m.value_age_max,
+            )
         )
         self.direct = Direct(database, ids, directory, self.request)
+        self.presubscriptions = Presubscriptions(database, clock)
         self.subscriptions = Subscriptions(database, clock, ids, self.commands, self.definitions, self._latest)
         self.key_deleted: Callable[[str], None] = lambda endpoint_name: None
         """Told of each deleted pre-shared key: sessions by it are to end, whatever is registered through them."""
@@ -169,6 +179,7 @@ class Connect:
             raise
         self._moved(change)
         self.attached.attach(change.after, peer, anew=True)
+        await self._subscribe_by_rules(change.after)
         if behind or (change.before is not None and change.before.links.has_devices_behind):
             await self._settle(peer, await self.mediated.registered(change.after, behind))
         return change.after
@@ -200,6 +211,7 @@ class Connect:
         self._moved(change)
         here = device is not None and device.peer is peer
         self.attached.attach(change.after, peer, anew=False)
+        await self._subscribe_by_rules(change.after)
         if behind:
             await self._settle(peer, await self.mediated.updated(change.after, behind))
         if change.after.links.has_devices_behind and not here:
@@ -365,6 +377,18 @@ class Connect:
             if row is not None:
                 self._tell(row["process"], Order("cancel", account_id, device_id, paths=left))
 
+    async def presubscribe(self, account_id: str, subject_id: str, rules: Sequence[Presubscription]) -> None:
+        """Replace the pre-subscriptions of an application. Raises InvalidParameters."""
+        left = await self.presubscriptions.replace(account_id, subject_id, rules)
+        for (device_id, process), paths in left.items():
+            if process:
+                self._tell(process, Order("cancel", account_id, device_id, paths=paths))
+
+    async def subject_ended(self, account_id: str, subject_id: str) -> None:
+        """An application was deleted or made inactive, or an API key was deleted: its pre-subscriptions end."""
+        if await self.presubscriptions.get(account_id, subject_id):
+            await self.presubscribe(account_id, subject_id, [])
+
     async def end(self, account_id: str, device_id: str, how: Ending, *, before: int) -> None:
         """End a device's registration, and its session with it where it must not come back."""
         registered = await self.registering.end(account_id, device_id, how, before=before)
@@ -411,6 +435,18 @@ class Connect:
 
     # The devices of this process, and of others
 
+    async def _subscribe_by_rules(self, registered: Registered) -> None:
+        """Apply the account's pre-subscriptions to a device that registered or was heard of, unless neither has changed."""
+        rules = await self.presubscriptions.rules(registered.account_id)
+        device = self.attached.devices.get((registered.account_id, registered.device_id))
+        if device is None or not rules.stamp or device.subscribed_by == (rules.stamp, registered.links):
+            return
+        made, left = await self.presubscriptions.apply(rules, registered)
+        device.subscribed_by = (rules.stamp, registered.links)
+        device.observe_also(made)
+        for path in left:
+            device.cancel(path)
+
     async def _settle(self, gateway: Peer, outcome: Outcome) -> None:
         """Let go of the devices behind a gateway that left, then take those that came: they may have the same tokens.
 
@@ -424,6 +460,7 @@ class Connect:
             self._moved(change)
             anew = change.before is None or change.before.registration_id != change.after.registration_id
             self.attached.attach_behind(gateway, [MediatedDevice(name, change.after)], anew=anew)
+            await self._subscribe_by_rules(change.after)
             if not number % TOGETHER:
                 await asyncio.sleep(0)
 

@@ -268,6 +268,7 @@ async def subscribe(
         created_at=now,
         session="",
         token="",
+        by_rule=0,
     )
 
 

@@ -80,7 +80,30 @@ subscriptions = sa.Table(
     # The stored session in which the device observes, and the token under which it notifies.
     sa.Column("session", Text, nullable=False, server_default=""),
     sa.Column("token", Text, nullable=False, server_default=""),
+    # Made by a pre-subscription: it does not vanish at a full registration for long.
+    sa.Column("by_rule", SmallInteger, nullable=False, server_default="0"),
     sa.PrimaryKeyConstraint("account_id", "device_id", "path", "subject_id"),
+    sa.Index(
+        "ix_subscriptions_by_rule",
+        "account_id",
+        "subject_id",
+        "device_id",
+        "path",
+        sqlite_where=sa.text("by_rule = 1"),
+        postgresql_where=sa.text("by_rule = 1"),
+    ),
+)
+
+# The pre-subscriptions of an application, also none any more: so that what they made is looked for.
+presubscriptions = sa.Table(
+    "presubscriptions",
+    metadata,
+    sa.Column("account_id", Text, nullable=False),
+    sa.Column("subject_id", Text, nullable=False),
+    # JSON, as they were set.
+    sa.Column("rules", Text, nullable=False),
+    sa.Column("updated_at", BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("account_id", "subject_id"),
 )
 
 # Which device a gateway means by a name. Kept when the device deregisters, so that it comes back as the same one.
