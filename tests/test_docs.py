@@ -78,7 +78,7 @@ def test_the_architecture_names_every_dependency_and_layer() -> None:
         assert f"`{layer}" in text or f"{layer}`" in text, layer
 
 
-@pytest.mark.parametrize("verb", ["serve", "test", "check", "bench", "demo"])
+@pytest.mark.parametrize("verb", ["serve", "test", "check", "bench", "soak", "demo"])
 def test_the_commands_of_the_checkout_are_in_the_readme(verb: str) -> None:
     assert f"./dev {verb}" in (ROOT / "README.md").read_text()
     assert re.search(rf"^    {verb}\)", (ROOT / "dev").read_text(), re.MULTILINE)
