@@ -38,17 +38,17 @@ _MB = 1e6
 def connect(town: Town) -> None:
     """Devices connect: half by key, half by certificate, all with Connection ID; the application observes a part of them."""
     report, gateways = town.report, town.installation.gateways
-    empty = sum(server.resident() for server in gateways)
+    empty = town.resident()
     took = town.connect()
     status = town.status()
     all_in = status["registered"] == town.devices
     report.hold("registered", f"{status['registered']:,} in {took:.0f} s", f"{town.devices:,}", all_in)
     report.say("put off or lost meanwhile", shown(status["lost"]))
-    registered = sum(server.resident() for server in gateways)
+    registered = town.resident()
     answered = town.subscribe()
     wanted = town.observed * 5
     report.hold("observations", f"{town.subscriptions:,} {dict(answered)}", f"{wanted:,}", town.subscriptions == wanted)
-    observed = sum(server.resident() for server in gateways)
+    observed = town.resident()
     one, five = (registered - empty) / town.devices / 1e3, (observed - registered) / town.observed / 1e3
     report.say("server memory", f"{empty / _MB:.0f} MB empty, {observed / _MB:.0f} MB now")
     figures = (("memory a registered device", one), ("memory with 5 observations", one + five))
@@ -169,7 +169,7 @@ def handshakes(town: Town) -> None:
 def _storm(town: Town, *, resume: bool) -> None:
     report, gateways = town.report, town.installation.gateways
     calm = _latencies(town)
-    before, status = sum(server.resident() for server in gateways), town.status()
+    before, status = town.resident(), town.status()
     for server in gateways:
         server.forget_peak()
     began = time.monotonic()

@@ -90,6 +90,10 @@ class Town:
         """The one that the probe talks to."""
         return self.installation.gateways[0]
 
+    def resident(self) -> int:
+        """Bytes that the processes with devices have in memory."""
+        return sum(server.resident() for server in self.installation.gateways)
+
     @property
     def patience(self) -> float:
         """Seconds for something that every device does."""
