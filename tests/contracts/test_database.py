@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from lamplighter.bus.outbox import events
 from lamplighter.errors.storage import DatabaseUnavailable
 from lamplighter.services.support.store import switches
-from lamplighter.storage.database import Database, Transaction, TransactionFailed, UniqueViolation
+from lamplighter.storage.database import Database, Reader, Transaction, TransactionFailed, UniqueViolation
+from lamplighter.storage.later import Touch
 from lamplighter.storage.postgresql import PostgresqlDatabase
 from lamplighter.storage.query import Query, insert
 from lamplighter.storage.schema import BigInteger, Double, Json, LargeBinary, SmallInteger, Text, metadata
@@ -484,3 +485,63 @@ async def test_a_caller_who_is_cancelled_among_others_leaves_them_alone(database
     assert [each for each in done[3:] if each is not None] == []
     found = {int(row["id"]) for row in await database.fetch_all(ALL)}
     assert set(range(3, 20)) <= found
+
+
+RENAME = Touch(lamps, keys=("account_id", "id"), values=("name",), highest=("watts",))
+
+
+async def touch(tx: Transaction, number: int, name: str, watts: int) -> None:
+    await tx.touch_later(RENAME, lambda: KeyError(number), account_id="a", id=str(number), name=name, watts=watts)
+
+
+async def stored(reader: Reader, number: int) -> tuple[Any, ...]:
+    row = await reader.fetch_one(GET, id=str(number))
+    assert row is not None
+    return row["name"], row["watts"]
+
+
+async def test_a_touched_row_is_seen_by_every_read_and_keeps_the_highest(database: Database) -> None:
+    async with database.transaction() as tx:
+        await tx.execute(Query(sa.insert(lamps).values(account_id="a", id="1", name="new", watts=5)))
+    async with database.transaction() as tx:
+        await touch(tx, 1, "first", 9)
+        await touch(tx, 1, "last", 7)
+        assert await stored(tx, 1) == ("last", 9)
+        await touch(tx, 1, "after", 8)
+        with pytest.raises(ValueError, match="undone"):
+            async with tx.savepoint():
+                await touch(tx, 1, "never", 99)
+                raise ValueError("undone")
+    assert await stored(database, 1) == ("after", 9)
+
+
+async def test_what_is_touched_and_not_there_fails_its_own_caller_only(database: Database) -> None:
+    there = [number for number in range(30) if number % 10]
+    async with database.transaction() as tx:
+        for number in there:
+            await tx.execute(
+                Query(sa.insert(lamps).values(account_id="a", id=str(number), name="old", watts=100 + number))
+            )
+    happened = {"kind": "K", "account_id": "a", "device_id": None, "data": "{}"}
+
+    async def call(number: int) -> int:
+        async def work(tx: Transaction) -> int:
+            await touch(tx, number, "new", 0)
+            await tx.insert_later(events, [{**happened, "time": number}])
+            return number
+
+        return await database.together(work)
+
+    results = await asyncio.gather(*(call(number) for number in range(30)), return_exceptions=True)
+    assert [each for each in results if isinstance(each, int)] == there
+    assert [each.args for each in results if isinstance(each, KeyError)] == [(0,), (10,), (20,)]
+    assert [await stored(database, number) for number in there] == [("new", 100 + number) for number in there]
+    told = await database.fetch_all(Query(sa.select(events.c.time).order_by(events.c.time)))
+    assert [row["time"] for row in told] == there
+
+
+async def test_who_comes_as_a_group_ends_has_the_next(database: Database) -> None:
+    async def work(tx: Transaction) -> bool:
+        return await tx.fetch_one(GET, id="1") is None
+
+    assert [await database.together(work) for _ in range(50)] == [True] * 50

@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import sqlalchemy as sa
 
+from lamplighter.storage.later import Missing, Touch
 from lamplighter.storage.query import DialectName, Query
 
 Result = TypeVar("Result")
@@ -89,8 +90,14 @@ class Transaction(Reader, Protocol):
     async def insert_later(self, table: sa.Table, rows: Iterable[Mapping[str, Any]], /) -> None:
         """Insert rows, all with the same columns, before the next read in the transaction or its end.
 
-        For rows that nobody writes to in the same transaction: on PostgreSQL those of all tables go in one statement.
-        A UniqueViolation comes from there, too late to be treated inside the block.
+        For rows that nobody writes to in the same transaction: those of many go in one statement. A UniqueViolation
+        comes from there, too late to be treated inside the block.
+        """
+        ...
+
+    async def touch_later(self, touch: Touch, missing: Missing, /, **values: Any) -> None:
+        """Update a row that must be there, when ``insert_later`` inserts. What ``missing`` makes is raised from there if
+        it is not: give each Touch one row in a transaction.
         """
         ...
 

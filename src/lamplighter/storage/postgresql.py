@@ -6,19 +6,18 @@ import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from functools import lru_cache
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 import asyncpg
 import sqlalchemy as sa
-from sqlalchemy.sql.util import find_tables
 
 from lamplighter.errors.storage import DatabaseContention, DatabaseUnavailable
 from lamplighter.storage.database import Row, Transaction, TransactionFailed, UniqueViolation, announce_nothing
+from lamplighter.storage.group import Group
+from lamplighter.storage.later import Later, Missing, Touch
 from lamplighter.storage.migrations import migrate_postgresql
-from lamplighter.storage.postgresql_group import Group
-from lamplighter.storage.query import Query, inserts_of
+from lamplighter.storage.query import Query
 from lamplighter.storage.sqlite_writer import run_callback
 
 UNAVAILABLE = (
@@ -42,6 +41,9 @@ SERVER_SETTINGS = {
 }
 
 
+GROUPS = 2
+"""Groups of transactions under way at once."""
+
 Result = TypeVar("Result")
 
 
@@ -61,7 +63,7 @@ class PostgresqlDatabase:
         self.timeout = timeout
         self._size = pool
         self._pool: Any = None
-        self._group = Group(lambda: PostgresqlTransaction(self))
+        self._group = Group(lambda: PostgresqlTransaction(self), abreast=GROUPS)
 
     async def start(self) -> None:
         try:
@@ -189,7 +191,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
         self.failed = False
         self.written = 0
         """Statements so far that changed something, or will."""
-        self._later: dict[tuple[sa.Table, tuple[str, ...]], list[Mapping[str, Any]]] = {}
+        self._later = Later()
 
     async def __aenter__(self) -> PostgresqlTransaction:
         self._connection, self._transaction = await self._database.begin()
@@ -200,7 +202,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
     ) -> None:
         if error is None and self._later and not self.failed:
             try:
-                await self._insert()
+                await self._write()
             except BaseException:
                 connection, self._connection = self._connection, None
                 await _to_the_end(self._rollback(connection))
@@ -236,7 +238,7 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
 
     async def execute(self, query: Query, /, **values: Any) -> int:
         text, arguments = query.render("postgresql", values)
-        self.written += 1
+        await self._look(query)
         connection = self._usable()
         try:
             status: str = await connection.execute(text, *arguments)
@@ -246,11 +248,11 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
         return int(count) if count.isdigit() else 0
 
     async def execute_many(self, query: Query, rows: Iterable[Mapping[str, Any]], /) -> None:
+        await self._look(query)
         groups: dict[str, list[Sequence[Any]]] = {}
         for row in rows:
             text, arguments = query.render("postgresql", row)
             groups.setdefault(text, []).append(arguments)
-        self.written += 1
         connection = self._usable()
         try:
             for text, group in groups.items():
@@ -261,26 +263,29 @@ class PostgresqlTransaction(AbstractAsyncContextManager[Transaction]):
     async def insert_later(self, table: sa.Table, rows: Iterable[Mapping[str, Any]], /) -> None:
         self._usable()
         self.written += 1
-        for row in rows:
-            self._later.setdefault((table, tuple(row)), []).append(row)
+        self._later.insert(table, rows)
+
+    async def touch_later(self, touch: Touch, missing: Missing, /, **values: Any) -> None:
+        self._usable()
+        self.written += 1
+        self._later.touch(touch, missing, values)
 
     async def _look(self, query: Query) -> None:
-        """Before a statement that gives rows: insert what it could miss."""
-        tables = _tables_of(query)
-        if not getattr(query.statement, "is_select", False):
-            self.written += 1
-        if self._later and (not tables or any(table in tables for table, _ in self._later)):
-            await self._insert()
+        """Before a statement: write what it could miss."""
+        self.written += query.writes
+        if self._later and self._later.concerns(query.tables):
+            await self._write()
 
-    async def _insert(self) -> None:
-        """What was to be inserted later, now, in one round trip."""
+    async def _write(self) -> None:
+        """What was to be written later, now, in one round trip."""
         if not self._later:
             return
-        later, self._later = self._later, {}
-        arrays = [[row[name] for row in rows] for (_, columns), rows in later.items() for name in columns]
+        text, arrays, touched = self._later.for_postgresql()
         connection = self._usable()
         try:
-            await connection.execute(inserts_of(tuple(later)), *arrays)
+            found = await connection.fetchrow(text, *arrays)
+            for each, count in zip(touched, found, strict=False):
+                each.check(count)
         except BaseException as error:
             raise self._failure(error) from error
 
@@ -331,7 +336,7 @@ class _Savepoint(AbstractAsyncContextManager[None]):
         self._inner: Any = None
 
     async def __aenter__(self) -> None:
-        await self._transaction._insert()
+        await self._transaction._write()
         self._inner = self._transaction._usable().transaction()
         try:
             await self._inner.start()
@@ -343,7 +348,7 @@ class _Savepoint(AbstractAsyncContextManager[None]):
     ) -> None:
         transaction = self._transaction
         if error is None:
-            await transaction._insert()
+            await transaction._write()
             transaction._usable()
             await self._inner.commit()
             return
@@ -353,13 +358,6 @@ class _Savepoint(AbstractAsyncContextManager[None]):
         except Exception as failure:
             raise transaction._failure(failure) from failure
         transaction.failed = False
-
-
-@lru_cache(maxsize=4096)
-def _tables_of(query: Query) -> frozenset[sa.Table]:
-    """The tables that a statement names; none where it is written out as text."""
-    found = find_tables(query.statement, include_joins=True, include_selects=True, include_crud=True)  # type: ignore[arg-type]
-    return frozenset(table for table in found if isinstance(table, sa.Table))
 
 
 async def _fetch(connection: Any, query: Query, text: str, arguments: Sequence[Any]) -> Sequence[Row]:

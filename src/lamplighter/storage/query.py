@@ -7,9 +7,8 @@ value.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import sqlalchemy as sa
@@ -19,6 +18,7 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from sqlalchemy.engine.interfaces import Dialect
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import CompilerElement
+from sqlalchemy.sql.util import find_tables
 
 DialectName = Literal["sqlite", "postgresql"]
 
@@ -94,8 +94,6 @@ class Query:
     :param quick: it reads a few rows by an index: on SQLite ``fetch_all`` answers it without leaving the event loop
     """
 
-    __slots__ = ("_plans", "heavy", "quick", "skewed", "statement")
-
     def __init__(
         self, statement: CompilerElement, *, heavy: bool = False, skewed: bool = False, quick: bool = False
     ) -> None:
@@ -103,7 +101,14 @@ class Query:
         self.heavy = heavy
         self.skewed = skewed
         self.quick = quick
+        self.writes = not getattr(statement, "is_select", False)
         self._plans: dict[str, _Plan] = {}
+
+    @cached_property
+    def tables(self) -> frozenset[sa.Table]:
+        """Those that it names; none where it is written out as text."""
+        found = find_tables(self.statement, include_joins=True, include_selects=True, include_crud=True)  # type: ignore[arg-type]
+        return frozenset(table for table in found if isinstance(table, sa.Table))
 
     def render(self, dialect: DialectName, values: Mapping[str, Any]) -> tuple[str, Sequence[Any]]:
         """The text for that database and its arguments in order.
@@ -134,25 +139,3 @@ class Query:
         missing = sorted(plan.known - values.keys())
         unknown = sorted(values.keys() - plan.known)
         return TypeError(f"missing values {missing}, unknown values {unknown} for: {plan.text}")
-
-
-@cache
-def insert_of(table: sa.Table, columns: tuple[str, ...]) -> Query:
-    """The INSERT of one row with these columns."""
-    return Query(sa.insert(table).values({name: sa.bindparam(name) for name in columns}))
-
-
-@cache
-def inserts_of(parts: tuple[tuple[sa.Table, tuple[str, ...]], ...]) -> str:
-    """PostgreSQL's text for any number of rows of several tables: an array for each column, in this order."""
-    numbers = itertools.count(1)
-    texts = []
-    for table, columns in parts:
-        types = [
-            _postgresql.type_compiler_instance.process(table.c[name].type).partition(" COLLATE")[0] for name in columns
-        ]
-        arrays = ", ".join(f"${next(numbers)}::{each}[]" for each in types)
-        texts.append(f"INSERT INTO {table.name} ({', '.join(columns)}) SELECT * FROM unnest({arrays})")
-    *first, last = texts
-    named = ", ".join(f"w{number} AS ({text})" for number, text in enumerate(first))
-    return f"WITH {named} {last}" if first else last

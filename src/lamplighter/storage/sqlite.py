@@ -21,10 +21,12 @@ import sqlalchemy
 
 from lamplighter.errors.storage import DatabaseUnavailable
 from lamplighter.storage.database import Result, Transaction, TransactionFailed, UniqueViolation, announce_nothing
+from lamplighter.storage.group import Group
+from lamplighter.storage.later import Later, Missing, Touch
 from lamplighter.storage.migrations import migrate_sqlite
-from lamplighter.storage.query import Query, insert_of
+from lamplighter.storage.query import Query
 from lamplighter.storage.schema import metadata
-from lamplighter.storage.sqlite_writer import UNAVAILABLE, Writer, primary_code, unavailable
+from lamplighter.storage.sqlite_writer import LONGEST_TOGETHER, UNAVAILABLE, Writer, primary_code, unavailable
 
 MANY = 100
 """Rows of one ``execute_many`` above which it leaves the event loop."""
@@ -50,6 +52,7 @@ class SqliteDatabase:
         self._pool: ThreadPoolExecutor | None = None
         self._local = threading.local()
         self._pooled: list[sqlite3.Connection] = []
+        self._group = Group(self.transaction, abreast=1, longest=LONGEST_TOGETHER)
 
     async def start(self) -> None:
         try:
@@ -79,8 +82,8 @@ class SqliteDatabase:
         return SqliteTransaction(self._writer, self.announce)
 
     async def together(self, work: Callable[[Transaction], Awaitable[Result]]) -> Result:
-        async with self.transaction() as tx:  # the writer shares commits anyway
-            return await work(tx)
+        result: Result = await self._group.run(work)
+        return result
 
     async def fetch_one(self, query: Query, /, **values: Any) -> sqlite3.Row | None:
         if query.heavy:
@@ -125,14 +128,17 @@ class SqliteTransaction(AbstractAsyncContextManager[Transaction]):
     """A logical transaction: a savepoint of the writer's physical one."""
 
     dialect: Literal["sqlite"] = "sqlite"
-    __slots__ = ("_callbacks", "_failed", "_open", "_savepoints", "_writer", "announce")
+    __slots__ = ("_callbacks", "_later", "_open", "_savepoints", "_writer", "announce", "failed", "written")
 
     def __init__(self, writer: Writer, announce: Callable[[], None]) -> None:
         self._writer = writer
         self.announce = announce
         self._callbacks: list[Callable[[], None]] = []
         self._open = False
-        self._failed = False
+        self.failed = False
+        self.written = 0
+        """Statements so far that changed something, or will."""
+        self._later = Later()
         self._savepoints = itertools.count()
 
     async def __aenter__(self) -> SqliteTransaction:
@@ -143,10 +149,17 @@ class SqliteTransaction(AbstractAsyncContextManager[Transaction]):
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is None and self._later and not self.failed:
+            try:
+                self._write()
+            except BaseException:
+                self._open = False
+                self._writer.undo()
+                raise
         self._open = False
         if error is not None:
             self._writer.undo()
-        elif self._failed:
+        elif self.failed:
             self._writer.undo()
             raise TransactionFailed("a statement of this transaction failed; nothing of it was kept")
         else:
@@ -157,16 +170,19 @@ class SqliteTransaction(AbstractAsyncContextManager[Transaction]):
         return rows[0] if rows else None
 
     async def fetch_all(self, query: Query, /, **values: Any) -> Sequence[sqlite3.Row]:
+        self._look(query)
         if query.heavy:
             return (await self._writer.in_thread(lambda: self._run(query, values)))[0]
         return self._run(query, values)[0]
 
     async def execute(self, query: Query, /, **values: Any) -> int:
+        self._look(query)
         if query.heavy:
             return (await self._writer.in_thread(lambda: self._run(query, values)))[1]
         return self._run(query, values)[1]
 
     async def execute_many(self, query: Query, rows: Iterable[Mapping[str, Any]], /) -> None:
+        self._look(query)
         rendered = [query.render("sqlite", row) for row in rows]
         if len(rendered) > MANY:
             await self._writer.in_thread(lambda: self._run_many(rendered))
@@ -174,9 +190,33 @@ class SqliteTransaction(AbstractAsyncContextManager[Transaction]):
             self._run_many(rendered)
 
     async def insert_later(self, table: sqlalchemy.Table, rows: Iterable[Mapping[str, Any]], /) -> None:
-        rows = list(rows)
-        if rows:
-            await self.execute_many(insert_of(table, tuple(rows[0])), rows)
+        self._usable()
+        self.written += 1
+        self._later.insert(table, rows)
+
+    async def touch_later(self, touch: Touch, missing: Missing, /, **values: Any) -> None:
+        self._usable()
+        self.written += 1
+        self._later.touch(touch, missing, values)
+
+    def _look(self, query: Query) -> None:
+        """Before a statement: write what it could miss."""
+        self.written += query.writes
+        if self._later and self._later.concerns(query.tables):
+            self._write()
+
+    def _write(self) -> None:
+        """What was to be written later, now."""
+        try:
+            for text, rows, touched in self._later.for_sqlite():
+                cursor = self._usable().executemany(text, rows)
+                if touched is not None:
+                    touched.check(cursor.rowcount)
+        except sqlite3.Error as error:
+            raise self._failure(error) from error
+        except Exception:
+            self.failed = True
+            raise
 
     def savepoint(self) -> AbstractAsyncContextManager[None]:
         return _Savepoint(self, f"s{next(self._savepoints)}")
@@ -203,12 +243,12 @@ class SqliteTransaction(AbstractAsyncContextManager[Transaction]):
     def _usable(self) -> sqlite3.Connection:
         if not self._open:
             raise RuntimeError("this transaction has ended")
-        if self._failed:
+        if self.failed:
             raise TransactionFailed("a statement of this transaction failed before; leave the block")
         return self._writer.connection
 
     def _failure(self, error: sqlite3.Error) -> Exception:
-        self._failed = True
+        self.failed = True
         return mapped(error)
 
 
@@ -220,6 +260,7 @@ class _Savepoint(AbstractAsyncContextManager[None]):
         self._name = name
 
     async def __aenter__(self) -> None:
+        self._transaction._write()
         self._execute(f"SAVEPOINT {self._name}")
 
     async def __aexit__(
@@ -227,11 +268,13 @@ class _Savepoint(AbstractAsyncContextManager[None]):
     ) -> None:
         transaction = self._transaction
         if error is None:
+            transaction._write()
             self._execute(f"RELEASE {self._name}")
             return
+        transaction._later.clear()
         connection = transaction._writer.connection
         if connection.in_transaction:
-            transaction._failed = False
+            transaction.failed = False
             self._execute(f"ROLLBACK TO {self._name}")
             self._execute(f"RELEASE {self._name}")
 

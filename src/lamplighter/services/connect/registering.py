@@ -256,18 +256,17 @@ class Registering:
                 raise connect.RegistrationOfAnother(device_id=device_id)
             changed = self._changed(current, changes)
             if changed is current or changed == current._replace(process=self._process):
-                touched = await store.touch_registration(
+                await store.touch_registration(
                     tx,
-                    current.account_id,
-                    device_id,
-                    current.registration_id,
+                    lambda: _missing(location),
+                    account_id=current.account_id,
+                    device_id=device_id,
+                    registration_id=current.registration_id,
                     expires_at=self._expires_at(now, current.lifetime),
                     process=self._process,
                     peer=address,
                     updated_at=now,
                 )
-                if not touched:
-                    raise _missing(location)
             else:
                 await self._change(tx, current, changed, address, now)
             item = changed.item

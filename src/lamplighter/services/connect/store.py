@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from lamplighter.services.connect.model import Command
 from lamplighter.services.connect.tables import commands, registrations, sends, subscriptions
 from lamplighter.storage.database import Reader, Row, Transaction
+from lamplighter.storage.later import Missing, Touch
 from lamplighter.storage.query import Query, insert
 
 SAME_SEND = 247 * 1_000_000
@@ -32,10 +33,10 @@ _PUT = Query(
         set_={column.name: _upsert.excluded[column.name] for column in registrations.columns if not column.primary_key},
     )
 )
-_TOUCH = Query(
-    sa.update(registrations)
-    .where(*_own(registrations, "registration_id"))
-    .values({name: sa.bindparam(f"new_{name}") for name in ("expires_at", "process", "peer", "updated_at")})
+_TOUCH = Touch(
+    registrations,
+    keys=("account_id", "device_id", "registration_id"),
+    values=("expires_at", "process", "peer", "updated_at"),
 )
 _CHANGE = Query(
     sa.update(registrations)
@@ -97,14 +98,10 @@ async def put_registration(tx: Transaction, values: Mapping[str, Any]) -> None:
     await tx.execute(_PUT, **values)
 
 
-async def touch_registration(
-    tx: Transaction, account_id: str, device_id: str, registration_id: str, **values: Any
-) -> bool:
-    """Refresh: expires_at, process, peer, updated_at. False when the registration is gone."""
-    new = {f"new_{name}": value for name, value in values.items()}
-    return bool(
-        await tx.execute(_TOUCH, account_id=account_id, device_id=device_id, registration_id=registration_id, **new)
-    )
+async def touch_registration(tx: Transaction, missing: Missing, **values: Any) -> None:
+    """Refresh the registration named by account_id, device_id and registration_id: expires_at, process, peer, updated_at.
+    What ``missing`` makes is raised, at the latest with the end of the transaction, when it is gone."""
+    await tx.touch_later(_TOUCH, missing, **values)
 
 
 async def move_registration(

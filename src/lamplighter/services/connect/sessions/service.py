@@ -160,16 +160,16 @@ class DeviceSessions:
             return
         mark = session.receive_mark
         stated = (session.address, session.reader.failures)
+        if held.stored and stated == held.stated:
+            await store.note(tx, SessionLost, held.id, held.incarnation, mark)
+            return
         if not held.stored:
             kept = await store.put(tx, **self._row(session, held, mark))
-        elif stated == held.stated:
-            kept = await store.note(tx, held.id, held.incarnation, mark)
         else:  # or it could not be reached there after a restart, and forgeries would not add up over its lives
             kept = await store.restate(tx, held.id, held.incarnation, mark, self._sealed(session, held))
         if not kept:
             raise SessionLost
-        if not held.stored or stated != held.stated:
-            tx.after_commit(lambda: held.was_stored(stated))
+        tx.after_commit(lambda: held.was_stored(stated))
 
     async def carry(self, session: Session, also: Also) -> None:
         """Do something durably that a session begins with. Raises SessionLost, DatabaseUnavailable."""

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from lamplighter.services.connect.sessions.tables import device_sessions, session_generation
 from lamplighter.storage.database import Reader, Row, Transaction
+from lamplighter.storage.later import Missing, Touch
 from lamplighter.storage.query import Query, insert
 from lamplighter.storage.schema import History
 
@@ -42,11 +43,7 @@ _PUT = Query(
         where=_s.incarnation == _upsert.excluded.incarnation,
     )
 )
-_NOTE = Query(
-    sa.update(device_sessions)
-    .where(*_own)
-    .values(receive_mark=sa.case((_s.receive_mark < _mark, _mark), else_=_s.receive_mark))
-)
+_NOTE = Touch(device_sessions, keys=("id", "incarnation"), highest=("receive_mark",))
 _RESTATE = Query(
     sa.update(device_sessions)
     .where(*_own)
@@ -107,13 +104,15 @@ async def put(tx: Transaction, **values: Any) -> bool:
     return bool(await tx.execute(_PUT, **values))
 
 
-async def note(tx: Transaction, session_id: str, incarnation: int, receive_mark: int) -> bool:
-    """Records up to the mark have had their effect. False when the session is gone, or another process's."""
-    return bool(await tx.execute(_NOTE, id=session_id, incarnation=incarnation, receive_mark=receive_mark))
+async def note(tx: Transaction, missing: Missing, session_id: str, incarnation: int, receive_mark: int) -> None:
+    """Records up to the mark have had their effect. What ``missing`` makes is raised, at the latest with the end of the
+    transaction, when the session is gone or another process's."""
+    await tx.touch_later(_NOTE, missing, id=session_id, incarnation=incarnation, receive_mark=receive_mark)
 
 
 async def restate(tx: Transaction, session_id: str, incarnation: int, receive_mark: int, sealed: bytes) -> bool:
-    """The same, and the session has changed."""
+    """Records up to the mark have had their effect, and the session has changed. False when it is gone, or another
+    process's."""
     values = {"receive_mark": receive_mark, "new_sealed": sealed}
     return bool(await tx.execute(_RESTATE, id=session_id, incarnation=incarnation, **values))
 
