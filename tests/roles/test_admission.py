@@ -6,6 +6,7 @@ import asyncio
 
 from lamplighter.roles import admission
 from lamplighter.roles.admission import RegistrationLine
+from tests.services.channels.served import until
 
 
 class Clock:
@@ -25,8 +26,7 @@ async def test_so_many_register_at_once_and_the_others_wait_in_line() -> None:
             await done.wait()
 
     tasks = [asyncio.create_task(register()) for _ in range(admission.AT_ONCE + 10)]
-    while len(line) < len(tasks):
-        await asyncio.sleep(0)
+    await until(lambda: len(line) == len(tasks))
     assert under_way == admission.AT_ONCE
     assert not line.is_full
     done.set()
