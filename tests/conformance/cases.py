@@ -295,9 +295,10 @@ BY_HAND = (
     _trial(
         "Anjay",
         "0 1 4 5 101 103 104 105 201 203 204 205 211 212 215 221 222 223 224 225 226 227 229 230 231 232 233 234 235 236 237 "
-        "241 256 257 260 261 280 281 301 303 306 307 311 401",
-        "The demo of Anjay 3.14.0, bootstrapped and registered over DTLS with a pre-shared key. It refuses LwM2M JSON in a write "
-        "(4.15, int-220) and has no Portfolio object (int-228); the other cases were not tried.",
+        "241 256 257 260 261 280 281 301 303 304 305 306 307 308 309 310 311 401",
+        "The demo of Anjay 3.14.0, bootstrapped and registered over DTLS with a pre-shared key; what is observed together "
+        "(int-304, 305, 308 to 310) without security. It refuses LwM2M JSON in a write (4.15, int-220) and has no Portfolio "
+        "object (int-228); the other cases were not tried.",
     ),
     _trial(
         "Wakaama",

@@ -283,6 +283,9 @@ async def test_a_standard_client_with_a_key_is_given_an_account_for_lwm2m(servin
     assert client.asked == ["GET /", "DELETE /", "PUT /0/1", "PUT /1/0", "POST /bs"]
     assert client.security[0] == "coaps://lamps.example.com:5684"
     assert client.security[2] == 0 and client.server[7] == "U"
+    identifier = client.security[10]
+    assert isinstance(identifier, int) and 1 <= identifier <= 65534 and client.server[0] == identifier
+    assert client.security[4] == b"" or 4 not in client.security
     device = await serving.at_lwm2m(client)
     assert (await device.register(KEY_NAME)).code == Code.CREATED
 

@@ -67,6 +67,8 @@ async def test_a_registration_that_cannot_be_kept_is_put_off(serving: Serving) -
         (request(Code.POST, "rd", payload=b"<not links"), Code.BAD_REQUEST),
         (request(Code.POST, "rd", "nobody"), Code.NOT_FOUND),
         (request(Code.DELETE, "rd", "nobody"), Code.NOT_FOUND),
+        (request(Code.POST, "est", "sen", payload=b"a request"), Code.NOT_FOUND),
+        (request(Code.POST, "est", "a-name", "sen", payload=b"a request"), Code.NOT_FOUND),
         (
             request(Code.POST, "dp", payload=b'[{"n":"/3/0/9","v":1}]').add(
                 Option.CONTENT_FORMAT, ContentFormat.SENML_JSON

@@ -105,6 +105,16 @@ async def test_a_process_that_starts_expires_what_an_earlier_one_left(bench: Ben
     assert await after.told("registrations-expired") == [registered.device_id]
 
 
+@pytest.mark.parametrize(("more", "segments"), [({}, 2), ({"client_version": "4.13.2"}, 3), ({"account": ACCOUNT}, 3)])
+async def test_a_location_has_two_segments_for_standard_clients_and_three_for_the_vendors_none_too_long_for_small_ones(
+    bench: Bench, more: dict[str, str], segments: int
+) -> None:
+    registered = await bench.register(FakePeer(), **more)
+    assert registered.location[0] == "rd" and registered.location[-1] == registered.device_id
+    assert len(registered.location) == segments
+    assert max(map(len, registered.location)) <= 32  # as small clients reserve for a segment
+
+
 async def test_the_same_register_is_repeated_for_four_minutes_and_is_new_after_that(bench: Bench) -> None:
     asked = Registration(endpoint_name=NAME, links=LINKS, lifetime=3600)
     made = []

@@ -412,8 +412,7 @@ class Connect:
 
     async def gateway_ended(self, account_id: str, device_id: str, *, before: int) -> None:
         """The registration of what may be a gateway ended: those of the devices behind it do."""
-        for registered in await self.mediated.gateway_ended(account_id, device_id, before=before):
-            self._ended(registered, close=False)
+        await self._all_ended(await self.mediated.gateway_ended(account_id, device_id, before=before))
 
     # What passes by itself
 
@@ -452,8 +451,7 @@ class Connect:
 
         In turns with the others, until the gateway's session ends.
         """
-        for registered in outcome.ended:
-            self._ended(registered, close=False)
+        await self._all_ended(outcome.ended)
         for number, (name, change) in enumerate(outcome.made, 1):
             if not self.is_attached(gateway):
                 return
@@ -469,6 +467,13 @@ class Connect:
         before = change.before
         if before is not None and before.process != self.process:
             self._ended(before, close=False)
+
+    async def _all_ended(self, ended: Sequence[Registered]) -> None:
+        """Those of a gateway, in turns with the others."""
+        for number, registered in enumerate(ended, 1):
+            self._ended(registered, close=False)
+            if not number % TOGETHER:
+                await asyncio.sleep(0)
 
     def _ended(self, registered: Registered, *, close: bool) -> None:
         order = Order("end", registered.account_id, registered.device_id, registered.registration_id, close=close)
