@@ -76,6 +76,29 @@ async def test_datagrams_are_read_in_batches() -> None:
     assert batches[:2] == [datagram_socket.DRAIN, 100]
 
 
+async def test_datagrams_that_are_only_put_aside_do_not_end_a_batch() -> None:
+    received: list[bytes] = []
+    batches: list[int] = []
+    done = asyncio.Event()
+
+    def aside(data: bytes, address: object) -> bool:
+        received.append(data)
+        return True
+
+    def batch() -> None:
+        batches.append(len(received))
+        done.set()
+
+    with bind("127.0.0.1", 0) as sock, connect("127.0.0.1", sock.getsockname()[1]) as client:
+        for number in range(datagram_socket.DRAIN + 36):
+            client.send(b"%d" % number)
+        reader = DatagramSocket(sock, aside, batch, asyncio.get_running_loop())
+        async with asyncio.timeout(5):
+            await done.wait()
+        assert batches[0] == datagram_socket.DRAIN + 36
+        reader.close()
+
+
 async def test_what_finds_no_room_waits_and_the_oldest_goes_first() -> None:
     loop = asyncio.get_running_loop()
     with bind("127.0.0.1", 0) as receiver:

@@ -190,6 +190,12 @@ class DevicePort:
     # Requests
 
     def _take(self, request: RequestReceived) -> None:
+        if self._line.is_full and _registers(
+            request.message
+        ):  # to read what it registers takes longer than to put it off
+            later = Message(Code.SERVICE_UNAVAILABLE).add(Option.MAX_AGE, self._line.seconds_until_turn())
+            self.endpoint.respond(request, later, self.now())
+            return
         peer = self._peers.get(request.peer) or DevicePeer(self, request.peer)
         version = self._connect.version_of(peer) or _version_spoken(request.message)
         if len(request.message.payload) > AT_ONCE:
@@ -208,9 +214,6 @@ class DevicePort:
                 log.info("device refused", peer=peer.address, code=numbers.format_code(code), faults=faults)
             case RequestDelegated():
                 self._server.reject(asked, Code.NOT_FOUND, self.now())
-            case RegisterRequested() if self._line.is_full:
-                wait = self._line.seconds_until_turn()
-                self._server.reject(asked, Code.SERVICE_UNAVAILABLE, self.now(), max_age=wait)
             case _ if self._is_full:
                 self._server.reject(asked, Code.SERVICE_UNAVAILABLE, self.now(), max_age=LATER)
             case RegisterRequested(_, registration) if wait := self._too_often(peer.key, registration):
@@ -303,6 +306,11 @@ def _exchange(request: RequestReceived, peer: DevicePeer) -> str:
     """Tells a request from all others, where its session outlives this process; else empty."""
     message = request.message
     return f"{peer.session} {message.mid} {message.token.hex()}" if peer.session else ""
+
+
+def _registers(message: Message) -> bool:
+    """Whether a request is a Register."""
+    return message.code == Code.POST and message.all(Option.URI_PATH) == [b"rd"]
 
 
 def _version_spoken(message: Message) -> str:

@@ -14,7 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 DRAIN = 64
-"""Datagrams read per wake-up, so that timers and other sockets get their turn."""
+"""Datagrams handled per wake-up, so that timers and other sockets get their turn."""
+MOST = 1024
+"""Datagrams read per wake-up, where they are only put aside: in the kernel's buffer, which a storm fills, all wait alike."""
 LARGEST = 65_535
 """Bytes of the largest datagram there is."""
 SEND_QUEUE = 4096
@@ -28,12 +30,15 @@ class CannotBind(OSError):
 
 
 class DatagramSocket:
-    """One socket. ``on_batch`` is called after each batch of which every datagram went to ``on_datagram``."""
+    """One socket. ``on_batch`` is called after each batch of which every datagram went to ``on_datagram``.
+
+    That gives True for one that it only put aside.
+    """
 
     def __init__(
         self,
         sock: socket.socket,
-        on_datagram: Callable[[bytes, Any], None],
+        on_datagram: Callable[[bytes, Any], object],
         on_batch: Callable[[], None],
         loop: asyncio.AbstractEventLoop,
     ) -> None:
@@ -108,11 +113,15 @@ class DatagramSocket:
     def _read(self) -> None:
         receive = self._socket.recvfrom
         try:
-            for _ in range(DRAIN):
+            left = DRAIN
+            for _ in range(MOST):
                 data, address = receive(LARGEST)
-                self._on_datagram(data, address)
-                if self.closed:
-                    return
+                if not self._on_datagram(data, address):
+                    left -= 1
+                    if self.closed:
+                        return
+                    if not left:
+                        break
         except (BlockingIOError, InterruptedError):
             pass
         except OSError:  # an ICMP error of an earlier datagram; reading has cleared it

@@ -179,15 +179,17 @@ class DtlsTransport:
         else:
             hand_on(self._loop, event, self._on_session)
 
-    def _receive(self, data: bytes, address: Any) -> None:
+    def _receive(self, data: bytes, address: Any) -> bool:
+        """Whether the datagram was only put aside."""
         now = self._loop.time()
         if self._handshakes.wants(data, address):
             clock = time.monotonic()
             self._turn_ends = self._turn_ends or clock + TURN
             if self._handshakes or clock >= self._turn_ends:
                 self._handshakes.add(data, address, now)
-                return
+                return True
         self.server.receive_datagram(data, address, now)
+        return False
 
     def _end_batch(self) -> None:
         self._turn_ends = 0.0
