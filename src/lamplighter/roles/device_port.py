@@ -190,9 +190,8 @@ class DevicePort:
     # Requests
 
     def _take(self, request: RequestReceived) -> None:
-        if self._line.is_full and _registers(
-            request.message
-        ):  # to read what it registers takes longer than to put it off
+        # To read what a device registers takes longer than to put it off.
+        if self._line.is_full and _registers(request.message):
             later = Message(Code.SERVICE_UNAVAILABLE).add(Option.MAX_AGE, self._line.seconds_until_turn())
             self.endpoint.respond(request, later, self.now())
             return
