@@ -22,10 +22,13 @@ app = App(
 )
 certificate = App(name="certificate", help="Certificates of devices.")
 app.command(certificate)
+webhook = App(name="webhook", help="The webhook of an application.")
+app.command(webhook)
 
 Data = Annotated[Path, Parameter(name="--data", env_var="LAMPLIGHTER_DATA", help="Folder of this installation.")]
 Config = Annotated[Path | None, Parameter(name="--config", env_var="LAMPLIGHTER_CONFIG", help="TOML file of settings.")]
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Answer as JSON.")]
+Key = Annotated[Path | None, Parameter(name="--key", help="File with a key of the application; `admin-key` else.")]
 DATA = Path("var")
 
 
@@ -273,6 +276,34 @@ def issue(endpoint_name: str, /, *, out: Path = Path(), data: Data = DATA, confi
     from lamplighter.cli.installation import issue as run
 
     return run(endpoint_name, out, data, config)
+
+
+@webhook.command(name="show")
+def webhook_show(*, data: Data = DATA, key: Key = None, server: str | None = None, json: Json = False) -> int:
+    """Show how deliveries go: what waits, what failed last and why.
+
+    Parameters
+    ----------
+    server
+        URL of the server; this machine where not given.
+    """
+    from lamplighter.cli.webhook import show as run
+
+    return run(data, key, server, json)
+
+
+@webhook.command(name="test")
+def webhook_test(*, data: Data = DATA, key: Key = None, server: str | None = None, json: Json = False) -> int:
+    """Have the server send the webhook an empty message, and tell what came of it.
+
+    Parameters
+    ----------
+    server
+        URL of the server; this machine where not given.
+    """
+    from lamplighter.cli.webhook import test as run
+
+    return run(data, key, server, json)
 
 
 @app.command

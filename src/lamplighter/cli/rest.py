@@ -20,10 +20,11 @@ class Rest:
 
     :param data: the folder with ``admin-key`` and ``pki/ca.pem``
     :param server: its URL or host; by default this machine and the port of the settings
+    :param key: a file with the key to call with; by default the folder's ``admin-key``
     :param keep: one connection for all calls, which then must come from one thread: for whoever has thousands
     """
 
-    def __init__(self, data: Path, server: str | None, *, keep: bool = False) -> None:
+    def __init__(self, data: Path, server: str | None, *, key: Path | None = None, keep: bool = False) -> None:
         self._data = data
         self._keep = keep
         self._kept: http.client.HTTPSConnection | None = None
@@ -35,7 +36,7 @@ class Rest:
         self.host, self.port = parts.hostname or "localhost", parts.port or port
         ca = data / "pki" / "ca.pem"
         self._context = ssl.create_default_context(cafile=str(ca) if ca.exists() else None)
-        key = data / "admin-key"
+        key = key or data / "admin-key"
         if not key.exists():
             raise Failure(
                 f"{key} does not exist. Name the data folder of the server with --data, or start one: lamplighter serve"

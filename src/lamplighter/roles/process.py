@@ -36,6 +36,7 @@ from lamplighter.services.bootstrap.service import Bootstrap
 from lamplighter.services.certificates.service import Authority
 from lamplighter.services.channels.operations import operations as channel_operations
 from lamplighter.services.channels.service import Channels
+from lamplighter.services.channels.webhook_operations import operations as webhook_operations
 from lamplighter.services.connect.direct_operations import operations as direct_operations
 from lamplighter.services.connect.operations import operations as connect_operations
 from lamplighter.services.connect.presubscription_operations import operations as presubscription_operations
@@ -213,6 +214,7 @@ class Process:
             *direct_operations.bind(connect),
             *presubscription_operations.bind(connect),
             *channel_operations.bind(channels),
+            *webhook_operations.bind(channels),
             *echo_operations.bind(self.echoes),
         ]
         if self.role in ("all", "worker"):

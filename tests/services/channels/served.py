@@ -19,11 +19,12 @@ from lamplighter.bus.event import Event
 from lamplighter.bus.local import LocalBus
 from lamplighter.bus.log import EventLog
 from lamplighter.bus.outbox import append
-from lamplighter.clock import Clock, SystemClock
+from lamplighter.clock import MICROSECONDS, Clock, SystemClock
 from lamplighter.ids import Ids
 from lamplighter.outbound.client import OutboundClient
 from lamplighter.services.channels.operations import operations
 from lamplighter.services.channels.service import Channels as Service
+from lamplighter.services.channels.webhook_operations import operations as webhook_operations
 from lamplighter.services.connect import events
 from lamplighter.settings import Channels, Http, Settings
 from lamplighter.storage.database import Database
@@ -95,7 +96,7 @@ class Served:
             look=look,
             **more,
         )
-        self.toy = Toy(self.settings, bound=operations.bind(self.channels))
+        self.toy = Toy(self.settings, bound=[*operations.bind(self.channels), *webhook_operations.bind(self.channels)])
         self.toy.callers.known = known.known
         self.server = ApiServer(self.toy.api, 5.0, 1.0)
 
@@ -179,6 +180,21 @@ async def collect(socket: ClientConnection, number: int) -> list[Any]:
         for items in (await frame(socket)).values():
             found += items
     return found
+
+
+class ShiftedClock(SystemClock):
+    """The machine's clock, some hours off."""
+
+    shift = 0.0
+
+    def now(self) -> int:
+        return super().now() + round(self.shift * MICROSECONDS)
+
+
+async def events_of(served: Served, kind: str) -> list[dict[str, Any]]:
+    """The data of the log's events of that kind."""
+    found = await served.log.read("0.0", 5000)
+    return [dict(each.event.data) for each in found if each.event.kind == kind]
 
 
 def now() -> int:

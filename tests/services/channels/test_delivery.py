@@ -26,8 +26,10 @@ from tests.services.channels.served import (
     CALLBACK,
     OTHER,
     Served,
+    ShiftedClock,
     callers,
     deregistered,
+    events_of,
     finished,
     notified,
     registered,
@@ -37,15 +39,6 @@ from tests.services.channels.served import (
 only_sqlite = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 SOON: dict[str, Any] = {"pause": lambda failures: 0.02}
 HOUR = 3600.0
-
-
-class ShiftedClock(SystemClock):
-    """The machine's clock, some hours off."""
-
-    shift = 0.0
-
-    def now(self) -> int:
-        return super().now() + round(self.shift * MICROSECONDS)
 
 
 async def hook(served: Served, receiver: Receiver, key: str = ADMIN, **more: Any) -> None:
@@ -82,11 +75,6 @@ async def settled(served: Served, true: Callable[[Channel], bool]) -> Channel:
             if row is not None and true(row):
                 return row
             await asyncio.sleep(0.01)
-
-
-async def events_of(served: Served, kind: str) -> list[dict[str, Any]]:
-    found = await served.log.read("0.0", 5000)
-    return [dict(each.event.data) for each in found if each.event.kind == kind]
 
 
 async def test_what_happens_is_put_to_the_receiver_in_order_with_its_headers(database: Database) -> None:

@@ -321,6 +321,37 @@ async def test_a_second_handshake_with_a_key_is_429_while_the_first_lasts(databa
 
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("by_header", [True, False])
+async def test_a_handshake_with_a_key_that_is_none_is_401(database: Database, by_header: bool) -> None:
+    async with serving(database) as served:
+        for key in ("ak_2" + "z" * 107, "nonsense"):
+            with pytest.raises(InvalidStatus) as refused:
+                async with served.socket(key, by_header=by_header):
+                    pass
+            response = refused.value.response
+            assert response.status_code == 401
+            assert json.loads(response.body)["type"] in ("invalid_accesskey", "invalid_auth")
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "missing", ["Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n", "Sec-WebSocket-Version: 13\r\n"]
+)
+async def test_a_handshake_without_a_header_that_it_needs_is_400(database: Database, missing: str) -> None:
+    async with serving(database) as served:
+        head = (
+            f"GET {CONNECT} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {ADMIN}\r\nConnection: Upgrade\r\n"
+            "Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+        )
+        reader, writer = await asyncio.open_connection("127.0.0.1", served.port)
+        writer.write(head.replace(missing, "").encode())
+        status = (await asyncio.wait_for(reader.readline(), 10)).split()[1]
+        assert status == b"400"
+        writer.close()
+        await writer.wait_closed()
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 async def test_a_plain_get_is_told_to_upgrade(database: Database) -> None:
     async with serving(database) as served:
         answer = await served.call("GET", CONNECT)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, NamedTuple, Protocol
 
 import structlog
@@ -83,6 +83,7 @@ class Connection:
     past a frame when the peer has answered a ping that was sent behind it, or has closed the connection properly.
     Whatever else ends the connection, the frames after that come again, with the same ``uid``.
 
+    :param seen: is told that the channel has its client
     :param look: seconds between two looks at the key, the channel and the cursor
     """
 
@@ -97,6 +98,7 @@ class Connection:
         queue: Queue,
         tail: Tail,
         authenticator: Authenticator,
+        seen: Callable[[Channel], Awaitable[None]],
         look: float,
     ) -> None:
         self.id = id_
@@ -111,6 +113,7 @@ class Connection:
         self._queue = queue
         self._tail = tail
         self._authenticator = authenticator
+        self._seen = seen
         self._look_seconds = look
         self._changed = asyncio.Event()
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
@@ -217,6 +220,7 @@ class Connection:
                 if ending is not None:
                     return ending
                 await self._advance(self._proven)
+                await self._seen(self.channel)
             except Error as error:
                 log.warning("a notification connection could not be checked", error=error.name)
 
@@ -252,6 +256,7 @@ class Connection:
                     await self._reached()
         try:
             await self._advance(self._proven)
+            await self._seen(self.channel)
             await self._store.release(self.channel, self.id)
         except Error as error:
             log.warning("a notification connection could not leave its cursor", error=error.name)

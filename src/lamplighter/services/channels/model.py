@@ -155,6 +155,55 @@ class RegisterWebsocketChannel(msgspec.Struct):
     serialization: Serialization
 
 
+class FailedDelivery(msgspec.Struct):
+    """A delivery that was not acknowledged."""
+
+    time: str
+    """When it ended."""
+    reason: str
+    """What went wrong."""
+    kind: str
+    """status, address, name, connection, tls, timeout or protocol."""
+    status: int | None
+    """What the receiver answered, if it did."""
+    seconds: float
+    """How long it took."""
+
+
+class WebhookState(msgspec.Struct):
+    """How deliveries of a webhook go. Lamplighter's own."""
+
+    state: Literal["delivering", "failing"]
+    queue_size: int
+    """Events that wait."""
+    discarded: int
+    """Events that a limit has taken away since the webhook was registered."""
+    signed: bool
+    delivered_at: str | None
+    """The latest acknowledgement."""
+    failing_since: str | None
+    failures_in_a_row: int
+    next_attempt_at: str | None
+    failures: list[FailedDelivery]
+    """The latest, newest first."""
+
+
+class WebhookTest(msgspec.Struct):
+    """What came of a delivery that was asked for."""
+
+    acknowledged: bool
+    kind: str
+    status: int | None
+    reason: str
+    seconds: float
+
+
+class WebhookSecret(msgspec.Struct):
+    """What deliveries are signed with from now on. It is not shown again."""
+
+    secret: str
+
+
 class ChannelMetadata(msgspec.Struct):
     """Which channel the application has."""
 

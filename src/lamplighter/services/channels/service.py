@@ -33,7 +33,7 @@ from lamplighter.services.channels.model import Mechanism, Serialization, Websoc
 from lamplighter.services.channels.place import BEGINNING, Place
 from lamplighter.services.channels.poll import Poll
 from lamplighter.services.channels.queue import Queue
-from lamplighter.services.channels.retention import Limits, Sweeper
+from lamplighter.services.channels.retention import SEEN, Limits, Sweeper
 from lamplighter.services.channels.store import Channel, Store
 from lamplighter.services.channels.tail import Tail
 from lamplighter.services.channels.webhook import Vault
@@ -120,7 +120,9 @@ class Channels:
             pause=pause,
         )
         self._delivers = False
-        self.webhooks = Webhooks(self._store, self._webhooks, self._vault, client, self.register, clock, ids)
+        self.webhooks = Webhooks(
+            self._store, self._webhooks, self._queue, self._vault, client, self.register, clock, ids
+        )
         self._follower = Follower(event_log, self._tail, self.end_subject, self._tell_revoked, look)
         self._subscriptions: list[Subscription] = []
         self._open: dict[tuple[str, str], set[Connection | Poll]] = {}
@@ -249,6 +251,9 @@ class Channels:
         if self._closing:
             return None
         place = max(channel.cursor, handed)
+        if self._clock.now() - channel.seen_at > SEEN:
+            await self._webhooks.seen(channel, self._clock.now())
+            place = await self._limits.apply(channel, place)
         poll = Poll(channel, place, store=self._store, queue=self._queue, tail=self._tail, look=self._look)
         gone = asyncio.ensure_future(disconnected())
         try:
@@ -295,6 +300,8 @@ class Channels:
         claimed = await self._store.claim(channel, connection_id)
         if claimed is None:
             return None
+        await self._webhooks.seen(claimed, self._clock.now())
+        claimed = claimed._replace(cursor=await self._limits.apply(claimed, claimed.cursor))
         return Connection(
             connection_id,
             claimed,
@@ -304,8 +311,15 @@ class Channels:
             queue=self._queue,
             tail=self._tail,
             authenticator=self._authenticator,
+            seen=self._seen,
             look=self._look,
         )
+
+    async def _seen(self, channel: Channel) -> None:
+        """The channel's client is connected: note it now and then."""
+        now = self._clock.now()
+        if now - channel.seen_at > SEEN:
+            await self._webhooks.seen(channel, now)
 
     async def _serve(self, connection: Connection) -> None:
         serving = await self._bus.serve(HOLDER + connection.id, connection.answer)

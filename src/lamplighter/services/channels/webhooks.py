@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 
 from lamplighter.api.caller import Caller
-from lamplighter.clock import Clock
+from lamplighter.clock import MICROSECONDS, Clock, to_rfc3339
 from lamplighter.errors import channels
 from lamplighter.ids import Ids
 from lamplighter.outbound.client import OutboundClient
-from lamplighter.services.channels.model import Mechanism, Serialization, Webhook
+from lamplighter.services.channels import signing
+from lamplighter.services.channels.model import (
+    FailedDelivery,
+    Mechanism,
+    Serialization,
+    Webhook,
+    WebhookState,
+    WebhookTest,
+)
+from lamplighter.services.channels.queue import Queue
 from lamplighter.services.channels.signing import Secret
 from lamplighter.services.channels.store import Channel, Store
 from lamplighter.services.channels.webhook import Endpoint, Outcome, Vault, deliver
@@ -35,6 +44,7 @@ class Webhooks:
         self,
         store: Store,
         webhooks: WebhookStore,
+        queue: Queue,
         vault: Vault,
         client: OutboundClient,
         register: Register,
@@ -43,6 +53,7 @@ class Webhooks:
     ) -> None:
         self._store = store
         self._webhooks = webhooks
+        self._queue = queue
         self._vault = vault
         self._client = client
         self._register = register
@@ -71,6 +82,55 @@ class Webhooks:
         endpoint = self._vault.endpoint(channel)
         return Webhook(endpoint.url, endpoint.headers, channel.serialization)
 
+    async def state(self, caller: Caller) -> WebhookState:
+        """How deliveries of the caller's webhook go. Raises ChannelNotFound."""
+        channel = await self._of(caller)
+        failing = channel.failing_since
+        return WebhookState(
+            state="delivering" if failing is None else "failing",
+            queue_size=await self._queue.size(channel, channel.cursor),
+            discarded=channel.discarded,
+            signed=bool(self._vault.secrets(channel)),
+            delivered_at=_shown(channel.delivered_at),
+            failing_since=_shown(failing),
+            failures_in_a_row=channel.failures,
+            next_attempt_at=None if failing is None else _shown(channel.retry_at),
+            failures=[
+                FailedDelivery(
+                    time=to_rfc3339(each.time),
+                    reason=each.reason,
+                    kind=each.kind,
+                    status=each.status,
+                    seconds=each.duration / MICROSECONDS,
+                )
+                for each in await self._webhooks.failures(caller.account_id, caller.subject_id)
+            ],
+        )
+
+    async def test(self, caller: Caller) -> WebhookTest:
+        """Send the caller's webhook an empty message, now. Raises ChannelNotFound."""
+        channel = await self._of(caller)
+        began = self._clock.now()
+        outcome = await self._probe(self._vault.endpoint(channel), self._vault.secrets(channel))
+        seconds = (self._clock.now() - began) / MICROSECONDS
+        return WebhookTest(outcome.taken, outcome.kind, outcome.status, outcome.reason, seconds)
+
+    async def new_secret(self, caller: Caller) -> str:
+        """Sign deliveries with a new secret, and with the one before it for a day more. Raises ChannelNotFound."""
+        channel = await self._of(caller)
+        new = signing.new_secret()
+        await self._keep(channel, signing.rotated(self._vault.secrets(channel), new, self._clock.now()))
+        return new.text
+
+    async def forget_secret(self, caller: Caller) -> None:
+        """Sign deliveries no more. Raises ChannelNotFound."""
+        await self._keep(await self._of(caller), [])
+
+    async def _keep(self, channel: Channel, secrets: list[Secret]) -> None:
+        sealed = self._vault.seal(secrets, channel.account_id, channel.subject_id) if secrets else None
+        if not await self._webhooks.keep_secrets(channel.account_id, channel.subject_id, sealed):
+            raise channels.ChannelNotFound(mechanism=NAMES["CALLBACK"])
+
     async def _of(self, caller: Caller) -> Channel:
         found = await self._store.get(caller.account_id, caller.subject_id)
         if found is None or found.mechanism != "CALLBACK":
@@ -88,3 +148,7 @@ def must_be(channel: Channel, mechanism: Mechanism) -> None:
     present = channel.mechanism
     if present is not None and present != mechanism:
         raise channels.OtherChannelExists(present=NAMES[present], path=PATHS[present])
+
+
+def _shown(time: int | None) -> str | None:
+    return None if time is None else to_rfc3339(time)

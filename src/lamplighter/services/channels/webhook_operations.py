@@ -1,0 +1,69 @@
+"""What Lamplighter adds to webhooks: how deliveries go, a test, and signatures."""
+
+from __future__ import annotations
+
+from lamplighter.api.caller import KEYS
+from lamplighter.api.operation import Call, Operations
+from lamplighter.errors import channels as errors
+from lamplighter.services.channels.connection import PERMISSION
+from lamplighter.services.channels.model import WebhookSecret, WebhookState, WebhookTest
+from lamplighter.services.channels.service import Channels
+
+operations = Operations("Device data - notifications")
+
+
+@operations.add(
+    "GET",
+    "/v2/notification/callback/deliveries",
+    "getWebhookDeliveries",
+    permission=PERMISSION,
+    credentials=KEYS,
+    answer=WebhookState,
+    raises=(errors.ChannelNotFound,),
+)
+async def get_webhook_deliveries(channels: Channels, call: Call) -> WebhookState:
+    """Get how deliveries of the webhook go: what waits, what failed last and why, what was discarded."""
+    return await channels.webhooks.state(call.caller)
+
+
+@operations.add(
+    "POST",
+    "/v2/notification/callback/test",
+    "testWebhook",
+    permission=PERMISSION,
+    credentials=KEYS,
+    answer=WebhookTest,
+    raises=(errors.ChannelNotFound,),
+)
+async def test_webhook(channels: Channels, call: Call) -> WebhookTest:
+    """Send the webhook an empty message now, and tell what came of it."""
+    return await channels.webhooks.test(call.caller)
+
+
+@operations.add(
+    "POST",
+    "/v2/notification/callback/secret",
+    "createWebhookSecret",
+    permission=PERMISSION,
+    status=201,
+    credentials=KEYS,
+    answer=WebhookSecret,
+    raises=(errors.ChannelNotFound,),
+)
+async def create_webhook_secret(channels: Channels, call: Call) -> WebhookSecret:
+    """Sign deliveries with a new secret, shown once; the one before it signs for a day more."""
+    return WebhookSecret(await channels.webhooks.new_secret(call.caller))
+
+
+@operations.add(
+    "DELETE",
+    "/v2/notification/callback/secret",
+    "deleteWebhookSecret",
+    permission=PERMISSION,
+    status=204,
+    credentials=KEYS,
+    raises=(errors.ChannelNotFound,),
+)
+async def delete_webhook_secret(channels: Channels, call: Call) -> None:
+    """Sign deliveries no more."""
+    await channels.webhooks.forget_secret(call.caller)
