@@ -2,7 +2,7 @@
 
 Both of its halves are used: the foundation entities (on requests) and the older interface (on urllib3), whose thread polls
 for notifications. Its calls block, so each test runs them in a thread beside the server's loop. What the SDK does with
-trusted certificates, pre-subscriptions, webhooks, enrolments and updates is not here: the server has none of them yet.
+trusted certificates, pre-subscriptions, enrolments and updates is not here: the server has none of them yet.
 """
 
 from __future__ import annotations
@@ -12,12 +12,16 @@ import datetime
 import functools
 import gc
 import queue
+import threading
 import warnings
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
 import pytest
 
+from tests.outbound.receivers import LOOPBACK
 from tests.roles.serving import Serving, settings_for
 from tests.roles.simulated import simulated
 from tests.servers import free_port
@@ -57,7 +61,9 @@ class Sdk(NamedTuple):
 
 @pytest.fixture(scope="module")
 async def sdk(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sdk]:
-    settings = settings_for(http={"plain_port": free_port(), "plaintext_api": True})
+    settings = settings_for(
+        http={"plain_port": free_port(), "plaintext_api": True}, outbound={"allowed_networks": LOOPBACK}
+    )
     serving = Serving(tmp_path_factory.mktemp("sdk"), settings)
     await serving.start()
     groups = (await serving.call("GET", "/v3/policy-groups")).json()["data"]
@@ -378,6 +384,61 @@ def test_a_current_value_arrives_through_the_subscription_manager(sdk: Sdk) -> N
         assert _text(api.subscribe(channel).next().block(timeout=WAIT)) == "Lamplighter"
     finally:
         api.stop_notifications()
+
+
+@beside_the_server
+def test_values_and_notifications_arrive_by_the_webhook_of_the_application(sdk: Sdk) -> None:
+    from mbed_cloud import ConnectAPI
+
+    api = ConnectAPI({**sdk.config, "autostart_notification_thread": False})
+    device, path = sdk.devices[0], "/3311/0/5851"
+    with _listening(api) as (url, heard):
+        assert api.get_webhook() is None
+        api.update_webhook(url, headers={"X-Lamp": "lit"})
+        try:
+            assert api.get_webhook().url == url
+            assert api.get_resource_value(device, "/3/0/0", timeout=WAIT) == "Lamplighter"
+            values = api.add_resource_subscription(device, path)
+            for value in ("17", "18"):
+                api.set_resource_value(device, path, value, timeout=WAIT)
+                while _text(values.get(timeout=WAIT)) != value:
+                    pass
+            api.update_webhook(url + "/moved")  # again: it replaces the first
+            assert api.get_webhook().url == url + "/moved"
+            assert api.get_resource_value(device, "/3/0/0", timeout=WAIT) == "Lamplighter"
+        finally:
+            api.delete_device_subscriptions(device)
+            api.delete_webhook()
+        assert api.get_webhook() is None
+    assert {each[:2] for each in heard} == {("/hook", "lit"), ("/hook/moved", None)}
+
+
+@contextmanager
+def _listening(api: Any) -> Iterator[tuple[str, list[tuple[str, str | None]]]]:
+    """A receiver as an application of the SDK has it: it answers, and hands on what came. Its URL, and paths and headers."""
+    heard: list[tuple[str, str | None]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_PUT(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            heard.append((self.path, self.headers["X-Lamp"]))
+            if body != b"{}":
+                api.notify_webhook_received(body.decode())
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nothing on standard error."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/hook", heard
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def _ids(call: Callable[..., Any], *arguments: Any, key: str = "id", **more: Any) -> list[str]:
