@@ -20,9 +20,7 @@ def explain(what: str, data: Path, server: str | None, json: bool) -> int:
     load_all()
     members = find(what) or find(what.lower().replace("_", "-")) or find(what.lower())
     if not members:
-        raise Failure(
-            f"{what} is neither a request ID (32 hex digits), nor a type such as not_found, nor a member such as path-unknown."
-        )
+        return _device_request(what, data, server, json)
     if json:
         print(jsons.dumps([_facts(member) for member in members], indent=2))
     else:
@@ -32,6 +30,8 @@ def explain(what: str, data: Path, server: str | None, json: bool) -> int:
 
 def _request(request_id: str, data: Path, server: str | None, json: bool) -> int:
     status, body = Rest(data, server).call("GET", f"/v3/errors/{request_id}")
+    if status == 404:
+        return _device_request(request_id, data, server, json)
     if status != 200:
         raise Failure(body["message"] if isinstance(body, dict) else f"The server answered {status}: {body}")
     if json:
@@ -49,6 +49,35 @@ def _request(request_id: str, data: Path, server: str | None, json: bool) -> int
         ("What to do", body["remedy"]),
         *((name.replace("_", " "), str(value)) for name, value in body["details"].items()),
         ("More", body["help"]),
+    ]
+    print(_table(rows))
+    return 0
+
+
+def _device_request(name: str, data: Path, server: str | None, json: bool) -> int:
+    """What became of a request to a device, by async-id or request ID."""
+    status, body = 404, None
+    if re.fullmatch(r"[\w\-]{1,40}", name, re.ASCII):
+        status, body = Rest(data, server).call("GET", f"/v3/device-requests/{name}")
+    if status != 200 or not isinstance(body, dict):
+        raise Failure(
+            f"{name} is neither the request ID of an error (32 hex digits), nor the async-id or request ID of a request to a "
+            "device that waits or has failed, nor a type such as not_found, nor a member such as path-unknown."
+        )
+    if json:
+        print(jsons.dumps(body, indent=2))
+        return 0
+    ended = f"{body['status']} {body['error'] or ''}".strip() if body["state"] == "ended" else body["state"]
+    rows = [
+        ("Ended" if body["state"] == "ended" else "State", ended),
+        ("When", body["ended_at"] or ""),
+        ("Request", f"{body['method']} {body['uri']} of the device {body['device_id']}"),
+        ("async-id", body["async_id"]),
+        ("Request ID", body["id"]),
+        ("Why", body["why"]),
+        *((name.replace("_", " "), str(value)) for name, value in body["details"].items()),
+        ("Since", body["created_at"] or ""),
+        ("Expires", body["expires_at"]),
     ]
     print(_table(rows))
     return 0

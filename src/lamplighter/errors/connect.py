@@ -32,6 +32,17 @@ class UriPathNotExisting(family.NotFound):
     word = "URI_PATH_DOES_NOT_EXISTS"
 
 
+class DeviceRequestNotFound(family.NotFound):
+    """No request to a device of this id is known."""
+
+    message = "There is nothing to tell of a request {name}."
+    cause = (
+        "The id is mistyped or another account's, or the device has done what was asked, which is told by its async response "
+        "alone, or it ended more than {days:g} days ago."
+    )
+    remedy = "Take the async-id that you gave, or the X-Request-ID of the answer 202."
+
+
 class QueueIsFull(family.BadRequest):
     """As many requests as allowed wait for the device."""
 

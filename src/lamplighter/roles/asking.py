@@ -74,8 +74,11 @@ class Asking:
 
     def _failure(self, outcome: RequestTimedOut | RequestReset | RequestFailed) -> NoAnswer:
         match outcome:
+            case RequestTimedOut(exchange, retransmissions):
+                why = "The device acknowledged the request and did not answer it in time." if exchange.acknowledged else None
+                return NoAnswer(retransmissions=retransmissions, **({"why": why} if why else {}))
             case RequestReset():
-                return PeerGone()
+                return PeerGone(why="The device reset the request: it does not know this session's requests any more.")
             case RequestFailed(_, Failure.FORGOTTEN):
                 return self._gone()
             case RequestFailed(_, Failure.BODY_TOO_LARGE):

@@ -141,7 +141,7 @@ class Process:
         name = f"{self.role}-{socket.gethostname()}-{settings.lwm2m.port}".replace(".", "-")
         if self._worker is not None:
             name += f"-{self._worker.slot}"
-        connect = Connect(
+        connect = self.connect = Connect(
             self.database,
             self.clock,
             self.ids,
@@ -287,6 +287,7 @@ class Process:
                 if self.clock.monotonic() - self._pruned > PRUNE_EVERY:
                     self._pruned = self.clock.monotonic()
                     await self.echoes.prune()
+                    await self.connect.outcomes.prune()
                     await self.events.prune(self.clock.now() - round(self.settings.events.kept * MICROSECONDS))
             except Error as error:
                 log.warning("chores wait", error=error.name)

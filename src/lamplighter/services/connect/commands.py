@@ -6,7 +6,7 @@ who try (an answer and an expiry, two processes) cannot both succeed.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from lamplighter.bus.event import Event
@@ -15,7 +15,7 @@ from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.errors import connect
 from lamplighter.errors.directory import DeviceNotFound
 from lamplighter.ids import Ids, is_id
-from lamplighter.services.connect import events, store
+from lamplighter.services.connect import events, outcomes, store
 from lamplighter.services.connect.formats import content_format_of
 from lamplighter.services.connect.model import COMPOSITE, OBSERVE, Command, DeviceRequest
 from lamplighter.services.connect.registering import Registered, registered_of
@@ -29,6 +29,8 @@ ACTIVE_RETRIES, QUEUE_RETRIES = 0, 2
 ACTIVE_EXPIRY, QUEUE_EXPIRY = 2 * 3600, 3 * 86400
 """Seconds."""
 LATE_TOGETHER = 200
+
+NOTHING: Mapping[str, Any] = {}
 
 Also = Callable[[Transaction], Awaitable[None]]
 
@@ -55,9 +57,13 @@ class Commands:
         body: DeviceRequest,
         retry: int | None = None,
         expiry: int | None = None,
+        *,
+        request_id: str | None = None,
     ) -> Registered:
-        """Queue a request; one that the application has sent before and that has not ended is not queued again.
+        """Queue a request; one that the application has sent before and that has not ended is not queued again, nor is an
+        Execute or Create that has ended within its life.
 
+        :param request_id: the API's, which becomes the command's: one id explains both
         :param retry: deliveries after the first; None: by the device's mode
         :param expiry: seconds after which it is not delivered any more; None: by the device's mode
 
@@ -70,6 +76,9 @@ class Commands:
             registered = registered_of(row)
             if await store.is_waiting(tx, account_id, device_id, subject_id, async_id):
                 return registered
+            now, digest = self._clock.now(), outcomes.digest_of(body.method, body.uri, body.payload)
+            if await outcomes.is_done(tx, account_id, device_id, subject_id, async_id, digest, now):
+                return registered
             path = path_of(body.uri.partition("?")[0])
             if body.method not in COMPOSITE and not has(registered.links, path):
                 if not is_path(path):
@@ -78,7 +87,7 @@ class Commands:
             if await store.waiting(tx, account_id, device_id) >= self.limit:
                 raise connect.QueueIsFull(device_id=device_id, limit=self.limit)
             command = Command(
-                self._ids.new(),
+                request_id or self._ids.new(),
                 subject_id,
                 async_id,
                 body.method,
@@ -88,7 +97,6 @@ class Commands:
                 body.payload,
                 *self._terms(registered, retry, expiry),
             )
-            now = self._clock.now()
             await store.add_command(tx, account_id, device_id, command, now)
             if body.writes:
                 item = {"path": path, **encoded(command.payload, command.content_format, 0)}
@@ -118,10 +126,18 @@ class Commands:
             await store.keep_command(tx, registered.account_id, registered.device_id, command.id, deliveries)
 
     async def finish(
-        self, registered: Registered, command: Command, item: dict[str, Any], also: Also | None = None
+        self,
+        registered: Registered,
+        command: Command,
+        item: dict[str, Any],
+        also: Also | None = None,
+        details: Mapping[str, Any] = NOTHING,
     ) -> bool:
         """End a command with its async response, and do in the same transaction what belongs to it. False when it has
-        ended before."""
+        ended before.
+
+        :param details: what is known of the device's side
+        """
         async with self._database.transaction() as tx:
             if not await store.take_command(tx, registered.account_id, registered.device_id, command.id):
                 return False
@@ -131,6 +147,10 @@ class Commands:
                     registered, command.subject_id, item, request_of(command.id, command.method, command.uri)
                 ),
             )
+            if command.heard:
+                digest = outcomes.digest_of(command.method, command.uri, command.payload)
+                own, request = (registered.account_id, registered.device_id), command._asdict()
+                await outcomes.keep(tx, *own, request, item, self._clock.now(), details, digest)
             if also is not None:
                 await also(tx)
         return True
@@ -161,6 +181,7 @@ class Commands:
         # What was under way may have been done; "expired" would say that it was not.
         end = Undelivered.UNKNOWN if row["sent_by"] else Undelivered.EXPIRED
         item = failed(row["async_id"], *end.value)
+        await outcomes.keep(tx, account_id, device_id, row, item, now, {"why": outcomes.WHY[end]})
         request = request_of(row["id"], row["method"], row["uri"])
         await append(tx, events.finished(account_id, device_id, now, item, endpoint_name, subject_id, request))
 

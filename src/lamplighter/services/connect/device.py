@@ -22,8 +22,8 @@ from lamplighter.errors.directory import DeviceNotFound
 from lamplighter.lwm2m import management
 from lamplighter.lwm2m.codecs import CodecError
 from lamplighter.lwm2m.objects import Definitions
-from lamplighter.services.connect import events, results, store
-from lamplighter.services.connect.commands import Commands
+from lamplighter.services.connect import events, outcomes, results, store
+from lamplighter.services.connect.commands import NOTHING, Commands
 from lamplighter.services.connect.model import OBSERVE, Command
 from lamplighter.services.connect.peer import NoAnswer, Peer, PeerGone
 from lamplighter.services.connect.presubscriptions import Presubscriptions
@@ -64,6 +64,7 @@ class NotObservable(NoAnswer):
 
     status = 412
     error = None
+    why = "The subscription ended before the device was asked, or needs LwM2M 1.1."
 
 
 class FormatOfAnotherVersion(NoAnswer):
@@ -71,6 +72,7 @@ class FormatOfAnotherVersion(NoAnswer):
 
     status = 415
     error = None
+    why = "LwM2M CBOR is of LwM2M 1.2, and the device registered with an older version."
 
 
 class AttachedDevice:
@@ -334,10 +336,10 @@ class AttachedDevice:
     async def _deliver(self, command: Command) -> None:
         registered = self.registered
         if command.expires_at <= self._clock.now():
-            await self._fail(command, *Undelivered.EXPIRED.value)
+            await self._undelivered(command, Undelivered.EXPIRED)
             return
         if command.sent_by:  # it was under way when its process ended: nobody knows whether it was done
-            await self._fail(command, *Undelivered.UNKNOWN.value)
+            await self._undelivered(command, Undelivered.UNKNOWN)
             return
         self._outdate(command)
         if not command.repeatable and not await self._commands.mark_sent(registered, command):
@@ -349,7 +351,7 @@ class AttachedDevice:
         if failure is None:
             return
         if failure.status < 500 or command.deliveries <= 1 or not command.heard:
-            await self._fail(command, failure.status, failure.error)
+            await self._fail(command, failure.status, failure.error, self._known_of(failure))
             self._silent = self._silent or registered.queue_mode and failure.status >= 500
         else:
             self._silent = True
@@ -371,8 +373,8 @@ class AttachedDevice:
                     reset = (
                         command.method == "POST" and path_of(command.uri) == FACTORY_RESET and is_success(answer.code)
                     )
-                    item = results.answered(command.async_id, answer)
-                    await self._commands.finish(self.registered, command, item, self._note_reset if reset else None)
+                    item, also = results.answered(command.async_id, answer), self._note_reset if reset else None
+                    await self._commands.finish(self.registered, command, item, also, outcomes.answered(answer))
             except NoAnswer as fault:
                 failure = fault
                 if fault.status < 500:
@@ -436,7 +438,8 @@ class AttachedDevice:
         if answer.code == Code.METHOD_NOT_ALLOWED:  # how the vendor's client says it (wire facts section 4)
             status = NotObservable.status
         item = results.answered(command.async_id, answer, status)
-        await self._commands.finish(registered, command, item, activate if observed else give_up)
+        also = activate if observed else give_up
+        await self._commands.finish(registered, command, item, also, outcomes.answered(answer))
         if observed and not await store.subjects_of(self._database, registered.account_id, registered.device_id, path):
             self.cancel(path)
 
@@ -494,7 +497,29 @@ class AttachedDevice:
         elif command.method in ("PUT", "DELETE"):
             self._values.outdate(path_of(command.uri.partition("?")[0]))
 
-    async def _fail(self, command: Command, status: int, error: str | None) -> None:
+    async def _undelivered(self, command: Command, end: Undelivered) -> None:
+        await self._fail(command, *end.value, {"why": outcomes.WHY[end], "process": command.sent_by or self._process})
+
+    def _known_of(self, failure: NoAnswer) -> dict[str, Any]:
+        """What is known of the device's side, for ``explain``."""
+        registered, peer = self.registered, self.peer
+        silent = round(self._clock.monotonic() - self._heard)
+        return {
+            "why": failure.why,
+            **failure.details,
+            "attempts_of_last_delivery": ATTEMPTS,
+            "session": f"open, at {peer.address}"
+            if peer is not None
+            else "none: it ended, and the device has not come back",
+            "session_stored": bool(peer is not None and peer.session),
+            "last_heard_seconds_ago": silent,
+            "queue_mode": registered.queue_mode,
+            "binding": registered.binding,
+        }
+
+    async def _fail(
+        self, command: Command, status: int, error: str | None, details: Mapping[str, Any] = NOTHING
+    ) -> None:
         registered = self.registered
 
         async def give_up(tx: Transaction) -> None:
@@ -504,7 +529,7 @@ class AttachedDevice:
                 )
 
         item = results.failed(command.async_id, status, error)
-        await self._commands.finish(registered, command, item, give_up)
+        await self._commands.finish(registered, command, item, give_up, details)
 
     async def _report(self, tx: Transaction, facts: Facts) -> None:
         registered = self.registered

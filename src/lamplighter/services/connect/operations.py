@@ -14,6 +14,7 @@ from lamplighter.errors.requests import InvalidParameters
 from lamplighter.lwm2m.object_xml import MAX_SIZE
 from lamplighter.services.connect.definitions import Lwm2mObject, Lwm2mObjectPage
 from lamplighter.services.connect.model import AsyncID, DeviceRequest, Endpoint, Resource
+from lamplighter.services.connect.outcomes import DeviceRequestState
 from lamplighter.services.connect.service import Connect
 
 operations = Operations("Device data - resources")
@@ -97,6 +98,7 @@ async def create_async_request(service: Connect, call: Call, device_id: str) -> 
         call.body,
         given["retry"],
         given["expiry-seconds"],
+        request_id=call.request_id,
     )
 
 
@@ -185,7 +187,21 @@ async def delete_resource_subscription(service: Connect, call: Call, device_id: 
     await service.unsubscribe(call.account_id, call.caller.subject_id, device_id, path)
 
 
-# An extension of ours, under the public API's conventions.
+# Extensions of ours, under the public API's conventions.
+
+
+@operations.add(
+    "GET",
+    "/v3/device-requests/{name}",
+    "getDeviceRequest",
+    tag=_REQUESTS,
+    permission=_PERMISSION,
+    answer=DeviceRequestState,
+    raises=(connect.DeviceRequestNotFound,),
+)
+async def get_device_request(service: Connect, call: Call, name: str) -> DeviceRequestState:
+    """Tell what became of a request to a device, by its async-id or request ID: waiting, sent, or why it failed."""
+    return await service.outcomes.explain(call.account_id, name)
 
 
 @operations.add(

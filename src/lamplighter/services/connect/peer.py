@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from lamplighter.coap.message import Message
 from lamplighter.storage.database import Transaction
@@ -13,6 +13,12 @@ class NoAnswer(Exception):
 
     status = 504
     error: str | None = "TIMEOUT"
+    why = "The device did not answer in time."
+
+    def __init__(self, **details: Any) -> None:
+        super().__init__(self.why)
+        self.details = details
+        """What is known of it, for ``explain``: ``why``, ``retransmissions``, ``acknowledged``."""
 
 
 class PeerGone(NoAnswer):
@@ -20,6 +26,7 @@ class PeerGone(NoAnswer):
 
     status = 503
     error: str | None = "NOT_CONNECTED"
+    why = "The device's session ended, or the device does not know it any more."
 
 
 class ConnectionBroken(PeerGone):
@@ -27,6 +34,7 @@ class ConnectionBroken(PeerGone):
 
     status = 502
     error = None
+    why = "The TCP or TLS connection broke while the answer was awaited."
 
 
 class SessionLost(Exception):
@@ -38,6 +46,7 @@ class AnswerTooLarge(NoAnswer):
 
     status = 413
     error = None
+    why = "The device's answer is larger than the server takes."
 
 
 class Peer(Protocol):

@@ -19,7 +19,7 @@ from lamplighter.ids import Ids, is_id
 from lamplighter.lwm2m.link import Link
 from lamplighter.lwm2m.registration import Registration, RegistrationUpdate, merge_links
 from lamplighter.lwm2m.steps import STEP, Steps
-from lamplighter.services.connect import events, store
+from lamplighter.services.connect import events, outcomes, store
 from lamplighter.services.connect.identity import Identity, Proof
 from lamplighter.services.connect.resources import (
     Links,
@@ -360,6 +360,7 @@ class Registering:
         happened = [events.deregistered(account_id, device_id, now, endpoint_name, expired=expired)]
         for command in await store.take_commands(tx, account_id, device_id):
             item = failed(command["async_id"], *how.undelivered.value)
+            await outcomes.keep(tx, account_id, device_id, command, item, now, {"why": outcomes.WHY[how.undelivered]})
             request = request_of(command["id"], command["method"], command["uri"])
             subject_id = command["subject_id"]
             happened.append(events.finished(account_id, device_id, now, item, endpoint_name, subject_id, request))

@@ -35,6 +35,7 @@ from lamplighter.services.connect.handlers import DATA_OF, Handlers
 from lamplighter.services.connect.identity import Identity, Proof, parse_identity
 from lamplighter.services.connect.mediated import TOGETHER, Mediated, MediatedDevice, Outcome
 from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
+from lamplighter.services.connect.outcomes import Outcomes
 from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, PeerGone, SessionLost
 from lamplighter.services.connect.presubscriptions import Presubscription, Presubscriptions
 from lamplighter.services.connect.registering import Change, Ending, Registered, Registering, TierOf, registered_of
@@ -120,6 +121,7 @@ class Connect:
                 settings.lwm2m.value_age_max,
             )
         )
+        self.outcomes = Outcomes(database, clock, settings.api.errors_kept)
         self.direct = Direct(database, ids, directory, self.request)
         self.presubscriptions = Presubscriptions(database, clock)
         self.subscriptions = Subscriptions(database, clock, ids, self.commands, self.definitions, self._latest)
@@ -338,9 +340,13 @@ class Connect:
         body: DeviceRequest,
         retry: int | None = None,
         expiry: int | None = None,
+        *,
+        request_id: str | None = None,
     ) -> None:
         """Ask something of a device; the answer comes as the event RequestFinished. See ``Commands.request``."""
-        registered = await self.commands.request(account_id, subject_id, device_id, async_id, body, retry, expiry)
+        registered = await self.commands.request(
+            account_id, subject_id, device_id, async_id, body, retry, expiry, request_id=request_id
+        )
         self._tell(registered.process, Order("work", account_id, device_id))
 
     async def fresh(self, registered: Registered, path: str) -> Fresh | None:

@@ -159,10 +159,14 @@ _KEEP = Query(
 )
 _TAKE = Query(sa.delete(commands).where(*_own(commands, "id")).returning(_c.id))
 _TAKE_ALL = Query(
-    sa.delete(commands).where(*_own(commands)).returning(_c.id, _c.subject_id, _c.async_id, _c.method, _c.uri)
+    sa.delete(commands)
+    .where(*_own(commands))
+    .returning(_c.id, _c.subject_id, _c.async_id, _c.method, _c.uri, _c.expires_at)
 )
 _LATE = Query(
-    sa.select(_c.account_id, _c.device_id, _c.id, _c.subject_id, _c.async_id, _c.method, _c.uri, _c.sent_by)
+    sa.select(
+        _c.account_id, _c.device_id, _c.id, _c.subject_id, _c.async_id, _c.method, _c.uri, _c.sent_by, _c.expires_at
+    )
     .where(_c.expires_at <= sa.bindparam("now"))
     .order_by(_c.expires_at)
     .limit(sa.bindparam("limit"))
@@ -209,7 +213,7 @@ async def take_command(tx: Transaction, account_id: str, device_id: str, command
 
 
 async def take_commands(tx: Transaction, account_id: str, device_id: str) -> Sequence[Row]:
-    """End all commands of a device: id, subject_id, async_id, method, uri of each, in order."""
+    """End all commands of a device: id, subject_id, async_id, method, uri, expires_at of each, in order."""
     rows = await tx.fetch_all(_TAKE_ALL, account_id=account_id, device_id=device_id)
     return sorted(rows, key=lambda row: str(row["id"]))
 

@@ -64,6 +64,32 @@ commands = sa.Table(
     sa.PrimaryKeyConstraint("account_id", "device_id", "id"),
     sa.UniqueConstraint("account_id", "device_id", "subject_id", "async_id"),
     sa.Index("ix_commands_expires_at", "expires_at"),
+    sa.Index("ix_commands_account_id_async_id", "account_id", "async_id"),
+)
+
+# How requests ended that failed, or that must not be done twice.
+request_outcomes = sa.Table(
+    "request_outcomes",
+    metadata,
+    sa.Column("account_id", Text, nullable=False),
+    # The command's.
+    sa.Column("id", Text, nullable=False),
+    sa.Column("async_id", Text, nullable=False),
+    sa.Column("device_id", Text, nullable=False),
+    sa.Column("subject_id", Text, nullable=False),
+    sa.Column("method", Text, nullable=False),
+    sa.Column("uri", Text, nullable=False),
+    # Of what was asked, where it must not be done twice.
+    sa.Column("digest", Text, nullable=False),
+    sa.Column("status", BigInteger, nullable=False),
+    sa.Column("error", Text, nullable=False),
+    # JSON.
+    sa.Column("details", Text, nullable=False),
+    sa.Column("expires_at", BigInteger, nullable=False),
+    sa.Column("ended_at", BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("account_id", "id"),
+    sa.Index("ix_request_outcomes_account_id_async_id", "account_id", "async_id"),
+    sa.Index("ix_request_outcomes_ended_at", "ended_at"),
 )
 
 subscriptions = sa.Table(
