@@ -164,10 +164,9 @@ class Crowd:
     async def do_change(self, number: int, rate: float) -> Answer:
         """Change every observed resource, of so many devices in a second; how many observations there are."""
         observed = 0
-        async for member in self._paced(rate):
+        watched = [member for member in self._fleet.members if len(member.device.observations)]
+        async for member in self._paced(watched, rate):
             device = member.device
-            if not len(device.observations):
-                continue
             observed += len(device.observations)
             light, server = self._instance(device, OBSERVED[0]), self._instance(device, OBSERVED[-1])
             light.put(5850, number % 2 == 1)
@@ -228,10 +227,10 @@ class Crowd:
             case ConnectionLost(reason):
                 self._losses[reason.partition(" (")[0]] += 1
 
-    async def _paced(self, rate: float) -> AsyncIterator[Member]:
+    async def _paced(self, members: list[Member], rate: float) -> AsyncIterator[Member]:
         together = max(1, int(rate * _TICK))
         due = self._loop.time()
-        for number, member in enumerate(self._fleet.members):
+        for number, member in enumerate(members):
             if number % together == together - 1:
                 due += together / rate
                 await asyncio.sleep(max(0.0, due - self._loop.time()))
