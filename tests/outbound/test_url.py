@@ -43,6 +43,10 @@ def test_a_url_is_taken_apart(url: str, target: Target) -> None:
         ("https://lamps.example:65536/", "port"),
         ("https://lamps.example:x/", "port"),
         ("https://[fe80::1%25eth0]/", "host"),
+        ("https://[::1", "host"),
+        ("https://[lamps]/", "host"),
+        ("https://::1/", "port"),
+        ("https://lamps].example/", "host"),
         ("https://127.0.0.1%2f.example/", "host"),
     ],
 )

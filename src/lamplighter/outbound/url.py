@@ -7,7 +7,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 _WIRE = re.compile(r"[\x21-\x7e]+")
-_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]+")
+_HOST = re.compile(r"[A-Za-z0-9._-]+|[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*")
 
 
 class Target(NamedTuple):
@@ -24,7 +24,10 @@ def target_of(url: str) -> Target:
     """Take a URL apart. Raises ValueError that says what is wrong with it, to follow the word "must"."""
     if not _WIRE.fullmatch(url) or "\\" in url:
         raise ValueError("be a URL of printable ASCII characters, others percent-encoded")
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # brackets with something else than an IPv6 address in them
+        raise ValueError("name a host") from None
     if parts.scheme not in ("http", "https"):
         raise ValueError("begin with https:// or http://")
     if "@" in parts.netloc:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -266,6 +267,43 @@ async def test_silent_receivers_delay_nobody_else(database: Database) -> None:
         await until(alive, lambda: len(paths(alive.requests)) == 20)
         assert asyncio.get_running_loop().time() - began < 5.0
         assert len(dead.requests) <= 4
+
+
+@only_sqlite
+async def test_all_dead_receivers_together_hold_no_more_messages_than_there_are_requests(database: Database) -> None:
+    """40 webhooks, each with a message of half a megabyte at its head: 20 MB, if each kept its own."""
+    known = callers()
+    subjects = tuple(f"s{number}" for number in range(40))
+    keys = [f"ak_2{number:0107}" for number in range(len(subjects))]
+    for key, subject_id in zip(keys, subjects, strict=True):
+        known.known[key] = msgspec.structs.replace(known.known[ADMIN], subject_id=subject_id, credential_id=key)
+    outbound = {"connections": 4}
+    async with serving(database, known=known, outbound=outbound, pause=lambda failures: HOUR) as served:
+        async with receiving() as dead:
+            for key in keys:
+                await hook(served, dead, key)
+            dead.script = _forgetful
+            tracemalloc.start()
+            try:
+                await served.happen(
+                    *(notified(number, payload="x" * 10_000, subjects=subjects) for number in range(100))
+                )
+                deliveries = served.channels._courier._deliveries
+                async with asyncio.timeout(3 * PATIENCE):
+                    while not all(each.channel.failures for each in deliveries.values()):  # noqa: ASYNC110
+                        await asyncio.sleep(0.05)
+                now_used, most_used = tracemalloc.get_traced_memory()
+            finally:
+                tracemalloc.stop()
+            assert len(deliveries) == 40
+            assert now_used < 8e6 and most_used < 18e6, (now_used, most_used)
+
+
+async def _forgetful(request: Request, writer: asyncio.StreamWriter) -> None:
+    """Refuse, and keep nothing of what came."""
+    assert len(request.body) > 500_000
+    request.body = b""
+    await status(500)(request, writer)
 
 
 async def test_nothing_is_lost_by_a_restart_and_what_was_acknowledged_is_not_sent_again(
