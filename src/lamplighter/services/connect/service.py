@@ -156,7 +156,8 @@ class Connect:
         await self._follower.close()
         if self._served is not None:
             await self._served.cancel()
-        await asyncio.gather(*(device.close() for device in list(self.attached.devices.values())))
+        for device in list(self.attached.devices.values()):
+            await device.close()  # few have anything under way, and a task for each of many would take longer than that
         await asyncio.gather(*self._telling, return_exceptions=True)  # bounded by TELL_TIMEOUT
 
     # The device side
