@@ -22,7 +22,7 @@ from lamplighter.ids import is_id
 from lamplighter.services.connect.service import Connect
 from lamplighter.services.directory.service import Directory
 from lamplighter.services.echo import store
-from lamplighter.services.echo.changes import Changes
+from lamplighter.services.echo.changes import Changes, Key
 from lamplighter.services.echo.handlers import DATA_OF, OF_INTEREST, gather, needs_definitions
 from lamplighter.services.echo.model import Echo, resource_of
 from lamplighter.settings import Settings
@@ -37,6 +37,8 @@ GROUP = 0.2
 LOOK = 5.0
 """Seconds between two looks when no word of an event came."""
 FORGOTTEN_TOGETHER = 200
+DEVICES = 20_000
+"""Devices whose writes are counted in memory, to know when to look whether one has too many resources."""
 
 
 class Echoes:
@@ -57,6 +59,7 @@ class Echoes:
         self._log = events
         self._directory = directory
         self._connect = connect
+        self._written: dict[Key, int] = {}
         self._more = asyncio.Event()
         self._subscription: Subscription | None = None
         self._task: asyncio.Task[None] | None = None
@@ -117,10 +120,23 @@ class Echoes:
         async with self._database.transaction() as tx:
             if not await self._log.commit(CURSOR, found[-1].position, tx):
                 return True  # another process was here first
-            dropped = await store.apply(tx, changes, self._settings.resources)
+            dropped = await store.apply(tx, changes, self._settings.resources, self._crowded(changes))
         if dropped or changes.too_large:
             log.info("echoes keep %d values no more, and %d that are too large not at all", dropped, changes.too_large)
         return len(found) == BATCH
+
+    def _crowded(self, changes: Changes) -> list[Key]:
+        """Devices that may have too many resources: to count each at every batch would cost more than writing it."""
+        found = []
+        for key, new in changes.devices.items():
+            written = self._written.pop(key, 0) + len(new.reports) + len(new.desires)
+            if written > self._settings.resources // 4:
+                found.append(key)
+                written = 0
+            self._written[key] = written
+        while len(self._written) > DEVICES:
+            del self._written[next(iter(self._written))]
+        return found
 
     async def prune(self) -> int:
         """Forget devices not heard of for long, some at once; how many."""

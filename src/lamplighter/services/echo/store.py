@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import sqlalchemy as sa
 
+from lamplighter.clock import MICROSECONDS
 from lamplighter.services.echo.changes import Changes, DeviceChanges, Key
 from lamplighter.storage.database import Reader, Row, Transaction
 from lamplighter.storage.query import Query, insert
@@ -44,6 +45,9 @@ echo_values = sa.Table(
     sa.PrimaryKeyConstraint("account_id", "device_id", "path"),
 )
 
+SEEN_AGAIN = 3600 * MICROSECONDS
+"""How far behind may be what is written of when a device was seen."""
+
 _d, _v = echo_devices.c, echo_values.c
 _KEY = ["account_id", "device_id"]
 _REPORTED = ("reported", "content_type", "reported_at", "expires_at")
@@ -76,11 +80,10 @@ _END_DESIRED = Query(
     .where(*_own(echo_values, "command_id"))
     .values(desired_status=sa.bindparam("status"), status_updated_at=sa.bindparam("at"))
 )
-_CLEARED = Query(
-    sa.select(_d.account_id, _d.device_id, _d.cleared_at).where(
+_KNOWN = Query(
+    sa.select(_d.account_id, _d.device_id, _d.seen_at, _d.cleared_at).where(
         _d.account_id.in_(sa.bindparam("accounts", expanding=True)),
         _d.device_id.in_(sa.bindparam("devices", expanding=True)),
-        _d.cleared_at > 0,
     ),
     heavy=True,
 )
@@ -142,22 +145,27 @@ async def delete(tx: Transaction, key: Key) -> None:
     await tx.execute(_DELETE_DEVICE, account_id=key[0], device_id=key[1])
 
 
-async def apply(tx: Transaction, changes: Changes, most: int) -> int:
+async def apply(tx: Transaction, changes: Changes, most: int, crowded: Iterable[Key]) -> int:
     """Write what a batch means; the number of values that had to give way to newer ones.
 
     :param most: resources of one device
+    :param crowded: devices that may have more
     """
     for key in changes.deleted:
         await delete(tx, key)
     if not changes.devices:
         return 0
-    for key, at in await _cleared(tx, changes.devices):
-        _drop_older(changes.devices[key], at)
+    known = await _known(tx, changes.devices)
+    for key, row in known.items():
+        if row["cleared_at"]:
+            _drop_older(changes.devices[key], row["cleared_at"])
     owned = [({"account_id": account, "device_id": device}, new) for (account, device), new in changes.devices.items()]
-    await tx.execute_many(
-        _SEE,
-        [{**own, "seen_at": new.seen_at, "registered_at": new.registered_at, "cleared_at": 0} for own, new in owned],
-    )
+    seen = [
+        {"account_id": key[0], "device_id": key[1], "seen_at": new.seen_at}
+        | {"registered_at": new.registered_at, "cleared_at": 0}
+        for key, new in changes.devices.items()
+        if key not in known or new.registered_at or new.seen_at - known[key]["seen_at"] > SEEN_AGAIN
+    ]
     reports = [
         {**own, "path": path, **dict(zip(_REPORTED, each, strict=True))}
         for own, new in owned
@@ -174,16 +182,17 @@ async def apply(tx: Transaction, changes: Changes, most: int) -> int:
         for own, new in owned
         for command_id, (status, at) in new.ends.items()
     ]
-    for query, rows in ((_PUT_REPORTED, reports), (_PUT_DESIRED, desires), (_END_DESIRED, ends)):
+    for query, rows in ((_SEE, seen), (_PUT_REPORTED, reports), (_PUT_DESIRED, desires), (_END_DESIRED, ends)):
         if rows:
             await tx.execute_many(query, rows)
-    return await _trim(tx, [key for key, new in changes.devices.items() if new.reports or new.desires], most)
+    return await _trim(tx, list(crowded), most)
 
 
-async def _cleared(reader: Reader, keys: Iterable[Key]) -> list[tuple[Key, int]]:
+async def _known(reader: Reader, keys: Iterable[Key]) -> dict[Key, Row]:
     accounts, devices = {account for account, _ in keys}, [device for _, device in keys]
-    rows = await reader.fetch_all(_CLEARED, accounts=sorted(accounts), devices=devices)
-    return [((row["account_id"], row["device_id"]), row["cleared_at"]) for row in rows]
+    rows = await reader.fetch_all(_KNOWN, accounts=sorted(accounts), devices=devices)
+    found = {(row["account_id"], row["device_id"]): row for row in rows}
+    return {key: found[key] for key in keys if key in found}
 
 
 def _drop_older(new: DeviceChanges, cleared_at: int) -> None:
