@@ -115,6 +115,7 @@ class Presubscriptions:
         self._database = database
         self._clock = clock
         self._known: OrderedDict[str, Rules] = OrderedDict()
+        self._replaced = 0
 
     async def get(self, account_id: str, subject_id: str) -> list[Presubscription]:
         """As the application set them."""
@@ -146,17 +147,20 @@ class Presubscriptions:
     def forget(self, account_id: str) -> None:
         """The rules of an account were replaced."""
         self._known.pop(account_id, None)
+        self._replaced += 1
 
     async def rules(self, account_id: str) -> Rules:
         """The rules of an account."""
         found = self._known.get(account_id)
         if found is None:
+            replaced = self._replaced
             rows = await store.of_account(self._database, account_id)
             found = Rules(
                 tuple((row["subject_id"], row["rules"]) for row in rows),
                 tuple((row["subject_id"], tuple(_DECODER.decode(row["rules"]))) for row in rows),
             )
-            self._known[account_id] = found
+            if replaced == self._replaced:  # otherwise these may be the old ones
+                self._known[account_id] = found
             if len(self._known) > ACCOUNTS:
                 self._known.popitem(last=False)
         return found
