@@ -26,6 +26,7 @@ from tests.roles.simulated import simulated
 OURS = {"login", "logout", "getEndpoints", "getKeptError"}
 """Operations that the contract does not have: clients use the first three, the last is an addition."""
 EXTENSIONS = {"getLwm2mObjects", "createLwm2mObject", "getLwm2mObject", "deleteLwm2mObject"} | {
+    "getDeviceRequest",
     "getWebhookDeliveries",
     "testWebhook",
     "createWebhookSecret",
@@ -315,15 +316,32 @@ async def walk_devices(walk: Walk, device: str) -> None:
     assert (notified["ep"], notified["path"], notified["payload"]) == (device, "/3311/0/5851", _base64("8"))
     await walk.do("deleteResourceSubscription", device, "3311/0/5851")
     await walk.do("deleteEndpointSubscriptions", device)
+    rule = {"endpoint-name": device, "resource-path": ["/3311/0/5850"]}
+    await walk.do("updatePreSubscriptions", body=[rule])
+    assert await walk.do("getPreSubscriptions") == [rule]
+    await walk.do("deletePreSubscriptions")
+    for name in ("updateResourceValue", "executeOrCreateResource", "deleteResourcePath"):
+        direct = await walk.do(name, device, "3311/0/5851")
+        await result(walk, direct["async-response-id"])
+    await walk.do("getResourceValue", device, "3311/0/5851", query="cacheOnly=true", status=205)
+    direct = await walk.do("getResourceValue", device, "3311/0/5851")
+    assert (await result(walk, direct["async-response-id"]))["status"] == 200
+    while not (echo := await walk.do("getDeviceEchoObject", device))["resources"]:
+        pass  # it follows a little later
+    assert echo["device_id"] == device
+    await walk.do("deleteDeviceEchoObject", device)
     await walk.do("getChannelMetadata")
     await walk.do("deleteLongPollChannel")
 
 
 async def result(walk: Walk, async_id: str) -> Any:
     """The async response of that id."""
-    found = await news(walk, "async-responses")
-    assert found["id"] == async_id
-    return found
+    async with asyncio.timeout(20):
+        while True:
+            body = await walk.do("longPollNotifications", status=(200, 204))
+            for found in (body or {}).get("async-responses", ()):
+                if found["id"] == async_id:
+                    return found
 
 
 async def news(walk: Walk, kind: str) -> Any:
