@@ -269,6 +269,36 @@ async def test_silent_receivers_delay_nobody_else(database: Database) -> None:
         assert len(dead.requests) <= 4
 
 
+async def test_a_process_that_was_silent_and_forgotten_goes_on(database: Database) -> None:
+    async with serving(database, process="one", beat=0.05) as served, receiving() as receiver:
+        await hook(served, receiver)
+        await settled(served, lambda row: row.holder == "one")
+        await served.channels._webhooks.forget_couriers(2**62)
+        courier = served.channels._courier
+        async with asyncio.timeout(PATIENCE):
+            while not await served.channels._webhooks.live("one", courier._life, courier._until()):
+                pass
+        await served.happen(notified(1))
+        await until(receiver, lambda: paths(receiver.requests) == ["/3303/0/1"])
+        assert courier.sending
+
+
+@only_sqlite
+async def test_a_process_whose_name_another_has_taken_sends_no_more(database: Database) -> None:
+    async with serving(database, process="one", beat=0.05) as served, receiving() as receiver:
+        await hook(served, receiver)
+        await settled(served, lambda row: row.holder == "one")
+        await served.channels._webhooks.come("one", "another life", 2**62)
+        async with asyncio.timeout(PATIENCE):
+            while served.channels._courier.sending:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await served.happen(notified(1))
+        async with serving(database, process="one") as other:
+            await until(receiver, lambda: paths(receiver.requests) == ["/3303/0/1"])
+            await settled(other, lambda row: row.delivered_at is not None)
+            assert not served.channels._courier.sending and len(receiver.requests) == 1
+
+
 @only_sqlite
 async def test_all_dead_receivers_together_hold_no_more_messages_than_there_are_requests(database: Database) -> None:
     """40 webhooks, each with a message of half a megabyte at its head: 20 MB, if each kept its own."""
@@ -411,7 +441,7 @@ async def test_the_log_keeps_what_has_not_been_counted(database: Database) -> No
     clock = ShiftedClock()
     async with serving(database, clock=clock) as served:
         await served.happen(notified(1), notified(2))
-        await served.log.commit("channels.aged", "0.0")
+        await served.channels._sweeper.sweep()
         clock.shift = 25 * HOUR
         oldest = clock.now() - round(24 * HOUR * MICROSECONDS)
         assert await served.log.prune(oldest) == 0

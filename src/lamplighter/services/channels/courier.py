@@ -79,7 +79,6 @@ class Courier:
         self.look = look
         self.pause = pause
         self.longest_failing = round(longest_failing * MICROSECONDS)
-        self.acknowledged = self.unacknowledged = 0
         self._tail = tail
         self._end = end
         self._beat_seconds = beat
@@ -127,13 +126,6 @@ class Courier:
         if delivery is not None:
             delivery.look()
         self._claim.set()
-
-    def count(self, taken: bool) -> None:
-        """A request ended."""
-        if taken:
-            self.acknowledged += 1
-        else:
-            self.unacknowledged += 1
 
     async def may_send(self) -> bool:
         """Wait until this process is sure to be thought alive for as long as a request may take; False: send no more."""

@@ -160,14 +160,12 @@ class Delivery:
                 await asyncio.sleep(courier.look)
             else:
                 self.place = place
-                courier.count(True)
                 return True
 
     async def _failed(self, outcome: Outcome, started: int) -> bool:
         courier, now = self._courier, self._courier.clock.now()
         retry_at = now + round(courier.pause(self.channel.failures + 1) * MICROSECONDS)
         failure = Failure(courier.ids.new(), now, outcome.kind, outcome.status, outcome.reason, now - started)
-        courier.count(False)
         current = await courier.store.failed(self.channel, failure, retry_at, courier.name)
         if current is None:
             return False

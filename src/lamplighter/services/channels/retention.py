@@ -141,7 +141,10 @@ class Sweeper:
                 log.exception("channels could not be swept")
 
     async def _age(self, oldest: int) -> None:
-        position = began = await self._log.cursor(CURSOR) or START
+        found_at = await self._log.cursor(CURSOR)
+        if found_at is None:
+            await self._log.commit(CURSOR, START)  # from now on nothing is pruned that was not counted
+        position = began = found_at or START
         while found := await self._log.read(position, READ, ()):
             old = list(takewhile(lambda each: each.event.time < oldest, found))
             position = old[-1].position if old else position

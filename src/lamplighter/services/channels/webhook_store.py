@@ -58,6 +58,7 @@ _COME = Query(
 )
 _SAME_LIFE = (couriers.c.id == sa.bindparam("id_"), couriers.c.life == sa.bindparam("life_"))
 _LIVE = Query(sa.update(couriers).where(*_SAME_LIFE).values(alive_until=sa.bindparam("until")))
+_LIFE = Query(sa.select(couriers.c.life).where(couriers.c.id == sa.bindparam("id_")))
 _LEAVE = Query(sa.delete(couriers).where(*_SAME_LIFE))
 _PASSED_ON = Query(sa.delete(couriers).where(couriers.c.alive_until < sa.bindparam("before")))
 
@@ -180,9 +181,14 @@ class WebhookStore:
             await transaction.execute(_COME, id=courier, life=life, alive_until=until)
 
     async def live(self, courier: str, life: str, until: int) -> bool:
-        """Say that the process lives; False when another has taken its name."""
+        """Say that the process lives; False when another has taken its name. One that was forgotten comes again."""
         async with self._database.transaction() as transaction:
-            return bool(await transaction.execute(_LIVE, id_=courier, life_=life, until=until))
+            if await transaction.execute(_LIVE, id_=courier, life_=life, until=until):
+                return True
+            if await transaction.fetch_one(_LIFE, id_=courier) is not None:
+                return False
+            await transaction.execute(_COME, id=courier, life=life, alive_until=until)
+            return True
 
     async def leave(self, courier: str, life: str) -> None:
         """The process delivers no more: others may have its webhooks at once."""
