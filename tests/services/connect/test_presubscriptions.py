@@ -132,6 +132,17 @@ async def test_a_rule_is_for_devices_by_id_and_type_and_for_paths_by_pattern(
     assert [path for path in subscribed if path != "/10252/0/2"] == sorted(paths)
 
 
+@pytest.mark.parametrize(("pattern", "paths"), [("/3303/*", ["/3303/0", "/3303/1"]), ("*", [])])
+async def test_of_a_standard_client_which_says_nothing_a_pattern_takes_instances(
+    bench: Bench, pattern: str, paths: list[str]
+) -> None:
+    await put(bench, {"resource-path": [pattern]})
+    peer = FakePeer()
+    registered = await bench.register(peer, links=tuple(parse_links("</>,</3/0>,</3303>,</3303/0>,</3303/1>")))
+    await consent(bench, peer, *paths)
+    assert await listed(bench, registered) == paths
+
+
 async def test_what_a_device_observes_itself_is_told_without_asking_it(bench: Bench) -> None:
     await put(bench, {"resource-path": ["/10252/*"]})
     peer = FakePeer()

@@ -61,7 +61,8 @@ class Presubscription(msgspec.Struct, omit_defaults=True, rename=lambda name: na
 
     def paths(self, links: Links) -> Iterator[str]:
         """The paths of a device that it subscribes to: by name whatever the device may have, by pattern what it says can be
-        observed."""
+        observed. A standard client does not say; of it a pattern takes the instances, unless it is of everything."""
+        says = any(link.observable for link in links)
         for each in self.resource_path or ("*",):
             if not each.endswith("*"):
                 path = path_of(each)
@@ -71,7 +72,8 @@ class Presubscription(msgspec.Struct, omit_defaults=True, rename=lambda name: na
             pattern = _absolute(each)
             for link in links:
                 path = path_of(link.target)
-                if link.observable and path != "/" and _matches(pattern, path):
+                observable = link.observable if says else each != "*" and path.count("/") == 2
+                if observable and _matches(pattern, path):
                     yield path
 
 
