@@ -330,8 +330,9 @@ async def test_a_restart_in_the_middle_of_a_transaction_keeps_nothing_of_it(
 @pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
 async def test_a_pool_without_a_free_connection_is_unavailable(postgres: PostgresServer, database: Database) -> None:
     assert isinstance(database, PostgresqlDatabase)
-    small = PostgresqlDatabase(database.url, pool=1, timeout=0.05)
+    small = PostgresqlDatabase(database.url, pool=1)
     await small.start()
+    small.timeout = 0.05
     try:
         async with small.transaction():
             with pytest.raises(DatabaseUnavailable):

@@ -138,19 +138,20 @@ async def test_every_place_in_the_log_that_a_table_keeps_is_the_same_place_after
     for number in range(5):
         await happen(database, number)
     xid, place = (await log.read(START, 2))[-1].position.split(".")
-    values = {"account_id": "a", "subject_id": "s", "id": "c", "serialization": "{}", "created_at": 0}
-    places = {"xid": int(xid), "position": int(place), "since_xid": int(xid), "since_position": 0}
+    row = {column.name: None if column.nullable else 0 for column in channels.columns}
+    row |= {"account_id": "a", "subject_id": "s", "id": "c", "serialization": "{}"}
+    row |= {"xid": int(xid), "position": int(place), "since_xid": int(xid), "since_position": 0}
     async with database.transaction() as tx:
-        await tx.execute(Query(sa.insert(channels)), mechanism=None, connection=None, **values, **places)
+        await tx.execute(Query(sa.insert(channels)), **row)
     await backup(database, tmp_path / "backup")
     fresh = elsewhere()
     await restore(fresh, tmp_path / "backup")
     await fresh.start()
     try:
-        row = await fresh.fetch_one(Query(sa.select(channels)))
-        assert row is not None
+        found = await fresh.fetch_one(Query(sa.select(channels)))
+        assert found is not None
         restored = EventLog(fresh, LocalBus())
-        assert await numbers(restored, f"{row['xid']}.{row['position']}") == [2, 3, 4]
-        assert await numbers(restored, f"{row['since_xid']}.{row['since_position']}") == [1, 2, 3, 4]
+        assert await numbers(restored, f"{found['xid']}.{found['position']}") == [2, 3, 4]
+        assert await numbers(restored, f"{found['since_xid']}.{found['since_position']}") == [1, 2, 3, 4]
     finally:
         await fresh.close()
