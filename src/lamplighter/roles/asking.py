@@ -74,9 +74,11 @@ class Asking:
 
     def _failure(self, outcome: RequestTimedOut | RequestReset | RequestFailed) -> NoAnswer:
         match outcome:
-            case RequestTimedOut(exchange, retransmissions):
-                why = "The device acknowledged the request and did not answer it in time." if exchange.acknowledged else None
-                return NoAnswer(retransmissions=retransmissions, **({"why": why} if why else {}))
+            case RequestTimedOut(exchange, retransmissions) if exchange.acknowledged:
+                why = "The device acknowledged the request and did not answer it in time."
+                return NoAnswer(retransmissions=retransmissions, why=why)
+            case RequestTimedOut(_, retransmissions):
+                return NoAnswer(retransmissions=retransmissions)
             case RequestReset():
                 return PeerGone(why="The device reset the request: it does not know this session's requests any more.")
             case RequestFailed(_, Failure.FORGOTTEN):
