@@ -1,4 +1,4 @@
-"""The table of channels, and the look-up of results that wait for one."""
+"""The tables of channels, and the look-up of results that wait for one."""
 
 from __future__ import annotations
 
@@ -51,6 +51,31 @@ channels = sa.Table(
     # Events that a limit took away before they were delivered.
     sa.Column("discarded", BigInteger, nullable=False, server_default="0"),
     sa.PrimaryKeyConstraint("account_id", "subject_id"),
+)
+
+couriers = sa.Table(
+    "couriers",
+    metadata,
+    sa.Column("id", Text, nullable=False),
+    # Another one each time the process starts: who finds another's has been replaced.
+    sa.Column("life", Text, nullable=False),
+    sa.Column("alive_until", BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("id"),
+)
+
+failures = sa.Table(
+    "webhook_failures",
+    metadata,
+    sa.Column("account_id", Text, nullable=False),
+    sa.Column("subject_id", Text, nullable=False),
+    sa.Column("id", Text, nullable=False),
+    sa.Column("time", BigInteger, nullable=False),
+    # Why there was no answer (outbound/failure.py), or "status".
+    sa.Column("kind", Text, nullable=False),
+    sa.Column("status", BigInteger),
+    sa.Column("reason", Text, nullable=False),
+    sa.Column("duration", BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("account_id", "subject_id", "id"),
 )
 
 _IS_RESULT = f"kind = '{FINISHED}'"

@@ -10,38 +10,12 @@ import sqlalchemy as sa
 from lamplighter.bus.event import Event
 from lamplighter.bus.outbox import append
 from lamplighter.services.channels.place import Place
-from lamplighter.services.channels.store import Channel, channel_of, channels
+from lamplighter.services.channels.store import Channel, channel_of, channels, couriers, failures
 from lamplighter.storage.database import Database, Row, Transaction
 from lamplighter.storage.query import Query, insert
-from lamplighter.storage.schema import BigInteger, Text, metadata
 
 FAILURES_KEPT = 20
 """Of each webhook."""
-
-couriers = sa.Table(
-    "couriers",
-    metadata,
-    sa.Column("id", Text, nullable=False),
-    # Another one each time the process starts: who finds another's has been replaced.
-    sa.Column("life", Text, nullable=False),
-    sa.Column("alive_until", BigInteger, nullable=False),
-    sa.PrimaryKeyConstraint("id"),
-)
-
-failures = sa.Table(
-    "webhook_failures",
-    metadata,
-    sa.Column("account_id", Text, nullable=False),
-    sa.Column("subject_id", Text, nullable=False),
-    sa.Column("id", Text, nullable=False),
-    sa.Column("time", BigInteger, nullable=False),
-    # Why there was no answer (outbound/failure.py), or "status".
-    sa.Column("kind", Text, nullable=False),
-    sa.Column("status", BigInteger),
-    sa.Column("reason", Text, nullable=False),
-    sa.Column("duration", BigInteger, nullable=False),
-    sa.PrimaryKeyConstraint("account_id", "subject_id", "id"),
-)
 
 _c, _f = channels.c, failures.c
 _OWN = (_c.account_id == sa.bindparam("account_id_"), _c.subject_id == sa.bindparam("subject_id_"))
