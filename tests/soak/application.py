@@ -126,11 +126,10 @@ class Application:
         url = f"ws://127.0.0.1:{self._port}/v2/notification/websocket-connect"
         while not self._closed:
             try:
-                self._socket = connect(
-                    url, additional_headers=self._headers, max_size=None, compression=None, ping_interval=None
-                )
-                for text in self._socket:
-                    self._take(decode(text))
+                options: Any = {"max_size": None, "compression": None, "ping_interval": None}
+                with connect(url, additional_headers=self._headers, **options) as self._socket:
+                    for text in self._socket:
+                        self._take(decode(text))
             except (OSError, WebSocketException):
                 pass
             time.sleep(0.0 if self._closed else AGAIN)
