@@ -21,6 +21,7 @@ from tests.services.channels.served import (
     events_of,
     notified,
     serving,
+    until,
 )
 
 HOUR = 3600.0
@@ -72,6 +73,10 @@ async def test_a_day_without_a_connection_begins_when_the_last_one_ended(databas
             await noted(served, clock.now() - round(HOUR * MICROSECONDS))
             await sweep(served)
             assert await there(served)
+        async with asyncio.timeout(10):
+            while (await served.call("GET", SOCKET)).json()["status"] != "disconnected":
+                pass
+        await until(lambda: not served.channels._open)
         clock.shift = 53 * HOUR
         await sweep(served)
         assert await there(served)
