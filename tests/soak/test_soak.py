@@ -26,9 +26,3 @@ def test_a_few_devices_live_through_everything() -> None:
     report = soak(DEVICES, ["connect", "restart", "kill", "rebind", "storm"])
     assert missed(report) == []
     assert sum(line.what == "handshakes" for line in report.lines) == 3
-
-
-def test_a_few_devices_are_taken_over_by_another_gateway() -> None:
-    report = soak(DEVICES, ["connect", "takeover"], postgres=True)
-    assert missed(report) == []
-    assert sum(line.what.startswith("requests to devices") for line in report.lines) == 3
