@@ -61,6 +61,7 @@ async def make_checkpoints(postgres: PostgresServer, told: Told) -> None:
     while True:
         await told.many.wait()
         told.many.clear()
+        await connection.execute("SELECT pg_switch_wal()")  # the next change is in another file of the log
         await connection.execute("CHECKPOINT")
 
 

@@ -34,7 +34,7 @@ async def test_only_an_answer_to_what_was_sent_to_a_new_address_confirms_it(data
     assert (await serving.request(device.location[-1], "GET", "/3/0/0"))["status"] == 200
     assert session.fallback_address is not None
     device._answer = answer  # type: ignore[method-assign]
-    assert (await serving.request(device.location[-1], "GET", "/3/0/0"))["status"] == 200
+    assert (await serving.request(device.location[-1], "GET", "/1/0/1"))["status"] == 200
     assert session.fallback_address is None
     await serving.close()
 
