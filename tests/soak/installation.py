@@ -47,6 +47,7 @@ class Server:
             "LAMPLIGHTER_HTTP_PORT": str(free_port()),
             "LAMPLIGHTER_HTTP_PLAIN_PORT": str(self.plain_port),
             "LAMPLIGHTER_LWM2M_PORT": str(self.port),
+            "LAMPLIGHTER_LWM2M_VALUE_AGE_MAX": "0",  # every read goes to its device
             "LAMPLIGHTER_BOOTSTRAP_PORT": str(free_port()),
             **environment,
         }
