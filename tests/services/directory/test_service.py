@@ -16,6 +16,7 @@ from lamplighter.services.directory import counts
 from lamplighter.services.directory.counts import MOST_FOLDED
 from lamplighter.services.directory.lifecycle import Lifecycle
 from lamplighter.services.directory.model import Block, Facts
+from lamplighter.services.directory.tables import devices
 from lamplighter.settings import Access, Settings
 from lamplighter.storage.database import Database
 from lamplighter.storage.query import Query
@@ -31,6 +32,7 @@ FACTS = Facts(
     issuer_fingerprint="0" * 64,
 )
 LOG = Query(sa.select(event_log).order_by(event_log.c.position))
+ROW = Query(sa.select(devices).where(devices.c.id == sa.bindparam("id")))
 
 
 @pytest.fixture
@@ -78,10 +80,21 @@ async def test_a_device_gets_one_record_however_often_it_comes(app: App) -> None
         assert await app.directory.device_of_endpoint(tx, FOREIGN, "lamp") is None
 
 
+async def test_a_device_that_registers_before_its_bootstrap_is_written_down_stays_registered(app: App) -> None:
+    device_id = (await ensured(app, state="cloud_enrolling")).device_id
+    began = (await app.database.fetch_one(ROW, id=device_id) or {})["updated_at"]
+    await registered(app, device_id)
+    for since, state in ((began, "registered"), (began + 1_000_000_000, "bootstrapped")):
+        async with app.database.transaction() as tx:
+            await app.directory.bootstrapped(tx, ACCOUNT, device_id, Facts(), since)
+        device = await app.get(f"/v3/devices/{device_id}")
+        assert device["state"] == state and "bootstrapped_timestamp" in device
+
+
 async def test_a_device_goes_through_its_states_and_each_is_an_event(app: App) -> None:
     device_id = (await ensured(app, state="cloud_enrolling")).device_id
     async with app.database.transaction() as tx:
-        await app.directory.bootstrapped(tx, ACCOUNT, device_id, Facts())
+        await app.directory.bootstrapped(tx, ACCOUNT, device_id, Facts(), app.clock.now())
     assert "bootstrapped_timestamp" in await app.get(f"/v3/devices/{device_id}")
     await registered(app, device_id)
     await deregistered(app, device_id)

@@ -130,7 +130,10 @@ class Bootstrap:
         """The device has everything. Raises DeviceNotFound when it was deleted meanwhile."""
         self._not_enrolled.pop(presented.credential, None)
         async with self._database.transaction() as tx:
-            await self._directory.bootstrapped(tx, grant.account_id, grant.device_id, self._facts(presented, grant))
+            last = await store.last_of(tx, grant.account_id, grant.device_id)
+            since = last["began_at"] if last is not None else self._clock.now()
+            facts = self._facts(presented, grant)
+            await self._directory.bootstrapped(tx, grant.account_id, grant.device_id, facts, since)
 
     async def fail(self, presented: Presented, grant: Grant, reason: str) -> None:
         """The bootstrap was not finished. Raises DeviceNotFound when the device was deleted meanwhile."""

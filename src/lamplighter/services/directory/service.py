@@ -128,11 +128,17 @@ class Directory:
                 return Ensured(device_id, created=True, suspended=False)
             reset = False  # another process was first: its record is as new as ours would have been
 
-    async def bootstrapped(self, tx: Transaction, account_id: str, device_id: str, facts: Facts) -> None:
-        """The device was given its credentials. Raises DeviceNotFound."""
+    async def bootstrapped(self, tx: Transaction, account_id: str, device_id: str, facts: Facts, since: int) -> None:
+        """The device was given its credentials. Raises DeviceNotFound.
+
+        :param since: when that began (microseconds); a device that has registered since then stays so: it may be faster
+            than we are with writing down that its bootstrap ended
+        """
         row = await self.records.locked(tx, account_id, device_id)
         time = self.stamps.after(row["updated_at"])
         values = {**facts.values(), "state": "bootstrapped", "bootstrapped_timestamp": time}
+        if row["state"] == "registered" and row["updated_at"] > since:
+            del values["state"]
         await self.records.change(tx, row, values, Lifecycle.BOOTSTRAPPED, time=time)
 
     async def bootstrap_failed(self, tx: Transaction, account_id: str, device_id: str, reason: str) -> None:
