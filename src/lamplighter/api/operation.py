@@ -152,11 +152,12 @@ class Operation:
 class Operations:
     """The operations of one service, to be bound to it when a role is put together.
 
-    ``tag`` is the heading in the API reference, in the contract's words.
+    ``tag`` is the heading in the API reference, in the contract's words; ``shared`` what all of them declare alike.
     """
 
-    def __init__(self, tag: str) -> None:
+    def __init__(self, tag: str, **shared: Any) -> None:
         self.tag = tag
+        self.shared = shared
         self.table: list[Operation] = []
 
     def add(
@@ -165,7 +166,6 @@ class Operations:
         path: str,
         operation_id: str,
         *,
-        permission: str | None,
         status: int = 200,
         tenant: str | None = None,
         raises: Iterable[type[Error]] = (),
@@ -187,9 +187,9 @@ class Operations:
                 "tag": tag or self.tag,
                 "summary": summary,
                 "handler": handler,
-                "permission": permission,
                 "status": status,
                 "parameters": tuple(parameters),
+                **self.shared,
                 **declaration,
             }
             own = Operation(path=path, operation_id=operation_id, raises=tuple(raises), **common)

@@ -20,15 +20,13 @@ from lamplighter.services.channels.model import (
 )
 from lamplighter.services.channels.service import Channels
 
-operations = Operations("Device data - notifications")
+operations = Operations("Device data - notifications", permission=PERMISSION, credentials=KEYS)
 
 
 @operations.add(
     "PUT",
     "/v2/notification/websocket",
     "registerWebsocket",
-    permission=PERMISSION,
-    credentials=KEYS,
     body=WebsocketRequest,
     body_required=False,
     answer=RegisterWebsocketChannel,
@@ -48,8 +46,6 @@ async def register_websocket(channels: Channels, call: Call) -> Answer | Registe
     "GET",
     "/v2/notification/websocket",
     "getWebsocket",
-    permission=PERMISSION,
-    credentials=KEYS,
     answer=WebsocketChannel,
     raises=(errors.ChannelNotFound,),
 )
@@ -62,9 +58,7 @@ async def get_websocket(channels: Channels, call: Call) -> WebsocketChannel:
     "DELETE",
     "/v2/notification/websocket",
     "deleteWebsocket",
-    permission=PERMISSION,
     status=204,
-    credentials=KEYS,
     raises=(errors.ChannelNotFound,),
 )
 async def delete_websocket(channels: Channels, call: Call) -> None:
@@ -77,9 +71,7 @@ async def delete_websocket(channels: Channels, call: Call) -> None:
     "GET",
     "/v2/notification/websocket-connect",
     "connectWebsocket",
-    permission=PERMISSION,
     status=101,
-    credentials=KEYS,
     raises=(errors.HandshakeInProgress,),
     websocket=True,
 )
@@ -94,8 +86,6 @@ async def connect_websocket(channels: Channels, call: Call, socket: Socket) -> N
     "GET",
     "/v2/notification/pull",
     "longPollNotifications",
-    permission=PERMISSION,
-    credentials=KEYS,
     answer=dict,
     also={204: None},
     raises=(errors.OtherChannelExists, errors.ChannelDeleted),
@@ -112,8 +102,6 @@ async def long_poll_notifications(channels: Channels, call: Call) -> Answer:
     "DELETE",
     "/v2/notification/pull",
     "deleteLongPollChannel",
-    permission=PERMISSION,
-    credentials=KEYS,
     answer=str,
     answer_media_type="text/plain",
     deprecated=True,
@@ -128,8 +116,6 @@ async def delete_long_poll_channel(channels: Channels, call: Call) -> Answer:
     "GET",
     "/v2/notification/channel",
     "getChannelMetadata",
-    permission=PERMISSION,
-    credentials=KEYS,
     answer=ChannelMetadata,
     raises=(errors.ChannelNotFound,),
 )
@@ -144,9 +130,7 @@ async def get_channel_metadata(channels: Channels, call: Call) -> ChannelMetadat
     "PUT",
     "/v2/notification/callback",
     "registerWebhook",
-    permission=PERMISSION,
     status=204,
-    credentials=KEYS,
     body=WebhookRequest,
     raises=(
         errors.OtherChannelExists,
@@ -164,8 +148,6 @@ async def register_webhook(channels: Channels, call: Call) -> None:
     "GET",
     "/v2/notification/callback",
     "getWebhook",
-    permission=PERMISSION,
-    credentials=KEYS,
     answer=Webhook,
     raises=(errors.ChannelNotFound,),
 )
@@ -178,9 +160,7 @@ async def get_webhook(channels: Channels, call: Call) -> Webhook:
     "DELETE",
     "/v2/notification/callback",
     "deregisterWebhook",
-    permission=PERMISSION,
     status=204,
-    credentials=KEYS,
     raises=(errors.ChannelNotFound,),
 )
 async def deregister_webhook(channels: Channels, call: Call) -> None:

@@ -9,15 +9,13 @@ from lamplighter.services.channels.connection import PERMISSION
 from lamplighter.services.channels.model import WebhookSecret, WebhookState, WebhookTest
 from lamplighter.services.channels.service import Channels
 
-operations = Operations("Device data - notifications")
+operations = Operations("Device data - notifications", permission=PERMISSION, credentials=KEYS)
 
 
 @operations.add(
     "GET",
     "/v2/notification/callback/deliveries",
     "getWebhookDeliveries",
-    permission=PERMISSION,
-    credentials=KEYS,
     answer=WebhookState,
     raises=(errors.ChannelNotFound,),
 )
@@ -30,8 +28,6 @@ async def get_webhook_deliveries(channels: Channels, call: Call) -> WebhookState
     "POST",
     "/v2/notification/callback/test",
     "testWebhook",
-    permission=PERMISSION,
-    credentials=KEYS,
     answer=WebhookTest,
     raises=(errors.ChannelNotFound,),
 )
@@ -44,9 +40,7 @@ async def test_webhook(channels: Channels, call: Call) -> WebhookTest:
     "POST",
     "/v2/notification/callback/secret",
     "createWebhookSecret",
-    permission=PERMISSION,
     status=201,
-    credentials=KEYS,
     answer=WebhookSecret,
     raises=(errors.ChannelNotFound,),
 )
@@ -59,9 +53,7 @@ async def create_webhook_secret(channels: Channels, call: Call) -> WebhookSecret
     "DELETE",
     "/v2/notification/callback/secret",
     "deleteWebhookSecret",
-    permission=PERMISSION,
     status=204,
-    credentials=KEYS,
     raises=(errors.ChannelNotFound,),
 )
 async def delete_webhook_secret(channels: Channels, call: Call) -> None:
