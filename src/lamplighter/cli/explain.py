@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lamplighter.cli.fail import Failure
-from lamplighter.cli.rest import Rest
+from lamplighter.cli.rest import Rest, said
 from lamplighter.errors import Error, example, find, load_all
 from lamplighter.errors.editions import EDITIONS, row_of
 
@@ -33,7 +33,7 @@ def _request(request_id: str, data: Path, server: str | None, json: bool) -> int
     if status == 404:
         return _device_request(request_id, data, server, json)
     if status != 200:
-        raise Failure(body["message"] if isinstance(body, dict) else f"The server answered {status}: {body}")
+        raise Failure(f"The server does not explain it: {said(status, body)}")
     if json:
         print(jsons.dumps(body, indent=2))
         return 0
@@ -56,14 +56,16 @@ def _request(request_id: str, data: Path, server: str | None, json: bool) -> int
 
 def _device_request(name: str, data: Path, server: str | None, json: bool) -> int:
     """What became of a request to a device, by async-id or request ID."""
-    status, body = 404, None
+    status, body = 404, dict[str, Any]()
     if re.fullmatch(r"[\w\-]{1,40}", name, re.ASCII):
         status, body = Rest(data, server).call("GET", f"/v3/device-requests/{name}")
-    if status != 200 or not isinstance(body, dict):
+    if status == 404:
         raise Failure(
             f"{name} is neither the request ID of an error (32 hex digits), nor the async-id or request ID of a request to a "
             "device that waits or has failed, nor a type such as not_found, nor a member such as path-unknown."
         )
+    if status != 200:
+        raise Failure(f"The server does not explain it: {said(status, body)}")
     if json:
         print(jsons.dumps(body, indent=2))
         return 0

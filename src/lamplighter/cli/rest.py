@@ -80,3 +80,10 @@ class Rest:
             return answer.status, json.loads(text) if text else None
         except ValueError:
             return answer.status, text.decode(errors="replace")
+
+
+def said(status: int, answer: object) -> str:
+    """An answer of the API in words."""
+    if isinstance(answer, dict) and "message" in answer:
+        return f"{status} {answer.get('type', '')}: {answer['message']} (request_id {answer.get('request_id', 'none')})"
+    return f"{status} {str(answer)[:200]}"

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from lamplighter.cli.channel import Api
 from lamplighter.cli.developer import DEVICES_OF_CERTIFICATE, developer_accounts
 from lamplighter.cli.fail import Failure
-from lamplighter.cli.rest import Rest
+from lamplighter.cli.rest import Rest, said
 from lamplighter.roles.fleet import (
     NETWORK,
     Account,
@@ -138,13 +138,6 @@ def device_address(rest: Server, server: str | None, conduct: Conduct = _ORDINAR
     except (ValueError, KeyError, TypeError):
         raise Failure(f"The server did not say where devices connect to: {said(status, answer)}") from None
     return host, port
-
-
-def said(status: int, answer: object) -> str:
-    """An answer of the API in words."""
-    if isinstance(answer, dict) and "message" in answer:
-        return f"{status} {answer.get('type', '')}: {answer['message']} (request_id {answer.get('request_id', 'none')})"
-    return f"{status} {str(answer)[:200]}"
 
 
 class Progress:

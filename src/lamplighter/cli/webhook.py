@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lamplighter.cli.fail import Failure
-from lamplighter.cli.rest import Rest
+from lamplighter.cli.rest import Rest, said
 
 PATH = "/v2/notification/callback"
 
@@ -39,5 +39,5 @@ def test(data: Path, key: Path | None, server: str | None, json: bool) -> int:
 def _asked(rest: Rest, method: str, path: str) -> dict[str, Any]:
     status, body = rest.call(method, path)
     if status != 200 or not isinstance(body, dict):
-        raise Failure(body["message"] if isinstance(body, dict) else f"The server answered {status}: {body}")
+        raise Failure(f"The server refused: {said(status, body)}")
     return body
