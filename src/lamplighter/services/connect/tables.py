@@ -132,6 +132,18 @@ presubscriptions = sa.Table(
     sa.PrimaryKeyConstraint("account_id", "subject_id"),
 )
 
+# What Write-Attributes set on a device, which forgets it when it restarts.
+notification_attributes = sa.Table(
+    "notification_attributes",
+    metadata,
+    sa.Column("account_id", Text, nullable=False),
+    sa.Column("device_id", Text, nullable=False),
+    sa.Column("path", Text, nullable=False),
+    # As it is sent: names and values, with & between.
+    sa.Column("query", Text, nullable=False),
+    sa.PrimaryKeyConstraint("account_id", "device_id", "path"),
+)
+
 # Which device a gateway means by a name. Kept when the device deregisters, so that it comes back as the same one.
 mediated_devices = sa.Table(
     "mediated_devices",
