@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from lamplighter.api.operation import Answer, Operation
+from lamplighter.api.stream import Stream
 from lamplighter.errors import Error
 
 Header = tuple[bytes, bytes]
@@ -17,14 +18,18 @@ JSON_TYPE: Header = (b"content-type", b"application/json")
 _PROBLEM_TYPE: Header = (b"content-type", b"application/problem+json")
 _TEXT_TYPE: Header = (b"content-type", b"text/plain; charset=utf-8")
 PROBLEM = "application/problem+json"
+_PASSING: tuple[Header, ...] = ((b"cache-control", b"no-store"), (b"x-accel-buffering", b"no"))
+"""What goes on is for now: nobody keeps it, and nginx passes on each piece as it comes (proxy_buffering)."""
 
 
-def encode(value: Any, operation: Operation) -> tuple[int, list[Header], bytes]:
-    """What a handler returned: nothing, an Answer, or a value for JSON."""
+def encode(value: Any, operation: Operation) -> tuple[int, list[Header], bytes | Stream]:
+    """What a handler returned: nothing, an Answer, a Stream, or a value for JSON."""
     if value is None:
         return operation.status, [], b""
-    if isinstance(value, Answer):
+    if isinstance(value, (Answer, Stream)):
         headers = [(name.lower().encode(), text.encode("latin-1")) for name, text in value.headers.items()]
+        if isinstance(value, Stream):
+            return operation.status, [(b"content-type", value.media_type.encode()), *_PASSING, *headers], value
         if value.body or value.media_type != "application/json":
             headers.append((b"content-type", value.media_type.encode()))
         return value.status or operation.status, headers, value.body

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 EXPOSED = b"X-Request-ID, Link, Location, Content-Location, Retry-After, RateLimit, RateLimit-Policy, Allow"
-ALLOWED_HEADERS = b"Authorization, Content-Type, Content-MD5, Accept, X-Request-ID, X-Lamplighter-Fault"
+ALLOWED_HEADERS = (
+    b"Authorization, Content-Type, Content-MD5, Accept, Cache-Control, Last-Event-ID, X-Request-ID, X-Lamplighter-Fault"
+)
 
 
 class Cors:

@@ -25,6 +25,7 @@ from lamplighter.api.operation import Answer, Bound, Call, Operation
 from lamplighter.api.request import Message, Receive, Request, Scope, Send, shown
 from lamplighter.api.router import Router
 from lamplighter.api.socket import Socket, credential_of_handshake
+from lamplighter.api.stream import Outlet, Stream
 from lamplighter.clock import Clock
 from lamplighter.errors import Error, access, example, find, requests
 from lamplighter.ids import Ids
@@ -92,6 +93,7 @@ class Api:
             f'"credential";q={burst};w={max(1, round(burst / rate))}'.encode(),
         )
         self.open_requests = 0
+        self._outlets: set[Outlet] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
@@ -112,16 +114,61 @@ class Api:
             status, headers, body = self._defect(request)
         finally:
             self.open_requests -= 1
+        if isinstance(body, Stream):
+            await self._stream(request, send, started, status, headers, body)
+        else:
+            await self._respond(request, send, started, status, headers, body)
+
+    async def _respond(
+        self, request: Request, send: Send, started: float, status: int, headers: list[Header], body: bytes
+    ) -> None:
+        if status not in (204, 304):
+            headers.append((b"content-length", str(len(body)).encode()))
+        await send(self._head(request, started, status, headers))
+        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
+
+    def _head(self, request: Request, started: float, status: int, headers: list[Header]) -> Message:
+        """Status and headers of an answer that leaves now."""
         self._metrics.answered(request.operation, status, self._clock.monotonic() - started)
         headers.append((b"x-request-id", request.request_id.encode()))
         if (origin := request.headers.get(b"origin")) is not None:
             headers += self._cors.headers(origin)
-        if status not in (204, 304):
-            headers.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else body})
+        return {"type": "http.response.start", "status": status, "headers": headers}
 
-    async def _answer(self, request: Request) -> tuple[int, list[Header], bytes]:
+    async def _stream(
+        self, request: Request, send: Send, started: float, status: int, headers: list[Header], stream: Stream
+    ) -> None:
+        """An answer that goes on. It is no open request any more, as a WebSocket is none."""
+        assert request.operation is not None
+        outlet = Outlet(request, send, lambda: self._head(request, started, status, headers))
+        self._outlets.add(outlet)
+        self._metrics.streams[request.operation.operation_id] += 1
+        try:
+            if request.method != "HEAD":
+                await outlet.run(stream.write)
+        except Error as error:
+            status, headers, body = self._error(request, error)
+        except (asyncio.CancelledError, GeneratorExit):
+            raise
+        except Exception:
+            status, headers, body = self._defect(request)
+        else:
+            await outlet.finish()
+            return
+        finally:
+            self._outlets.discard(outlet)
+            self._metrics.streams[request.operation.operation_id] -= 1
+        if outlet.started:
+            outlet.abort()
+        else:
+            await self._respond(request, send, started, status, headers, body)
+
+    def end_streams(self) -> None:
+        """Have all answers end that go on: the server stops."""
+        for outlet in self._outlets:
+            outlet.end()
+
+    async def _answer(self, request: Request) -> tuple[int, list[Header], bytes | Stream]:
         self._admit(request)
         page = self._public.get(request.raw_path) or self._public.get(request.raw_path.rstrip("/"))
         if page is not None and request.method in ("GET", "HEAD"):

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from lamplighter.api.operation import Operation
 
@@ -26,6 +26,8 @@ class Metrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        self.streams: Counter[str] = Counter()
+        """Answers that go on, by operation."""
         self._answered: Counter[tuple[str, int]] = Counter()
         self._seconds: dict[str, float] = {}
         self._buckets: dict[str, list[int]] = {}
@@ -53,6 +55,10 @@ class Metrics:
             cumulative = list(zip(_LABELS, accumulate(buckets), strict=True))
             times.add_metric((name,), cumulative, self._seconds[name])
         yield times
+        streams = GaugeMetricFamily("lamplighter_api_open_streams", "Answers that go on", labels=("operation",))
+        for name, number in self.streams.items():
+            streams.add_metric((name,), number)
+        yield streams
 
     def text(self) -> bytes:
         """All metrics in Prometheus' text format."""

@@ -132,6 +132,8 @@ class Operation:
     fault_words: Mapping[str, str] = field(default_factory=dict)
     """Words for faulty parameters; used where every faulty one has a word."""
     websocket: bool = False
+    streams: bool = False
+    """Whether its answer goes on (api/stream.py)."""
     deprecated: bool = False
 
     @cached_property

@@ -126,7 +126,10 @@ class ApiServer:
         self._ticker = asyncio.get_running_loop().call_later(1.0, self._tick)
 
     async def close(self) -> None:
-        """Take no more connections, let open requests finish within the drain time, close the rest."""
+        """Take no more connections, let open requests finish within the drain time, close the rest.
+
+        Answers that go on end at once.
+        """
         loop = asyncio.get_running_loop()
         for listener in self._listeners:
             loop.remove_reader(listener)
@@ -136,6 +139,7 @@ class ApiServer:
             self._give_up(connection)
         for each in list(self._state.connections):
             each.shutdown()
+        self._api.end_streams()
         if self._state.tasks:
             await asyncio.wait(list(self._state.tasks), timeout=self._drain_timeout)
         for task in list(self._state.tasks):
