@@ -21,7 +21,7 @@ import lamplighter.bus.outbox
 import lamplighter.services
 from lamplighter.storage import migrations
 from lamplighter.storage.database import Database
-from lamplighter.storage.migrations import SchemaTooNew, head, known, migrate_postgresql, migrate_sqlite
+from lamplighter.storage.migrations import SchemaTooNew, head, known, migrate_postgresql, migrate_sqlite, upgrade
 from lamplighter.storage.postgresql import PostgresqlDatabase
 from lamplighter.storage.query import DialectName
 from lamplighter.storage.schema import metadata
@@ -204,4 +204,55 @@ async def test_processes_that_start_together_migrate_postgresql_once(postgres: P
         for connection in connections:
             await connection.close()
         await admin.execute("DROP DATABASE together")
+        await admin.close()
+
+
+BEFORE_NAMES = "0017_notification_attributes"
+A_CHANNEL = (
+    "INSERT INTO channels (account_id, subject_id, id, mechanism, serialization, xid, position, since_xid, since_position, "
+    "created_at, endpoint, failures, discarded) "
+    "VALUES ('a', 's', 'c', 'CALLBACK', '{\"type\": \"v2\"}', 3, 7, 1, 2, 9, {bytes}, 4, 5)"
+)
+A_FAILURE = (
+    "INSERT INTO webhook_failures (account_id, subject_id, id, time, kind, status, reason, duration) "
+    "VALUES ('a', 's', 'f', 8, 'status', 500, 'it answered 500', 6)"
+)
+THE_CHANNEL = (
+    "SELECT name, id, mechanism, xid, position, turn, since_xid, since_position, created_at, endpoint, failures, discarded, "
+    "losses FROM channels"
+)
+AS_IT_WAS = ("", "c", "CALLBACK", 3, 7, 0, 1, 2, 9, b"\x01\xff", 4, 5, None)
+THE_FAILURE = "SELECT account_id, subject_id, name, id, time, kind, status, reason, duration FROM webhook_failures"
+AS_IT_FAILED = ("a", "s", "", "f", 8, "status", 500, "it answered 500", 6)
+
+
+def test_on_sqlite_channels_from_before_they_had_names_are_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "old.db"
+    connection = sqlite3.connect(path, isolation_level=None)
+    connection.execute("BEGIN IMMEDIATE")
+    upgrade.on_sqlite(connection, BEFORE_NAMES)
+    connection.execute(A_CHANNEL.replace("{bytes}", "x'01ff'"))
+    connection.execute(A_FAILURE)
+    connection.execute("COMMIT")
+    migrate_sqlite(path, 5)
+    assert connection.execute(THE_CHANNEL).fetchall() == [AS_IT_WAS]
+    assert connection.execute(THE_FAILURE).fetchall() == [AS_IT_FAILED]
+    connection.close()
+
+
+async def test_on_postgresql_channels_from_before_they_had_names_are_as_they_were(postgres: PostgresServer) -> None:
+    admin = await asyncpg.connect(postgres.url("postgres"))
+    await admin.execute("DROP DATABASE IF EXISTS unnamed")
+    await admin.execute("CREATE DATABASE unnamed")
+    connection = await asyncpg.connect(postgres.url("unnamed"))
+    try:
+        await connection.execute(upgrade.for_postgresql(None, BEFORE_NAMES))
+        await connection.execute(A_CHANNEL.replace("{bytes}", "'\\x01ff'"))
+        await connection.execute(A_FAILURE)
+        await migrate_postgresql(connection)
+        assert [tuple(row) for row in await connection.fetch(THE_CHANNEL)] == [AS_IT_WAS]
+        assert [tuple(row) for row in await connection.fetch(THE_FAILURE)] == [AS_IT_FAILED]
+    finally:
+        await connection.close()
+        await admin.execute("DROP DATABASE unnamed")
         await admin.close()

@@ -69,9 +69,9 @@ async def test_deliveries_are_signed_once_a_secret_was_asked_for(database: Datab
         assert len({each.headers["webhook-id"] for each in receiver.requests}) == 1
         receiver.script = ok
         other = (await served.call("POST", SECRET)).json()["secret"]
-        tried = len(receiver.requests)
         await served.happen(notified(2))
-        await receiver.got(tried + 2)
+        async with asyncio.timeout(PATIENCE), receiver.arrived:
+            await receiver.arrived.wait_for(lambda: b"/3303/0/2" in receiver.requests[-1].body)
         last = receiver.requests[-1]
         assert other != secret and verified(last, other) and verified(last, secret)
         assert last.headers["webhook-id"] != receiver.requests[0].headers["webhook-id"]

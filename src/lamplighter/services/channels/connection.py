@@ -234,7 +234,7 @@ class Connection:
             raise
         if caller.subject_id != self.channel.subject_id or not caller.may(PERMISSION):
             return REVOKED
-        current = await self._store.get(self.channel.account_id, self.channel.subject_id)
+        current = await self._store.get(*self.channel.key)
         if current is None or current.id != self.channel.id:
             return DELETED
         if current.connection != self.id:

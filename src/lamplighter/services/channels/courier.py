@@ -1,27 +1,27 @@
-"""The webhooks of one process: which ones it has, and when there is something for them.
+"""The channels that one process delivers (webhooks, sinks): which ones it has, and when there is something for them.
 
-A webhook is one process's at a time. Its row names the process, and a process that is alive says so every few seconds; when
-it does not, others take its webhooks. It sends nothing unless it is sure to be thought alive until the answer has come.
+Such a channel is one process's at a time. Its row names the process, and a process that is alive says so every few seconds;
+when it does not, others take its channels. It sends nothing unless it is sure to be thought alive until the answer has come.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
 
 from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.errors import Error
 from lamplighter.ids import Ids
-from lamplighter.outbound.client import OutboundClient
+from lamplighter.services.channels.carrier import Carrier
 from lamplighter.services.channels.delivery import Delivery, Pause, pause_after
+from lamplighter.services.channels.model import Mechanism
 from lamplighter.services.channels.place import BEGINNING, Place
 from lamplighter.services.channels.queue import Queue
 from lamplighter.services.channels.retention import Limits
-from lamplighter.services.channels.store import Channel
+from lamplighter.services.channels.store import Channel, Key
 from lamplighter.services.channels.tail import Tail
-from lamplighter.services.channels.webhook import Vault
 from lamplighter.services.channels.webhook_store import WebhookStore
 
 log = structlog.get_logger("lamplighter.webhooks")
@@ -31,20 +31,21 @@ BEAT = 3.0
 LOST = 3
 """Signs of life that may be lost."""
 CLAIMED = 50
-"""Webhooks that are taken at once: processes that start together share."""
+"""Channels that are taken at once: processes that start together share."""
 MOVED = 60.0
-"""Seconds after which cursors of webhooks that had nothing to deliver are moved on in the database."""
+"""Seconds after which cursors of channels that had nothing to deliver are moved on in the database."""
 DRAIN = 5.0
 """Seconds that requests under way get when the process ends."""
 
 
 class Courier:
-    """Delivers webhooks until it is closed.
+    """Delivers channels until it is closed.
 
-    :param name: of the process; another life of it takes its webhooks over at once, others when it is silent
+    :param name: of the process; another life of it takes its channels over at once, others when it is silent
+    :param carriers: how; channels of other mechanisms are left to other processes
     :param end: a place of the log that is at its end
     :param timeout: seconds that a request may take
-    :param longest_failing: seconds after which a webhook that fails is removed
+    :param longest_failing: seconds after which a channel that fails is removed
     :param look: seconds between two looks for what no word of the bus has told
     :param beat: seconds between two signs of life
     """
@@ -58,8 +59,7 @@ class Courier:
         tail: Tail,
         clock: Clock,
         ids: Ids,
-        client: OutboundClient,
-        vault: Vault,
+        carriers: Mapping[Mechanism, Carrier],
         limits: Limits,
         end: Callable[[], Awaitable[str]],
         timeout: float,
@@ -73,8 +73,7 @@ class Courier:
         self.queue = queue
         self.clock = clock
         self.ids = ids
-        self.client = client
-        self.vault = vault
+        self.carriers = carriers
         self.limits = limits
         self.look = look
         self.pause = pause
@@ -88,7 +87,7 @@ class Courier:
         self._alive_until = 0.0
         self._alive = asyncio.Event()
         self._claim = asyncio.Event()
-        self._deliveries: dict[tuple[str, str], Delivery] = {}
+        self._deliveries: dict[Key, Delivery] = {}
         self._accounts: dict[str, set[Delivery]] = {}
         self._place = BEGINNING
         self._tasks: list[asyncio.Task[None]] = []
@@ -97,7 +96,7 @@ class Courier:
     async def start(self) -> None:
         self._place = Place.of(await self._end())
         await self._come()
-        for channel in await self.store.held(self.name):
+        for channel in await self.store.held(self.name, self.carriers):
             self._take(channel)
         self._tasks = [
             asyncio.create_task(work(), name=f"courier {work.__name__}")
@@ -105,7 +104,7 @@ class Courier:
         ]
 
     async def close(self) -> None:
-        """Finish the requests under way, and leave the webhooks to others."""
+        """Finish the requests under way, and leave the channels to others."""
         self.sending = False
         await _ended(self._tasks)
         self._wake()
@@ -118,11 +117,11 @@ class Courier:
         try:
             await self.store.leave(self.name, self._life)
         except Error as error:
-            log.warning("webhooks are left to others only when their time is up", error=error.name)
+            log.warning("channels are left to others only when their time is up", error=error.name)
 
-    def changed(self, account_id: str, subject_id: str) -> None:
-        """The channel of that subject is another."""
-        delivery = self._deliveries.get((account_id, subject_id))
+    def changed(self, key: Key) -> None:
+        """That channel is another."""
+        delivery = self._deliveries.get(key)
         if delivery is not None:
             delivery.look()
         self._claim.set()
@@ -144,27 +143,27 @@ class Courier:
         return self.clock.now() + round(self._lease * MICROSECONDS)
 
     async def _live(self) -> None:
-        """Say that this process lives, and take the webhooks that nobody has."""
+        """Say that this process lives, and take the channels that nobody has."""
         loop = asyncio.get_running_loop()
         while True:
             self._claim.clear()
             began = loop.time()
             try:
                 if not await self.store.live(self.name, self._life, self._until()):
-                    log.error("another process delivers webhooks under this one's name; this one stops", name=self.name)
+                    log.error("another process delivers channels under this one's name; this one stops", name=self.name)
                     self.sending = False
                     self._wake()
                     return
                 self._alive_until = began + self._lease
                 self._wake()
-                claimed = await self.store.claim(self.name, self.clock.now(), CLAIMED)
+                claimed = await self.store.claim(self.name, self.carriers, self.clock.now(), CLAIMED)
                 for channel in claimed:
                     self._take(channel)
                 if len(claimed) == CLAIMED:
                     continue
                 await self.store.forget_couriers(self.clock.now() - 3600 * MICROSECONDS)
             except Error as error:
-                log.warning("webhooks wait for the database", error=error.name)
+                log.warning("deliveries wait for the database", error=error.name)
             try:
                 async with asyncio.timeout(self._beat_seconds):
                     await self._claim.wait()
@@ -176,7 +175,7 @@ class Courier:
         self._alive = asyncio.Event()
 
     async def _follow(self) -> None:
-        """Tell webhooks that something is for them."""
+        """Tell channels that something is for them."""
         while True:
             news = self._tail.news
             try:
@@ -194,7 +193,7 @@ class Courier:
             self._place = max(self._place, page.end)
 
     async def _move_on(self) -> None:
-        """Store how far webhooks have come that had nothing to deliver."""
+        """Store how far channels have come that had nothing to deliver."""
         while True:
             await asyncio.sleep(MOVED)
             idle = [each for each in self._deliveries.values() if each.idle and each.place < self._place]
@@ -203,18 +202,18 @@ class Courier:
             try:
                 await self.store.move([(each.channel, each.place) for each in idle], self.name)
             except Error as error:
-                log.warning("cursors of webhooks could not be moved", error=error.name)
+                log.warning("cursors of channels could not be moved", error=error.name)
 
     def _take(self, channel: Channel) -> None:
-        key = channel.account_id, channel.subject_id
-        if key in self._deliveries:
+        if channel.key in self._deliveries:
             return
-        delivery = self._deliveries[key] = Delivery(self, channel)
+        delivery = self._deliveries[channel.key] = Delivery(self, channel)
         self._accounts.setdefault(channel.account_id, set()).add(delivery)
         delivery.task.add_done_callback(lambda _: self._drop(delivery))
 
     def _drop(self, delivery: Delivery) -> None:
-        key = delivery.channel.account_id, delivery.channel.subject_id
+        key = delivery.channel.key
+        delivery.carrier.left(delivery.channel)
         if self._deliveries.get(key) is delivery:
             del self._deliveries[key]
         others = self._accounts[delivery.channel.account_id]

@@ -1,4 +1,4 @@
-"""One webhook: what waits for it is sent, a message at a time, until its receiver has acknowledged it."""
+"""One channel that is delivered: what waits for it is sent, a message at a time, until its receiver has acknowledged it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ import structlog
 
 from lamplighter.clock import MICROSECONDS
 from lamplighter.errors import Error
+from lamplighter.services.channels.carrier import Outcome
 from lamplighter.services.channels.messages import Message, messages
+from lamplighter.services.channels.model import Mechanism
 from lamplighter.services.channels.place import Place
 from lamplighter.services.channels.store import Channel
-from lamplighter.services.channels.webhook import Outcome, deliver
 from lamplighter.services.channels.webhook_store import Failure
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def pause_after(failures: int) -> float:
 
 
 class Delivery:
-    """A webhook that this process has.
+    """A channel that this process delivers.
 
     While it waits, for events or for the next attempt, it holds nothing but its place in the log; a message is built when
     there is a place for its request, and is thrown away when it fails.
@@ -46,6 +47,7 @@ class Delivery:
 
     def __init__(self, courier: Courier, channel: Channel) -> None:
         self.channel = channel
+        self.carrier = courier.carriers[_mechanism(channel)]
         self.place = channel.cursor
         self.idle = False
         """Nothing is for it between its place and that of the courier."""
@@ -54,7 +56,7 @@ class Delivery:
         self._changed = asyncio.Event()
         self._checked: float | None = None
         self._uid = ""
-        self.task = asyncio.create_task(self._run(), name=f"webhook {channel.id}")
+        self.task = asyncio.create_task(self._run(), name=f"delivery of {channel.id}")
 
     def happened(self, since: Place) -> None:
         """Something for it is in the log after that place."""
@@ -77,14 +79,14 @@ class Delivery:
                 if not await self._step():
                     return
             except Error as error:
-                log.warning("a webhook waits for the database", channel=self.channel.id, error=error.name)
+                log.warning("a delivery waits for the database", channel=self.channel.id, error=error.name)
                 await asyncio.sleep(self._courier.look)
             except Exception:
-                log.exception("a webhook failed to be delivered", channel=self.channel.id)
+                log.exception("a delivery failed", channel=self.channel.id)
                 await asyncio.sleep(self._courier.look)
 
     async def _step(self) -> bool:
-        """Do what is to be done next; False when the webhook is not this process's any more."""
+        """Do what is to be done next; False when the channel is not this process's any more."""
         self._changed.clear()
         current = await self._courier.store.current(self.channel)
         if current is None or current.holder != self._courier.name:
@@ -124,16 +126,15 @@ class Delivery:
         self.place = await self._courier.limits.apply(self.channel, self.place)
 
     async def _send(self) -> bool:
-        courier, channel = self._courier, self.channel
-        endpoint, secrets = courier.vault.endpoint(channel), courier.vault.secrets(channel)
-        async with courier.client.reserve(endpoint.url, suspect=channel.failures > 0) as outgoing:
+        courier = self._courier
+        async with self.carrier.reserve(self.channel) as send:
             if not await courier.may_send():
                 return False
             message = await self._next_message()
             if message is None:
                 return True
             started = courier.clock.now()
-            outcome = await deliver(outgoing, endpoint, secrets, self._uid, message.body, started)
+            outcome = await send(message, self._uid, started)
             place = message.place
             del message
         if outcome.taken:
@@ -173,10 +174,15 @@ class Delivery:
         assert current.failing_since is not None
         if now - current.failing_since >= courier.longest_failing:
             await courier.limits.end(
-                current, f"its webhook has failed since then: {outcome.reason}", current.failing_since
+                current, f"its deliveries have failed since then: {outcome.reason}", current.failing_since
             )
             return False
         return True
+
+
+def _mechanism(channel: Channel) -> Mechanism:
+    assert channel.mechanism is not None  # it is there
+    return channel.mechanism
 
 
 async def _either(one: asyncio.Event, other: asyncio.Event | None, seconds: float) -> None:

@@ -27,12 +27,14 @@ class Message(NamedTuple):
 
     body: bytes
     place: Place
+    items: Sequence[Item] = ()
+    """The events that it is made of."""
 
 
 def messages(items: Sequence[Item], serialization: Serialization) -> Iterator[Message]:
     """The messages of these events in their order."""
     parts: list[bytes] = []
-    size = 0
+    size = first = 0
     for at, item in enumerate(items):
         parts.append(_encode(_shown(item, serialization.cfg)))
         size += len(parts[-1])
@@ -43,8 +45,9 @@ def messages(items: Sequence[Item], serialization: Serialization) -> Iterator[Me
             or len(parts) >= serialization.max_chunk_size
             or size >= MESSAGE_BYTES
         ):
-            yield Message(b'{"%s":[%s]}' % (item.key.encode(), b",".join(parts)), item.place)
-            parts, size = [], 0
+            body = b'{"%s":[%s]}' % (item.key.encode(), b",".join(parts))
+            yield Message(body, item.place, items[first : at + 1])
+            parts, size, first = [], 0, at + 1
 
 
 def _shown(item: Item, cfg: Options) -> dict[str, Any] | str:

@@ -16,8 +16,9 @@ SMALLEST_CHUNK = 100
 WEBHOOK_CHARACTERS = 400
 """What a webhook's URL and the names and values of its headers may have together."""
 
-Mechanism = Literal["CALLBACK", "LONG_POLLING", "WEB_SOCKET"]
-"""``delivery_mechanism`` of the contract."""
+Mechanism = Literal["CALLBACK", "LONG_POLLING", "WEB_SOCKET", "EVENT_STREAM", "KAFKA", "MQTT"]
+"""How a channel is delivered: the first three are ``delivery_mechanism`` of the contract, the others are Lamplighter's own,
+of named channels only."""
 
 Number = int | Annotated[str, msgspec.Meta(pattern=r"^[0-9]{1,9}$")]
 """The vendor's own examples send numbers and booleans as strings: both are taken, the plain ones given back."""
@@ -71,6 +72,41 @@ class WebsocketRequest(msgspec.Struct):
         return _asked(self.serialization)
 
 
+class WebhookTarget(msgspec.Struct, frozen=True):
+    """Where deliveries of a webhook go, with which headers."""
+
+    url: str
+    headers: dict[str, str] = {}
+
+    def faults(self) -> list[FieldFault]:
+        found = []
+        try:
+            target_of(self.url)
+        except ValueError as error:
+            found.append(FieldFault("url", f"must {error}"))
+        for name, value in self.headers.items():
+            if not _TOKEN.fullmatch(name):
+                found.append(FieldFault(f"headers.{name}", "must have a name as HTTP has them"))
+            elif name.lower() in OUR_HEADERS:
+                found.append(FieldFault(f"headers.{name}", "is a header that the server sets itself"))
+            elif not _VALUE.fullmatch(value):
+                found.append(FieldFault(f"headers.{name}", "must have a value of printable ASCII characters"))
+        names = [name.lower() for name in self.headers]
+        if len(names) != len(set(names)):
+            found.append(FieldFault("headers", "must not have a name twice, in whatever case"))
+        length = len(self.url) + sum(len(name) + len(value) for name, value in self.headers.items())
+        if length > WEBHOOK_CHARACTERS:
+            fault = (
+                f"must have at most {WEBHOOK_CHARACTERS} characters together with all headers, and they have {length}"
+            )
+            found.append(FieldFault("url", fault))
+        return found
+
+    def shown(self) -> WebhookTarget:
+        """As it was given: the contract shows the headers too."""
+        return self
+
+
 class Webhook(msgspec.Struct, frozen=True):
     """Where notifications are sent, with which headers."""
 
@@ -87,31 +123,13 @@ class WebhookRequest(msgspec.Struct):
     serialization: SerializationRequest | None = None
 
     def faults(self) -> list[FieldFault]:
-        found = _size_faults(self.asked().serialization)
-        try:
-            target_of(self.url)
-        except ValueError as error:
-            found.append(FieldFault("url", f"must {error}"))
-        for name, value in (self.headers or {}).items():
-            if not _TOKEN.fullmatch(name):
-                found.append(FieldFault(f"headers.{name}", "must have a name as HTTP has them"))
-            elif name.lower() in OUR_HEADERS:
-                found.append(FieldFault(f"headers.{name}", "is a header that the server sets itself"))
-            elif not _VALUE.fullmatch(value):
-                found.append(FieldFault(f"headers.{name}", "must have a value of printable ASCII characters"))
-        names = [name.lower() for name in self.headers or {}]
-        if len(names) != len(set(names)):
-            found.append(FieldFault("headers", "must not have a name twice, in whatever case"))
-        length = len(self.url) + sum(len(name) + len(value) for name, value in (self.headers or {}).items())
-        if length > WEBHOOK_CHARACTERS:
-            fault = (
-                f"must have at most {WEBHOOK_CHARACTERS} characters together with all headers, and they have {length}"
-            )
-            found.append(FieldFault("url", fault))
-        return found
+        return [*_size_faults(_asked(self.serialization)), *self.target().faults()]
 
-    def asked(self) -> Webhook:
-        return Webhook(self.url, self.headers or {}, _asked(self.serialization))
+    def target(self) -> WebhookTarget:
+        return WebhookTarget(self.url, self.headers or {})
+
+    def asked(self) -> Serialization:
+        return _asked(self.serialization)
 
 
 OUR_HEADERS = frozenset(
@@ -207,7 +225,7 @@ class WebhookSecret(msgspec.Struct):
 class ChannelMetadata(msgspec.Struct):
     """Which channel the application has."""
 
-    delivery_mechanism: Mechanism
+    delivery_mechanism: Literal["CALLBACK", "LONG_POLLING", "WEB_SOCKET"]
 
 
 def _asked(given: SerializationRequest | None) -> Serialization:

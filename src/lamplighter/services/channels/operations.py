@@ -122,7 +122,7 @@ async def delete_long_poll_channel(channels: Channels, call: Call) -> Answer:
 async def get_channel_metadata(channels: Channels, call: Call) -> ChannelMetadata:
     """Get which type of notification channel the application has."""
     mechanism = (await channels.channel(call.caller)).mechanism
-    assert mechanism is not None
+    assert mechanism in ("CALLBACK", "LONG_POLLING", "WEB_SOCKET")
     return ChannelMetadata(mechanism)
 
 
@@ -141,7 +141,8 @@ async def get_channel_metadata(channels: Channels, call: Call) -> ChannelMetadat
 )
 async def register_webhook(channels: Channels, call: Call) -> None:
     """Register a webhook, or replace it, once its receiver has answered PUT with {}; events queue from now on."""
-    await channels.webhooks.register(call.caller, call.body.asked())
+    body: WebhookRequest = call.body
+    await channels.webhooks.register(call.caller, body.target(), body.asked())
 
 
 @operations.add(

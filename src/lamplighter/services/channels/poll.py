@@ -92,6 +92,6 @@ class Poll:
 
     async def _check(self) -> None:
         self._changed.clear()
-        current = await self._store.get(self.channel.account_id, self.channel.subject_id)
+        current = await self._store.get(*self.channel.key)
         if current is None or current.id != self.channel.id:
             raise ChannelDeleted()

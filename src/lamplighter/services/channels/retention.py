@@ -15,7 +15,7 @@ from lamplighter.errors import Error
 from lamplighter.services.channels.model import Mechanism
 from lamplighter.services.channels.place import BEGINNING, Place
 from lamplighter.services.channels.queue import Queue
-from lamplighter.services.channels.store import Channel
+from lamplighter.services.channels.store import Channel, Key
 from lamplighter.services.channels.webhook_store import WebhookStore
 
 log = structlog.get_logger("lamplighter.channels")
@@ -38,7 +38,7 @@ READ = 500
 class Limits:
     """Applies the limits of one channel, and leaves an event of each thing that is lost by them."""
 
-    def __init__(self, store: WebhookStore, queue: Queue, clock: Clock, tell: Callable[[str, str], None]) -> None:
+    def __init__(self, store: WebhookStore, queue: Queue, clock: Clock, tell: Callable[[Key], None]) -> None:
         self._store = store
         self._queue = queue
         self._clock = clock
@@ -61,6 +61,7 @@ class Limits:
                 "notifications were discarded: they waited too long, or were too many",
                 account=channel.account_id,
                 application=channel.subject_id,
+                name=channel.name,
                 number=excess.number,
             )
         await self._store.discard(channel, excess.place, excess.number, happened)
@@ -74,11 +75,12 @@ class Limits:
         happened = _event(REMOVED, channel, self._clock.now(), reason=reason, since=since)
         ended = await self._store.end(channel, happened)
         if ended:
-            self._tell(channel.account_id, channel.subject_id)
+            self._tell(channel.key)
             log.warning(
                 "a notification channel was removed",
                 account=channel.account_id,
                 application=channel.subject_id,
+                name=channel.name,
                 reason=reason,
             )
         return ended
@@ -164,5 +166,11 @@ def _event(kind: str, channel: Channel, now: int, **data: str | int) -> Event:
         kind=kind,
         account_id=channel.account_id,
         time=now,
-        data={"id": channel.subject_id, "channel": channel.id, "mechanism": channel.mechanism, **data},
+        data={
+            "id": channel.subject_id,
+            "channel": channel.id,
+            "name": channel.name,
+            "mechanism": channel.mechanism,
+            **data,
+        },
     )

@@ -16,6 +16,7 @@ from lamplighter.errors import Error, channels, requests
 from lamplighter.ids import Ids
 from lamplighter.outbound.client import OutboundClient
 from lamplighter.services.access.events import REVOKED
+from lamplighter.services.channels.carriers import open_carriers
 from lamplighter.services.channels.connection import (
     PLACE,
     RELEASE,
@@ -34,9 +35,9 @@ from lamplighter.services.channels.place import BEGINNING, Place
 from lamplighter.services.channels.poll import Poll
 from lamplighter.services.channels.queue import Queue
 from lamplighter.services.channels.retention import SEEN, Limits, Sweeper
-from lamplighter.services.channels.store import Channel, Store
+from lamplighter.services.channels.store import Channel, Key, Store
 from lamplighter.services.channels.tail import Tail
-from lamplighter.services.channels.webhook import Vault
+from lamplighter.services.channels.vault import Vault
 from lamplighter.services.channels.webhook_store import WebhookStore
 from lamplighter.services.channels.webhooks import NAMES, Webhooks, must_be
 from lamplighter.settings import Settings
@@ -46,7 +47,7 @@ from lamplighter.storage.seal import MasterKey
 log = structlog.get_logger("lamplighter.channels")
 
 CHANGED = "channels.changed"
-"""Bus subject: the channel of that subject (account and subject, with a slash) is another; whoever has it open, look."""
+"""Bus subject: that channel (account, subject and name, with slashes) is another; whoever has it open, look."""
 HOLDER = "channels.holder."
 """Bus subject of the one connection of that id."""
 ASKED = 2.0
@@ -92,6 +93,7 @@ class Channels:
         self._tail = Tail(event_log, look)
         self._queue = Queue(self._store, self._tail, self._settings.results_kept, self._settings.queue_bytes)
         self._vault = Vault(master_key)
+        self._carriers = open_carriers(client, self._vault, clock, ids)
         self._webhooks = WebhookStore(database)
         self._limits = Limits(self._webhooks, self._queue, clock, self._tell)
         self._sweeper = Sweeper(
@@ -109,8 +111,7 @@ class Channels:
             tail=self._tail,
             clock=clock,
             ids=ids,
-            client=client,
-            vault=self._vault,
+            carriers=self._carriers,
             limits=self._limits,
             end=event_log.end,
             timeout=settings.outbound.timeout,
@@ -121,13 +122,19 @@ class Channels:
         )
         self._delivers = False
         self.webhooks = Webhooks(
-            self._store, self._webhooks, self._queue, self._vault, client, self.register, clock, ids
+            self._store,
+            self._webhooks,
+            self._queue,
+            self._vault,
+            self._carriers["CALLBACK"],
+            self.register,
+            clock,
         )
         self._follower = Follower(event_log, self._tail, self.end_subject, self._tell_revoked, look)
         self._subscriptions: list[Subscription] = []
-        self._open: dict[tuple[str, str], set[Connection | Poll]] = {}
+        self._open: dict[Key, set[Connection | Poll]] = {}
         self._handshakes: set[str] = set()
-        self._handed: dict[tuple[str, str], Place] = {}
+        self._handed: dict[Key, Place] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -163,6 +170,8 @@ class Channels:
         if self._delivers:
             await self._sweeper.close()
             await self._courier.close()
+        for carrier in self._carriers.values():
+            await carrier.close()
         await self._follower.close()
         for subscription in self._subscriptions:
             await subscription.cancel()
@@ -202,7 +211,7 @@ class Channels:
         )
         registered, new = await self._store.register(wanted)
         must_be(registered, mechanism)
-        self._tell(caller.account_id, caller.subject_id)
+        self._tell(registered.key)
         return registered, new
 
     async def delete(self, caller: Caller, mechanism: Mechanism) -> bool:
@@ -210,15 +219,16 @@ class Channels:
 
         What waits is dropped but for results: they wait for the next channel.
         """
-        deleted = await self._store.delete(caller.account_id, caller.subject_id, mechanism)
+        key = Key(caller.account_id, caller.subject_id)
+        deleted = await self._store.delete(key, mechanism)
         if deleted:
-            self._tell(caller.account_id, caller.subject_id)
+            self._tell(key)
         return deleted
 
     async def end_subject(self, account_id: str, subject_id: str) -> None:
-        """An application or API key is no more: neither is its channel."""
-        if await self._store.forget(account_id, subject_id):
-            self._tell(account_id, subject_id)
+        """An application or API key is no more: neither are its channels."""
+        for key in await self._store.forget(account_id, subject_id):
+            self._tell(key)
 
     async def state(self, channel: Channel) -> WebsocketChannel:
         """Whether a websocket channel is connected, here or in another process, and how much waits for it."""
@@ -244,7 +254,7 @@ class Channels:
         Raises OtherChannelExists, ChannelDeleted.
         """
         # Taken before the row is read: the cursor may reach the disk, and be forgotten here, while the row is on its way.
-        handed = self._handed.get((caller.account_id, caller.subject_id), BEGINNING)
+        handed = self._handed.get(Key(caller.account_id, caller.subject_id), BEGINNING)
         channel = await self._store.get(caller.account_id, caller.subject_id)
         if channel is None or channel.mechanism != "LONG_POLLING":
             channel, _ = await self.register(caller, "LONG_POLLING", Serialization())
@@ -326,7 +336,7 @@ class Channels:
         try:
             with self._opened(connection):
                 # Two that connect at once do not hear each other's request: the one whose claim was overwritten sees it now.
-                self._tell(connection.channel.account_id, connection.channel.subject_id)
+                self._tell(connection.channel.key)
                 if self._closing:
                     connection.end(STOPPING)
                 await connection.run()
@@ -335,24 +345,24 @@ class Channels:
 
     @contextlib.contextmanager
     def _opened(self, each: Connection | Poll) -> Iterator[None]:
-        subject = (each.channel.account_id, each.channel.subject_id)
-        self._open.setdefault(subject, set()).add(each)
+        key = each.channel.key
+        self._open.setdefault(key, set()).add(each)
         try:
             yield
         finally:
             each.ended.set()
-            self._open[subject].discard(each)
-            if not self._open[subject]:
-                del self._open[subject]
+            self._open[key].discard(each)
+            if not self._open[key]:
+                del self._open[key]
 
-    def _tell(self, account_id: str, subject_id: str) -> None:
-        self._bus.publish(CHANGED, f"{account_id}/{subject_id}".encode())
+    def _tell(self, key: Key) -> None:
+        self._bus.publish(CHANGED, str(key).encode())
 
     def _changed(self, message: bytes) -> None:
-        account_id, _, subject_id = message.decode().partition("/")
-        for each in self._open.get((account_id, subject_id), ()):
+        key = Key.of(message.decode())
+        for each in self._open.get(key, ()):
             each.look()
-        self._courier.changed(account_id, subject_id)
+        self._courier.changed(key)
 
     def _tell_revoked(self, account_id: str) -> None:
         """The log says so: the word of the bus, which this process can tell itself in any case, may have been lost."""
@@ -361,8 +371,8 @@ class Channels:
     def _revoked(self, message: bytes) -> None:
         """A key of the account may be void: sockets check theirs, and polls come back with theirs."""
         account_id = message.decode()
-        for (account, _), group in self._open.items():
-            for each in group if account == account_id else ():
+        for key, group in self._open.items():
+            for each in group if key.account_id == account_id else ():
                 if isinstance(each, Connection):
                     each.look()
                 else:
@@ -370,10 +380,9 @@ class Channels:
 
     def _hand(self, channel: Channel, place: Place) -> None:
         """Move the cursor: here at once, for the next poll, and in the database as soon as may be."""
-        subject = (channel.account_id, channel.subject_id)
-        if place <= max(channel.cursor, self._handed.get(subject, BEGINNING)):
+        if place <= max(channel.cursor, self._handed.get(channel.key, BEGINNING)):
             return
-        self._handed[subject] = place
+        self._handed[channel.key] = place
         task = asyncio.create_task(self._advance(channel, place))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -384,6 +393,5 @@ class Channels:
         except Error as error:
             log.warning("a long-poll cursor could not be moved; its events will come again", error=error.name)
         finally:
-            subject = (channel.account_id, channel.subject_id)
-            if self._handed.get(subject) == place:
-                del self._handed[subject]
+            if self._handed.get(channel.key) == place:
+                del self._handed[channel.key]

@@ -22,21 +22,25 @@ channels = sa.Table(
     sa.Column("account_id", Text, nullable=False),
     # The application of an access key, or an API key.
     sa.Column("subject_id", Text, nullable=False),
+    # Empty: the one channel that the public API knows.
+    sa.Column("name", Text, nullable=False, server_default=""),
     # Another one each time the subject registers.
     sa.Column("id", Text, nullable=False),
-    # NULL: deleted. The row stays, because its cursor says which results were delivered.
+    # NULL: deleted. The row without a name stays, because its cursor says which results were delivered.
     sa.Column("mechanism", Text),
     sa.Column("serialization", Json, nullable=False),
     # The cursor: everything up to here was delivered or was not for this channel.
     sa.Column("xid", BigInteger, nullable=False),
     sa.Column("position", BigInteger, nullable=False),
+    # Another one each time the cursor is set by a replay: who read under an older one moves it no more.
+    sa.Column("turn", BigInteger, nullable=False, server_default="0"),
     # Where the log ended at registration: of what lies before, the channel gets results only.
     sa.Column("since_xid", BigInteger, nullable=False),
     sa.Column("since_position", BigInteger, nullable=False),
     # The WebSocket that has the channel, if any.
     sa.Column("connection", Text),
     sa.Column("created_at", BigInteger, nullable=False),
-    # Of a webhook, sealed: URL and headers; the secrets that its deliveries are signed with.
+    # Sealed: where a carrier delivers (of a webhook: URL and headers); the secrets that its deliveries are signed with.
     sa.Column("endpoint", LargeBinary),
     sa.Column("secrets", LargeBinary),
     # The courier that delivers it.
@@ -50,7 +54,9 @@ channels = sa.Table(
     sa.Column("seen_at", BigInteger, nullable=False, server_default="0"),
     # Events that a limit took away before they were delivered.
     sa.Column("discarded", BigInteger, nullable=False, server_default="0"),
-    sa.PrimaryKeyConstraint("account_id", "subject_id"),
+    # Those of them that the channel has not been told of.
+    sa.Column("losses", Json),
+    sa.PrimaryKeyConstraint("account_id", "subject_id", "name"),
 )
 
 couriers = sa.Table(
@@ -68,6 +74,7 @@ failures = sa.Table(
     metadata,
     sa.Column("account_id", Text, nullable=False),
     sa.Column("subject_id", Text, nullable=False),
+    sa.Column("name", Text, nullable=False, server_default=""),
     sa.Column("id", Text, nullable=False),
     sa.Column("time", BigInteger, nullable=False),
     # Why there was no answer (outbound/failure.py), or "status".
@@ -75,7 +82,7 @@ failures = sa.Table(
     sa.Column("status", BigInteger),
     sa.Column("reason", Text, nullable=False),
     sa.Column("duration", BigInteger, nullable=False),
-    sa.PrimaryKeyConstraint("account_id", "subject_id", "id"),
+    sa.PrimaryKeyConstraint("account_id", "subject_id", "name", "id"),
 )
 
 _IS_RESULT = f"kind = '{FINISHED}'"
@@ -90,9 +97,26 @@ sa.Index(
     postgresql_where=sa.text(_IS_RESULT),
 )
 
+
+class Key(NamedTuple):
+    """What a channel is found by."""
+
+    account_id: str
+    subject_id: str
+    name: str = ""
+
+    @classmethod
+    def of(cls, text: str) -> Key:
+        """What ``str`` made of one."""
+        return cls(*text.split("/"))
+
+    def __str__(self) -> str:
+        return "/".join(self)
+
+
 _c = channels.c
-_KEYS = ("account_id", "subject_id")
-_OWN = (_c.account_id == sa.bindparam("account_id"), _c.subject_id == sa.bindparam("subject_id"))
+_SUBJECT = (_c.account_id == sa.bindparam("account_id"), _c.subject_id == sa.bindparam("subject_id"))
+_OWN = (*_SUBJECT, _c.name == sa.bindparam("name"))
 _SAME = (*_OWN, _c.id == sa.bindparam("id_"))
 _GET = Query(sa.select(channels).where(*_OWN))
 _NEW = ("id", "mechanism", "serialization", "since_xid", "since_position", "created_at", "endpoint", "seen_at")
@@ -107,10 +131,10 @@ _VOID: dict[Any, Any] = {
     "discarded": 0,
 }
 """What nothing remains of when a channel ends."""
-_register = insert(channels).values({name: sa.bindparam(name) for name in (*_KEYS, *_NEW, "xid", "position")})
+_register = insert(channels).values({name: sa.bindparam(name) for name in (*Key._fields, *_NEW, "xid", "position")})
 _REGISTER = Query(
     _register.on_conflict_do_update(
-        index_elements=[_c.account_id, _c.subject_id],
+        index_elements=[_c.account_id, _c.subject_id, _c.name],
         set_={**{name: _register.excluded[name] for name in _NEW}, **_VOID},
         where=_c.mechanism.is_(None),
     ).returning(channels)
@@ -132,7 +156,7 @@ _DELETE = Query(
     .where(*_OWN, _c.mechanism == sa.bindparam("mechanism_"))
     .values(mechanism=None, endpoint=None, **_VOID)
 )
-_FORGET = Query(sa.delete(channels).where(*_OWN))
+_FORGET = Query(sa.delete(channels).where(*_SUBJECT).returning(_c.name))
 _CLAIM = Query(
     sa.update(channels)
     .where(*_SAME, _c.mechanism.is_not(None))
@@ -185,6 +209,11 @@ class Channel(NamedTuple):
     delivered_at: int | None = None
     seen_at: int = 0
     discarded: int = 0
+    name: str = ""
+
+    @property
+    def key(self) -> Key:
+        return Key(self.account_id, self.subject_id, self.name)
 
 
 _PLAIN = Channel._fields[Channel._fields.index("connection") :]
@@ -196,16 +225,17 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def get(self, account_id: str, subject_id: str) -> Channel | None:
-        """The subject's channel; None when none is registered."""
-        channel = channel_of(await self._database.fetch_one(_GET, account_id=account_id, subject_id=subject_id))
+    async def get(self, account_id: str, subject_id: str, name: str = "") -> Channel | None:
+        """The subject's channel of that name; None when none is registered."""
+        key = Key(account_id, subject_id, name)
+        channel = channel_of(await self._database.fetch_one(_GET, **key._asdict()))
         return channel if channel is not None and channel.mechanism is not None else None
 
     async def register(self, channel: Channel) -> tuple[Channel, bool]:
         """Register; or change how a channel of the same mechanism is written and where it goes; or leave one of another
         mechanism as it is. What is there now, and whether it is new. The cursor of a former channel of the subject is
         kept."""
-        own = {"account_id": channel.account_id, "subject_id": channel.subject_id}
+        own = channel.key._asdict()
         text = msgspec.json.encode(channel.serialization).decode()
         async with self._database.transaction() as transaction:
             row = await transaction.fetch_one(
@@ -237,44 +267,34 @@ class Store:
         assert found is not None  # a conflict is with a row that nobody but forget deletes
         return found, new
 
-    async def delete(self, account_id: str, subject_id: str, mechanism: Mechanism) -> bool:
+    async def delete(self, key: Key, mechanism: Mechanism) -> bool:
         """Delete the channel if it is of that mechanism; whether it was."""
         async with self._database.transaction() as transaction:
-            return bool(
-                await transaction.execute(_DELETE, account_id=account_id, subject_id=subject_id, mechanism_=mechanism)
-            )
+            return bool(await transaction.execute(_DELETE, **key._asdict(), mechanism_=mechanism))
 
-    async def forget(self, account_id: str, subject_id: str) -> bool:
-        """Drop all that is known of a subject that is no more; whether there was anything."""
+    async def forget(self, account_id: str, subject_id: str) -> list[Key]:
+        """Drop all that is known of a subject that is no more; what channels there were."""
         async with self._database.transaction() as transaction:
-            return bool(await transaction.execute(_FORGET, account_id=account_id, subject_id=subject_id))
+            rows = await transaction.fetch_all(_FORGET, account_id=account_id, subject_id=subject_id)
+        return [Key(account_id, subject_id, row["name"]) for row in rows]
 
     async def claim(self, channel: Channel, connection: str) -> Channel | None:
         """Give the channel to that connection; None when it was deleted meanwhile."""
         async with self._database.transaction() as transaction:
-            row = await transaction.fetch_one(
-                _CLAIM,
-                account_id=channel.account_id,
-                subject_id=channel.subject_id,
-                id_=channel.id,
-                connection_=connection,
-            )
+            row = await transaction.fetch_one(_CLAIM, **channel.key._asdict(), id_=channel.id, connection_=connection)
         return channel_of(row)
 
     async def release(self, channel: Channel, connection: str) -> None:
         """The connection has ended. If another has the channel already, it keeps it."""
         async with self._database.transaction() as transaction:
-            await transaction.execute(
-                _RELEASE, account_id=channel.account_id, subject_id=channel.subject_id, connection_=connection
-            )
+            await transaction.execute(_RELEASE, **channel.key._asdict(), connection_=connection)
 
     async def advance(self, channel: Channel, cursor: Place) -> None:
         """Move the cursor of this very channel; it never goes back."""
         async with self._database.transaction() as transaction:
             await transaction.execute(
                 _ADVANCE,
-                account_id=channel.account_id,
-                subject_id=channel.subject_id,
+                **channel.key._asdict(),
                 id_=channel.id,
                 to_xid=cursor.xid,
                 to_position=cursor.position,

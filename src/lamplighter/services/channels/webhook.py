@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 
-import msgspec
-
-from lamplighter.outbound.client import Outgoing
+from lamplighter.clock import Clock
+from lamplighter.ids import Ids
+from lamplighter.outbound.client import OutboundClient, Outgoing
 from lamplighter.outbound.failure import OutboundFailed
+from lamplighter.services.channels.carrier import Outcome, Send
+from lamplighter.services.channels.messages import Message
+from lamplighter.services.channels.model import WebhookTarget
 from lamplighter.services.channels.signing import Secret, signature_headers
 from lamplighter.services.channels.store import Channel
-from lamplighter.storage.seal import MasterKey
+from lamplighter.services.channels.vault import Vault
 
-PURPOSE = "webhook"
 TAKEN = frozenset({200, 204})
 """The statuses that acknowledge a delivery, and nothing else does."""
 HEADERS = {
@@ -25,47 +27,42 @@ HEADERS = {
 """What is sent unless the webhook has headers of these names itself."""
 
 
-class Endpoint(msgspec.Struct, frozen=True):
-    """Where deliveries go, with which headers. It may hold credentials, so it is sealed at rest."""
+class WebhookCarrier:
+    """Sends messages with HTTP PUT."""
 
-    url: str
-    headers: dict[str, str]
+    target = WebhookTarget
 
+    def __init__(self, client: OutboundClient, vault: Vault, clock: Clock, ids: Ids) -> None:
+        self._client = client
+        self._vault = vault
+        self._clock = clock
+        self._ids = ids
 
-class Outcome(NamedTuple):
-    """How a delivery ended."""
+    @asynccontextmanager
+    async def reserve(self, channel: Channel) -> AsyncIterator[Send]:
+        endpoint, secrets = self._vault.target(channel, WebhookTarget), self._vault.secrets(channel)
+        async with self._client.reserve(endpoint.url, suspect=channel.failures > 0) as outgoing:
 
-    taken: bool
-    kind: str
-    """``status``, or why there was no answer (outbound/failure.py)."""
-    status: int | None
-    reason: str
+            async def send(message: Message, message_id: str, now: int) -> Outcome:
+                return await deliver(outgoing, endpoint, secrets, message_id, message.body, now)
 
+            yield send
 
-class Vault:
-    """Seals what webhooks have to keep secret."""
+    async def probe(self, target: WebhookTarget, channel: Channel | None) -> Outcome:
+        """Send an empty message."""
+        secrets = [] if channel is None else self._vault.secrets(channel)
+        async with self._client.reserve(target.url) as outgoing:
+            return await deliver(outgoing, target, secrets, f"msg_{self._ids.new()}", b"{}", self._clock.now())
 
-    def __init__(self, master_key: MasterKey) -> None:
-        self._key = master_key
+    def left(self, channel: Channel) -> None:
+        """Nothing is kept for one webhook."""
 
-    def seal(self, value: Endpoint | list[Secret], account_id: str, subject_id: str) -> bytes:
-        return self._key.seal(msgspec.json.encode(value), PURPOSE, f"{account_id}/{subject_id}")
-
-    def endpoint(self, channel: Channel) -> Endpoint:
-        assert channel.endpoint is not None
-        return msgspec.json.decode(self._open(channel, channel.endpoint), type=Endpoint)
-
-    def secrets(self, channel: Channel) -> list[Secret]:
-        if channel.secrets is None:
-            return []
-        return msgspec.json.decode(self._open(channel, channel.secrets), type=list[Secret])
-
-    def _open(self, channel: Channel, sealed: bytes) -> bytes:
-        return self._key.open(sealed, PURPOSE, f"{channel.account_id}/{channel.subject_id}")
+    async def close(self) -> None:
+        """The client is closed by who opened it."""
 
 
 async def deliver(
-    outgoing: Outgoing, endpoint: Endpoint, secrets: Sequence[Secret], message_id: str, body: bytes, now: int
+    outgoing: Outgoing, endpoint: WebhookTarget, secrets: Sequence[Secret], message_id: str, body: bytes, now: int
 ) -> Outcome:
     """Send one message.
 

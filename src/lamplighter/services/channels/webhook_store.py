@@ -1,4 +1,4 @@
-"""Webhooks as the processes that deliver them see them: who has which, how far each has come, and what failed."""
+"""Channels as the processes that deliver them see them: who has which, how far each has come, and what failed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from lamplighter.bus.event import Event
 from lamplighter.bus.outbox import append
+from lamplighter.services.channels.model import Mechanism
 from lamplighter.services.channels.place import Place
 from lamplighter.services.channels.store import Channel, channel_of, channels, couriers, failures
 from lamplighter.storage.database import Database, Row, Transaction
@@ -18,7 +19,11 @@ FAILURES_KEPT = 20
 """Of each webhook."""
 
 _c, _f = channels.c, failures.c
-_OWN = (_c.account_id == sa.bindparam("account_id_"), _c.subject_id == sa.bindparam("subject_id_"))
+_OWN = (
+    _c.account_id == sa.bindparam("account_id_"),
+    _c.subject_id == sa.bindparam("subject_id_"),
+    _c.name == sa.bindparam("name_"),
+)
 _MINE = (*_OWN, _c.id == sa.bindparam("id_"), _c.holder == sa.bindparam("holder_"))
 _TO = sa.tuple_(sa.bindparam("to_xid", type_=sa.BigInteger()), sa.bindparam("to_position", type_=sa.BigInteger()))
 _FORWARD = sa.tuple_(_c.xid, _c.position) < _TO
@@ -36,10 +41,11 @@ _LIFE = Query(sa.select(couriers.c.life).where(couriers.c.id == sa.bindparam("id
 _LEAVE = Query(sa.delete(couriers).where(*_SAME_LIFE))
 _PASSED_ON = Query(sa.delete(couriers).where(couriers.c.alive_until < sa.bindparam("before")))
 
-_CURRENT = Query(sa.select(channels).where(*_OWN, _c.id == sa.bindparam("id_"), _c.mechanism == "CALLBACK"))
-_HELD = Query(sa.select(channels).where(_c.mechanism == "CALLBACK", _c.holder == sa.bindparam("holder_")))
+_CARRIED = _c.mechanism.in_(sa.bindparam("carried", expanding=True))
+_CURRENT = Query(sa.select(channels).where(*_OWN, _c.id == sa.bindparam("id_"), _c.mechanism.is_not(None)))
+_HELD = Query(sa.select(channels).where(_CARRIED, _c.holder == sa.bindparam("holder_")))
 _FREE = sa.and_(
-    _c.mechanism == "CALLBACK",
+    _CARRIED,
     sa.or_(
         _c.holder.is_(None),
         _c.holder.not_in(sa.select(couriers.c.id).where(couriers.c.alive_until >= sa.bindparam("now"))),
@@ -49,10 +55,10 @@ _CLAIM = Query(
     sa.update(channels)
     .where(
         _FREE,
-        sa.tuple_(_c.account_id, _c.subject_id).in_(
-            sa.select(_c.account_id, _c.subject_id)
+        sa.tuple_(_c.account_id, _c.subject_id, _c.name).in_(
+            sa.select(_c.account_id, _c.subject_id, _c.name)
             .where(_FREE)
-            .order_by(_c.account_id, _c.subject_id)
+            .order_by(_c.account_id, _c.subject_id, _c.name)
             .limit(sa.bindparam("limit", type_=sa.BigInteger()))
             .scalar_subquery()
         ),
@@ -101,7 +107,11 @@ _DISCARD = Query(
 )
 _SECRETS = Query(sa.update(channels).where(*_OWN, _c.mechanism == "CALLBACK").values(secrets=sa.bindparam("secrets_")))
 _NOTE = Query(insert(failures))
-_OF = (_f.account_id == sa.bindparam("account_id_"), _f.subject_id == sa.bindparam("subject_id_"))
+_OF = (
+    _f.account_id == sa.bindparam("account_id_"),
+    _f.subject_id == sa.bindparam("subject_id_"),
+    _f.name == sa.bindparam("name_"),
+)
 _NOTED = Query(
     sa.select(failures).where(*_OF).order_by(_f.id.desc()).limit(sa.bindparam("limit", type_=sa.BigInteger()))
 )
@@ -115,7 +125,7 @@ _PRUNE = Query(
 _LAGGING = Query(
     sa.select(channels)
     .where(_c.mechanism.is_not(None), sa.tuple_(_c.xid, _c.position) < _TO)
-    .order_by(_c.account_id, _c.subject_id)
+    .order_by(_c.account_id, _c.subject_id, _c.name)
     .limit(sa.bindparam("limit", type_=sa.BigInteger()))
 )
 _SILENT = Query(
@@ -144,13 +154,13 @@ class Failure(NamedTuple):
 
 
 class WebhookStore:
-    """What a courier writes. What it writes to a webhook counts only while it holds it."""
+    """What a courier writes. What it writes to a channel counts only while it holds it."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     async def come(self, courier: str, life: str, until: int) -> None:
-        """A process begins to deliver. One of the same name that is no more leaves it its webhooks."""
+        """A process begins to deliver. One of the same name that is no more leaves it its channels."""
         async with self._database.transaction() as transaction:
             await transaction.execute(_COME, id=courier, life=life, alive_until=until)
 
@@ -165,7 +175,7 @@ class WebhookStore:
             return True
 
     async def leave(self, courier: str, life: str) -> None:
-        """The process delivers no more: others may have its webhooks at once."""
+        """The process delivers no more: others may have its channels at once."""
         async with self._database.transaction() as transaction:
             await transaction.execute(_LEAVE, id_=courier, life_=life)
 
@@ -175,20 +185,22 @@ class WebhookStore:
             await transaction.execute(_PASSED_ON, before=before)
 
     async def current(self, channel: Channel) -> Channel | None:
-        """The webhook as it is now; None when it is there no more."""
+        """The channel as it is now; None when it is there no more."""
         return channel_of(await self._database.fetch_one(_CURRENT, **_own(channel), id_=channel.id))
 
-    async def held(self, courier: str) -> list[Channel]:
-        """The webhooks that the process has."""
-        return _channels(await self._database.fetch_all(_HELD, holder_=courier))
+    async def held(self, courier: str, carried: Iterable[Mechanism]) -> list[Channel]:
+        """The channels of these mechanisms that the process has."""
+        return _channels(await self._database.fetch_all(_HELD, holder_=courier, carried=list(carried)))
 
-    async def claim(self, courier: str, now: int, limit: int) -> list[Channel]:
-        """Take webhooks that no living process has."""
+    async def claim(self, courier: str, carried: Iterable[Mechanism], now: int, limit: int) -> list[Channel]:
+        """Take channels of these mechanisms that no living process has."""
         async with self._database.transaction() as transaction:
-            return _channels(await transaction.fetch_all(_CLAIM, holder_=courier, now=now, limit=limit))
+            return _channels(
+                await transaction.fetch_all(_CLAIM, holder_=courier, carried=list(carried), now=now, limit=limit)
+            )
 
     async def delivered(self, channel: Channel, place: Place, courier: str, time: int) -> bool:
-        """Everything up to the place was acknowledged; False when the webhook is not this process's any more."""
+        """Everything up to the place was acknowledged; False when the channel is not this process's any more."""
 
         async def work(transaction: Transaction) -> int:
             return await transaction.execute(
@@ -205,31 +217,25 @@ class WebhookStore:
                 await transaction.execute_many(_MOVE, rows)
 
     async def failed(self, channel: Channel, failure: Failure, retry_at: int, courier: str) -> Channel | None:
-        """Note a failure; the webhook as it is now, None when it is not this process's any more."""
+        """Note a failure; the channel as it is now, None when it is not this process's any more."""
         async with self._database.transaction() as transaction:
             row = await transaction.fetch_one(
                 _FAILED, **_own(channel), id_=channel.id, holder_=courier, time=failure.time, retry_at_=retry_at
             )
             if row is not None:
-                await transaction.execute(
-                    _NOTE, account_id=channel.account_id, subject_id=channel.subject_id, **failure._asdict()
-                )
+                await transaction.execute(_NOTE, **channel.key._asdict(), **failure._asdict())
                 await transaction.execute(_PRUNE, **_own(channel))
         return channel_of(row)
 
-    async def failures(self, account_id: str, subject_id: str) -> list[Failure]:
+    async def failures(self, channel: Channel) -> list[Failure]:
         """The latest failures, newest first."""
-        rows = await self._database.fetch_all(
-            _NOTED, account_id_=account_id, subject_id_=subject_id, limit=FAILURES_KEPT
-        )
+        rows = await self._database.fetch_all(_NOTED, **_own(channel), limit=FAILURES_KEPT)
         return [Failure(**{name: row[name] for name in Failure._fields}) for row in rows]
 
-    async def keep_secrets(self, account_id: str, subject_id: str, secrets: bytes | None) -> bool:
+    async def keep_secrets(self, channel: Channel, secrets: bytes | None) -> bool:
         """Set what deliveries are signed with; False where there is no webhook."""
         async with self._database.transaction() as transaction:
-            return bool(
-                await transaction.execute(_SECRETS, account_id_=account_id, subject_id_=subject_id, secrets_=secrets)
-            )
+            return bool(await transaction.execute(_SECRETS, **_own(channel), secrets_=secrets))
 
     async def end(self, channel: Channel, happened: Event) -> bool:
         """Remove the channel by a rule and say so; False when it is not there, or its client came meanwhile."""
@@ -265,7 +271,7 @@ class WebhookStore:
 
 
 def _own(channel: Channel) -> dict[str, str]:
-    return {"account_id_": channel.account_id, "subject_id_": channel.subject_id}
+    return {f"{part}_": value for part, value in channel.key._asdict().items()}
 
 
 def _to(place: Place) -> dict[str, int]:

@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 
 from lamplighter.api.caller import Caller
 from lamplighter.clock import MICROSECONDS, Clock, to_rfc3339
 from lamplighter.errors import channels
-from lamplighter.ids import Ids
-from lamplighter.outbound.client import OutboundClient
 from lamplighter.services.channels import signing
+from lamplighter.services.channels.carrier import Carrier
 from lamplighter.services.channels.model import (
     FailedDelivery,
     Mechanism,
     Serialization,
     Webhook,
     WebhookState,
+    WebhookTarget,
     WebhookTest,
 )
 from lamplighter.services.channels.queue import Queue
 from lamplighter.services.channels.signing import Secret
-from lamplighter.services.channels.store import Channel, Store
-from lamplighter.services.channels.webhook import Endpoint, Outcome, Vault, deliver
+from lamplighter.services.channels.store import Channel, Key, Store
+from lamplighter.services.channels.vault import Vault
 from lamplighter.services.channels.webhook_store import WebhookStore
 
-NAMES: dict[Mechanism, str] = {"CALLBACK": "webhook", "LONG_POLLING": "long-poll", "WEB_SOCKET": "websocket"}
+NAMES: dict[Mechanism, str] = {
+    "CALLBACK": "webhook",
+    "LONG_POLLING": "long-poll",
+    "WEB_SOCKET": "websocket",
+    "EVENT_STREAM": "event-stream",
+    "KAFKA": "kafka",
+    "MQTT": "mqtt",
+}
 PATHS: dict[Mechanism, str] = {
     "CALLBACK": "/v2/notification/callback",
     "LONG_POLLING": "/v2/notification/pull",
@@ -46,21 +53,19 @@ class Webhooks:
         webhooks: WebhookStore,
         queue: Queue,
         vault: Vault,
-        client: OutboundClient,
+        carrier: Carrier,
         register: Register,
         clock: Clock,
-        ids: Ids,
     ) -> None:
         self._store = store
         self._webhooks = webhooks
         self._queue = queue
         self._vault = vault
-        self._client = client
+        self._carrier = carrier
         self._register = register
         self._clock = clock
-        self._ids = ids
 
-    async def register(self, caller: Caller, wanted: Webhook) -> None:
+    async def register(self, caller: Caller, target: WebhookTarget, serialization: Serialization) -> None:
         """Register the caller's webhook, or replace it, once its receiver has confirmed it.
 
         Raises OtherChannelExists, WebhookAddressRefused, WebhookNotAnswering.
@@ -68,19 +73,18 @@ class Webhooks:
         found = await self._store.get(caller.account_id, caller.subject_id)
         if found is not None:
             must_be(found, "CALLBACK")
-        endpoint = Endpoint(wanted.url, wanted.headers)
-        outcome = await self._probe(endpoint, () if found is None else self._vault.secrets(found))
+        outcome = await self._carrier.probe(target, found)
         if not outcome.taken:
             error = channels.WebhookAddressRefused if outcome.kind == "address" else channels.WebhookNotAnswering
             raise error(reason=outcome.reason)
-        sealed = self._vault.seal(endpoint, caller.account_id, caller.subject_id)
-        await self._register(caller, "CALLBACK", wanted.serialization, sealed)
+        sealed = self._vault.seal(target, Key(caller.account_id, caller.subject_id))
+        await self._register(caller, "CALLBACK", serialization, sealed)
 
     async def get(self, caller: Caller) -> Webhook:
         """The caller's webhook. Raises ChannelNotFound."""
         channel = await self._of(caller)
-        endpoint = self._vault.endpoint(channel)
-        return Webhook(endpoint.url, endpoint.headers, channel.serialization)
+        target = self._vault.target(channel, WebhookTarget)
+        return Webhook(target.url, target.headers, channel.serialization)
 
     async def state(self, caller: Caller) -> WebhookState:
         """How deliveries of the caller's webhook go. Raises ChannelNotFound."""
@@ -103,7 +107,7 @@ class Webhooks:
                     status=each.status,
                     seconds=each.duration / MICROSECONDS,
                 )
-                for each in await self._webhooks.failures(caller.account_id, caller.subject_id)
+                for each in await self._webhooks.failures(channel)
             ],
         )
 
@@ -111,7 +115,7 @@ class Webhooks:
         """Send the caller's webhook an empty message, now. Raises ChannelNotFound."""
         channel = await self._of(caller)
         began = self._clock.now()
-        outcome = await self._probe(self._vault.endpoint(channel), self._vault.secrets(channel))
+        outcome = await self._carrier.probe(self._vault.target(channel, WebhookTarget), channel)
         seconds = (self._clock.now() - began) / MICROSECONDS
         return WebhookTest(outcome.taken, outcome.kind, outcome.status, outcome.reason, seconds)
 
@@ -127,8 +131,8 @@ class Webhooks:
         await self._keep(await self._of(caller), [])
 
     async def _keep(self, channel: Channel, secrets: list[Secret]) -> None:
-        sealed = self._vault.seal(secrets, channel.account_id, channel.subject_id) if secrets else None
-        if not await self._webhooks.keep_secrets(channel.account_id, channel.subject_id, sealed):
+        sealed = self._vault.seal(secrets, channel.key) if secrets else None
+        if not await self._webhooks.keep_secrets(channel, sealed):
             raise channels.ChannelNotFound(mechanism=NAMES["CALLBACK"])
 
     async def _of(self, caller: Caller) -> Channel:
@@ -136,11 +140,6 @@ class Webhooks:
         if found is None or found.mechanism != "CALLBACK":
             raise channels.ChannelNotFound(mechanism=NAMES["CALLBACK"])
         return found
-
-    async def _probe(self, endpoint: Endpoint, secrets: Sequence[Secret]) -> Outcome:
-        """Send an empty message."""
-        async with self._client.reserve(endpoint.url) as outgoing:
-            return await deliver(outgoing, endpoint, secrets, f"msg_{self._ids.new()}", b"{}", self._clock.now())
 
 
 def must_be(channel: Channel, mechanism: Mechanism) -> None:

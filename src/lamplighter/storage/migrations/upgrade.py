@@ -16,13 +16,14 @@ from lamplighter.storage.migrations import VERSIONS
 from lamplighter.storage.schema import metadata
 
 
-def on_sqlite(connection: sqlite3.Connection) -> None:
-    """Run every script that the database has not seen, inside the transaction that is open on the connection."""
+def on_sqlite(connection: sqlite3.Connection, target: str = "head") -> None:
+    """Run every script up to the target that the database has not seen, inside the transaction that is open on the
+    connection."""
     engine = create_engine("sqlite://", creator=lambda: connection, poolclass=StaticPool)
     dialect: Any = engine.dialect
     # The caller commits, and the connection stays the caller's.
     dialect.do_commit = dialect.do_rollback = dialect.do_close = lambda _: None
-    with engine.connect() as alchemy, _environment() as environment:
+    with engine.connect() as alchemy, _environment(target) as environment:
         environment.configure(connection=alchemy, target_metadata=metadata)
         environment.run_migrations()
 
