@@ -118,7 +118,7 @@ async def test_what_nobody_wants_to_hear_of_is_asked_once_and_need_not_be_acknow
 async def test_the_next_request_waits_a_moment_only_for_one_that_nobody_hears(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lamplighter.services.connect.device.UNHEARD_WAIT", 0.01)
+    monkeypatch.setattr("lamplighter.services.connect.deliveries.UNHEARD_WAIT", 0.01)
     peer = FakePeer()
     registered = await bench.register(peer)
     await bench.call("POST", f"/v2/endpoints/{registered.device_id}/3/0/4?noResp=true")

@@ -73,10 +73,10 @@ class Attached:
     def observer(self, peer: Peer, token: bytes) -> AttachedDevice | None:
         """Whose notifications with that token are; a token of nobody's is the device's own."""
         device = self.by_peer.get(peer)
-        if device is None or device.observes(token):
+        if device is None or device.observations.observes(token):
             return device
         behind = self._behind.get(peer, {}).values()
-        return next((each for each in behind if each.observes(token)), device)
+        return next((each for each in behind if each.observations.observes(token)), device)
 
     def disconnected(self, peer: Peer) -> None:
         """The session ended."""

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Protocol
 
 from lamplighter.bus.event import Event
+from lamplighter.services.connect import notification_attributes
 from lamplighter.services.connect.events import DEREGISTERED, EXPIRED, PRESUBSCRIBED
 from lamplighter.services.connect.mediated import Mediated
 from lamplighter.services.connect.presubscriptions import Presubscriptions
@@ -63,6 +64,8 @@ class Handlers:
             await self._connect.end(event.account_id, event.device_id, Ending.DELETED, before=event.time)
             self._connect.device_denied(event.account_id, event.device_id, event.data["endpoint_name"])
             await self._connect.mediated.gateway_deleted(event.account_id, event.device_id)
+            async with self._database.transaction() as tx:
+                await notification_attributes.forget(tx, event.account_id, event.device_id)
         elif event.kind == directory_events.DEVICE_SUSPENDED:
             await self._connect.end(event.account_id, event.device_id, Ending.SUSPENDED, before=event.time)
             self._connect.device_denied(event.account_id, event.device_id, event.data["endpoint_name"])

@@ -264,7 +264,7 @@ class Connect:
         Raises DatabaseUnavailable.
         """
         device = self.attached.observer(peer, token)
-        return device is not None and await device.notified(token, message)
+        return device is not None and await device.observations.notified(token, message)
 
     async def sent(self, peer: Peer, records: Sequence[Record], exchange: str = "") -> None:
         """Values that a device sends unasked; ``exchange`` as in ``register``.
@@ -274,7 +274,7 @@ class Connect:
         device = self.attached.by_peer.get(peer)
         if device is None:
             raise connect.RegistrationNotFound(location="/dp")
-        await device.sent(values_of(records, self._clock.now()), exchange)
+        await device.observations.sent(values_of(records, self._clock.now()), exchange)
 
     def disconnected(self, peer: Peer) -> None:
         """The session ended; the registration goes on without it."""
@@ -449,9 +449,9 @@ class Connect:
             return
         made, left = await self.presubscriptions.apply(rules, registered)
         device.subscribed_by = (rules.stamp, registered.links)
-        device.observe_also(made)
+        device.observations.add(made)
         for path in left:
-            device.cancel(path)
+            device.observations.cancel(path)
 
     async def _settle(self, gateway: Peer, outcome: Outcome) -> None:
         """Let go of the devices behind a gateway that left, then take those that came: they may have the same tokens.
@@ -525,7 +525,7 @@ class Connect:
                 device.poke()
             case "cancel":
                 for path in order.paths:
-                    device.cancel(path)
+                    device.observations.cancel(path)
             case "end" if device.registered.registration_id == order.registration_id:
                 self.attached.drop(*key, close=order.close)
 
