@@ -1,4 +1,4 @@
-"""The one HTTP client of the server: every request that goes out of the installation is sent by it.
+"""The one client of the server: every request that goes out of the installation is sent by it, or has its place from it.
 
 It connects to permitted addresses only (network.py), follows no redirect, verifies TLS and shows our certificate, knows no
 proxy and no cookies, and bounds time, answers and connections.
@@ -16,7 +16,7 @@ from typing import NamedTuple
 import httpcore2
 
 from lamplighter.outbound.addresses import Guard
-from lamplighter.outbound.failure import OutboundFailed
+from lamplighter.outbound.failure import OutboundFailed, tls_reason
 from lamplighter.outbound.network import GuardedNetwork, Resolve, Resolver
 from lamplighter.outbound.url import Target, target_of
 from lamplighter.settings import Outbound
@@ -57,14 +57,14 @@ class Outgoing:
             raise OutboundFailed("timeout", f"no answer within {self._timeout:g} seconds") from None
         except httpcore2.ConnectError as error:
             if isinstance(error.__context__, ssl.SSLError):  # the pool takes the cause away
-                raise OutboundFailed("tls", _tls_reason(error.__context__)) from error
+                raise OutboundFailed("tls", tls_reason(error.__context__)) from error
             raise OutboundFailed("connection", "the connection was refused or cannot be made") from error
         except httpcore2.NetworkError as error:
             raise OutboundFailed("connection", "the connection was closed before the answer") from error
         except httpcore2.ProtocolError as error:
             raise OutboundFailed("protocol", "the answer is not HTTP/1.1") from error
         except ssl.SSLError as error:
-            raise OutboundFailed("tls", _tls_reason(error)) from error
+            raise OutboundFailed("tls", tls_reason(error)) from error
 
     async def _send(self, method: str, headers: Mapping[str, str], body: bytes) -> Reply:
         async with self._pool.stream(method, self._url, headers=[*headers.items()], content=body) as response:
@@ -89,16 +89,18 @@ class OutboundClient:
         """Raises ValueError for a network that is none, OSError for files that cannot be used."""
         if settings.certificate:
             certificate = Path(settings.certificate), Path(settings.private_key or settings.certificate)
-        self._timeout = settings.timeout
+        self.timeout = settings.timeout
+        self.network = GuardedNetwork(Guard(settings.allowed_networks), resolve or Resolver())
+        self.tls = _tls(settings.ca_file, certificate)
         self._per_host = settings.connections_host
         self._everywhere = _Places(settings.connections)
         self._hosts: dict[str, _Places] = {}
         self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=_tls(settings.ca_file, certificate),
+            ssl_context=self.tls,
             max_connections=settings.connections,
             max_keepalive_connections=IDLE_CONNECTIONS,
             keepalive_expiry=IDLE_SECONDS,
-            network_backend=GuardedNetwork(Guard(settings.allowed_networks), resolve or Resolver()),
+            network_backend=self.network,
         )
 
     async def close(self) -> None:
@@ -107,23 +109,28 @@ class OutboundClient:
 
     @asynccontextmanager
     async def reserve(self, url: str, *, suspect: bool = False) -> AsyncIterator[Outgoing]:
+        """Wait for a place for a request to that URL. Raises ValueError for what is no URL."""
+        target = target_of(url)
+        async with self.place(target.host, suspect=suspect):
+            yield Outgoing(self._pool, target, self.timeout)
+
+    @asynccontextmanager
+    async def place(self, name: str, *, suspect: bool = False) -> AsyncIterator[None]:
         """Wait for a place among the open requests; what is built inside the block is bounded with them.
 
+        :param name: of the host
         :param suspect: the last request there failed: all of these together get half of the places, in all and at one host,
             so that servers that let everybody wait leave the others theirs
-
-        Raises ValueError for what is no URL.
         """
-        target = target_of(url)
         async with AsyncExitStack() as places:
-            host = places.enter_context(self._at(target.host))
+            host = places.enter_context(self._at(name))
             if suspect:
                 # Before the places of all, so that one who waits keeps nothing but a suspect's place from others.
                 await places.enter_async_context(host.suspects)
                 await places.enter_async_context(self._everywhere.suspects)
             await places.enter_async_context(host.all)
             await places.enter_async_context(self._everywhere.all)
-            yield Outgoing(self._pool, target, self._timeout)
+            yield
 
     @contextmanager
     def _at(self, host: str) -> Iterator[_Places]:
@@ -153,9 +160,3 @@ def _tls(ca_file: str, certificate: tuple[Path, Path] | None) -> ssl.SSLContext:
     if certificate is not None:
         context.load_cert_chain(*certificate)
     return context
-
-
-def _tls_reason(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted: {error.verify_message}"
-    return f"TLS failed: {(error.reason or 'the other end gave up').lower().replace('_', ' ')}"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Literal
 
-Kind = Literal["address", "name", "connection", "tls", "timeout", "protocol"]
+Kind = Literal["address", "name", "connection", "tls", "timeout", "protocol", "refused", "missing"]
 """``address``: not permitted; ``name``: not to be resolved; ``connection``: refused or broken; ``tls``: not trusted or not
-spoken; ``timeout``: no answer in time; ``protocol``: the answer is no HTTP."""
+spoken; ``timeout``: no answer in time; ``protocol``: the answer is not what that protocol has; ``refused``: a broker answered
+that it does not take it; ``missing``: what sends it is not installed here."""
 
 
 class OutboundFailed(Exception):
@@ -15,3 +17,10 @@ class OutboundFailed(Exception):
     def __init__(self, kind: Kind, reason: str) -> None:
         super().__init__(reason)
         self.kind = kind
+
+
+def tls_reason(error: ssl.SSLError) -> str:
+    """What went wrong, in words."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted: {error.verify_message}"
+    return f"TLS failed: {(error.reason or 'the other end gave up').lower().replace('_', ' ')}"

@@ -9,15 +9,17 @@ import ssl
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from ipaddress import ip_address
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 from httpcore2 import SOCKET_OPTION, AnyIOBackend, AsyncNetworkBackend, AsyncNetworkStream, ConnectError, ConnectTimeout
 
 from lamplighter.outbound.addresses import Guard
-from lamplighter.outbound.failure import OutboundFailed
+from lamplighter.outbound.failure import OutboundFailed, tls_reason
 
 log = structlog.get_logger("lamplighter.outbound")
+
+P = TypeVar("P", bound=asyncio.BaseProtocol)
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a name, for a port. Raises OutboundFailed."""
@@ -77,6 +79,39 @@ class GuardedNetwork(AsyncNetworkBackend):
         socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> AsyncNetworkStream:
         """Raises OutboundFailed, httpcore2's ConnectError and ConnectTimeout."""
+        *first, last = await self._permitted(host, port)
+        for address in first:
+            with contextlib.suppress(ConnectError, ConnectTimeout):
+                return _Stream(await self._inner.connect_tcp(address, port, NEXT, local_address, socket_options))
+        return _Stream(await self._inner.connect_tcp(last, port, timeout, local_address, socket_options))
+
+    async def create_connection(
+        self, factory: Callable[[], P], host: str, port: int, tls: ssl.SSLContext | None
+    ) -> tuple[asyncio.Transport, P]:
+        """A transport and its protocol, as an event loop makes them. Raises OutboundFailed."""
+        loop, connected = asyncio.get_running_loop(), await self._connected(host, port)
+        try:
+            return await loop.create_connection(
+                factory, sock=connected, ssl=tls, server_hostname=host if tls is not None else None
+            )
+        except ssl.SSLError as error:
+            raise OutboundFailed("tls", tls_reason(error)) from error
+        except OSError as error:
+            raise OutboundFailed("connection", "the connection was closed before TLS was agreed on") from error
+
+    async def _connected(self, host: str, port: int) -> socket.socket:
+        *first, last = await self._permitted(host, port)
+        for address in first:
+            with contextlib.suppress(OSError):  # and TimeoutError, which is one
+                async with asyncio.timeout(NEXT):
+                    return await _socket_to(address, port)
+        try:
+            return await _socket_to(last, port)
+        except OSError as error:
+            raise OutboundFailed("connection", "the connection was refused or cannot be made") from error
+
+    async def _permitted(self, host: str, port: int) -> list[str]:
+        """The addresses of the host that may be tried. Raises OutboundFailed where there is none."""
         found = await self._resolve(host, port)
         permitted = [address for address in found if self._guard.permits(address)][:TRIED]
         if not permitted:
@@ -84,11 +119,7 @@ class GuardedNetwork(AsyncNetworkBackend):
             raise OutboundFailed(
                 "address", f"{host} is not a public address, or leads to none, and outbound.allowed_networks has it not"
             )
-        *first, last = permitted
-        for address in first:
-            with contextlib.suppress(ConnectError, ConnectTimeout):
-                return _Stream(await self._inner.connect_tcp(address, port, NEXT, local_address, socket_options))
-        return _Stream(await self._inner.connect_tcp(last, port, timeout, local_address, socket_options))
+        return permitted
 
     async def connect_unix_socket(self, path: str, timeout: float | None = None, socket_options: Any = None) -> Any:
         raise OutboundFailed("address", "a path of this machine is no address")
@@ -123,6 +154,17 @@ class _Stream(AsyncNetworkStream):
 
     def get_extra_info(self, info: str) -> Any:
         return self._inner.get_extra_info(info)
+
+
+async def _socket_to(address: str, port: int) -> socket.socket:
+    connected = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    connected.setblocking(False)
+    try:
+        await asyncio.get_running_loop().sock_connect(connected, (address, port))
+    except BaseException:
+        connected.close()
+        raise
+    return connected
 
 
 def _look_up(host: str, port: int) -> Sequence[str] | None:
