@@ -139,7 +139,7 @@ async def test_every_place_in_the_log_that_a_table_keeps_is_the_same_place_after
         await happen(database, number)
     xid, place = (await log.read(START, 2))[-1].position.split(".")
     row = {column.name: None if column.nullable else 0 for column in channels.columns}
-    row |= {"account_id": "a", "subject_id": "s", "id": "c", "serialization": "{}"}
+    row |= {"account_id": "a", "subject_id": "s", "name": "", "id": "c", "serialization": "{}"}
     row |= {"xid": int(xid), "position": int(place), "since_xid": int(xid), "since_position": 0}
     async with database.transaction() as tx:
         await tx.execute(Query(sa.insert(channels)), **row)
