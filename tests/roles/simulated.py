@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from lamplighter.roles.fleet import Credential, Summary, credentials, run_fleet
+from lamplighter.roles.fleet import Conduct, Credential, Summary, credentials, run_fleet
 from tests.roles.serving import Serving
 
 PATIENCE = 20.0
@@ -14,19 +14,23 @@ PATIENCE = 20.0
 
 
 @asynccontextmanager
-async def simulated(serving: Serving, count: int) -> AsyncIterator[list[str]]:
-    """That many lamps, registered: their device IDs. They deregister at the end."""
-    known = credentials(serving.key, 0, count)
+async def simulated(serving: Serving, count: int, *, first: int = 1) -> AsyncIterator[list[str]]:
+    """That many lamps, numbered from ``first`` on, registered: their device IDs. They deregister at the end."""
+    known = credentials(serving.key, 0, count, first)
+    others = set(await registered(serving))
     await store_keys(serving, known)
     assert serving.process.lwm2m is not None
     changed, stop = asyncio.Event(), asyncio.Event()
     await serving.process.events.on_append(changed.set)
     summaries: list[Summary] = []
     port = serving.process.lwm2m.port
-    fleet = asyncio.create_task(run_fleet(known, "127.0.0.1", port, seed=0, stop=stop, report=summaries.append))
+    conduct = Conduct(first=first)
+    fleet = asyncio.create_task(
+        run_fleet(known, "127.0.0.1", port, seed=0, stop=stop, report=summaries.append, conduct=conduct)
+    )
     try:
         async with asyncio.timeout(PATIENCE):
-            while len(found := await registered(serving)) < count:
+            while len(found := [each for each in await registered(serving) if each not in others]) < count:
                 await changed.wait()
                 changed.clear()
         yield found
