@@ -16,10 +16,10 @@ from lamplighter.api.caller import KEYS
 from lamplighter.api.operation import Call, Operations
 from lamplighter.api.stream import Outlet, Stream
 from lamplighter.settings import Http, Settings
+from tests.api.streaming import PATIENCE, Client
 from tests.api.test_server import Running, parsed
 from tests.api.toy import ADMIN, DEVELOPER, LampBroken, Toy
 
-PATIENCE = 10.0
 operations = Operations("Lamps")
 
 
@@ -87,25 +87,6 @@ class Watched(Running):
         client = Client(reader, writer)
         writer.write(request(path=f"/v2/lamps/{path}/glow", **more))
         return client
-
-
-class Client:
-    """Reads a chunked answer."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.reader, self.writer = reader, writer
-
-    async def head(self) -> tuple[int, dict[str, str]]:
-        found = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), PATIENCE)
-        status, headers, _ = parsed(found)
-        return status, headers
-
-    async def chunk(self) -> bytes:
-        size = int(await asyncio.wait_for(self.reader.readline(), PATIENCE), 16)
-        return (await asyncio.wait_for(self.reader.readexactly(size + 2), PATIENCE))[:-2]
-
-    def leave(self) -> None:
-        self.writer.close()
 
 
 def request(method: str = "GET", path: str = "/v2/lamps/one/glow", key: str | None = ADMIN, **more: Any) -> bytes:
@@ -242,7 +223,7 @@ async def test_what_waits_for_a_client_that_does_not_read_stays_small_and_delays
     slow = await watched.watch(tls=tls)
     watched.lamp.put(b"on\n\n")
     await slow.head()
-    slow.reader._transport.pause_reading()  # type: ignore[attr-defined]
+    slow.pause()
     outlet = watched.lamp.outlets[0]
     piece = bytes(64 * 1024)
     watched.lamp.put(*[piece] * 1000)
@@ -252,8 +233,7 @@ async def test_what_waits_for_a_client_that_does_not_read_stays_small_and_delays
     assert outlet.taken() == 0
     status, _, _ = parsed(await watched.exchange(request("HEAD", headers=["Connection: close"])))
     assert status == 200
-    slow.reader._transport.resume_reading()  # type: ignore[attr-defined]
-    slow.reader._limit = 2**30  # type: ignore[attr-defined]
+    slow.resume()
     while len(await slow.chunk()) < len(piece):
         pass
     slow.leave()

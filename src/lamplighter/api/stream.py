@@ -48,6 +48,8 @@ class Outlet:
     """
 
     def __init__(self, request: Request, send: Send, head: Callable[[], Message]) -> None:
+        self.authorization = request.header(b"authorization")
+        """The credential of the request, to be checked again while the answer goes on."""
         self.started = False
         self.left = False
         """Whether the client has left."""
