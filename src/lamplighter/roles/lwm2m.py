@@ -96,6 +96,7 @@ class Lwm2mRole:
             await self.close()
             raise
         self.port, self.plain_port, self.tls_port, self.tcp_port = self.ports.bound
+        self._connect.resume()
         self.ready = True
 
     async def close(self) -> None:

@@ -11,11 +11,9 @@ import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
-import msgspec
-
-from lamplighter.bus.bus import Bus, NoResponder, RequestFailed, Subscription
+from lamplighter.bus.bus import Bus
 from lamplighter.bus.log import EventLog
 from lamplighter.clock import Clock
 from lamplighter.coap.message import Message
@@ -35,6 +33,7 @@ from lamplighter.services.connect.handlers import DATA_OF, Handlers
 from lamplighter.services.connect.identity import Identity, Proof, parse_identity
 from lamplighter.services.connect.mediated import TOGETHER, Mediated, MediatedDevice, Outcome
 from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
+from lamplighter.services.connect.orders import Order, Orders
 from lamplighter.services.connect.outcomes import Outcomes
 from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, PeerGone, SessionLost
 from lamplighter.services.connect.presubscriptions import Presubscription, Presubscriptions
@@ -52,21 +51,10 @@ from lamplighter.storage.database import Database, Reader, Transaction
 
 log = logging.getLogger(__name__)
 
-TELL_TIMEOUT = 2.0
-"""Seconds to wait for another process."""
 SWEEP = 1.0
 """Seconds between two looks for what has expired. The look reads the tables: a restart forgets nothing."""
-
-
-class Order(msgspec.Struct, frozen=True):
-    """What one process tells the one that has the device."""
-
-    do: Literal["work", "cancel", "end", "value"]
-    account_id: str
-    device_id: str
-    registration_id: str = ""
-    paths: list[str] = []
-    close: bool = False
+RESUMED_TOGETHER, RESUME = 50, 0.1
+"""Devices that are asked at once after a restart, and seconds until the next ones are: those that speak have the way."""
 
 
 async def was_reset(reader: Reader, account_id: str, device_id: str) -> bool:
@@ -134,31 +122,31 @@ class Connect:
         self._database = database
         self._clock = clock
         self._directory = directory
-        self._bus = bus
+        self._orders = Orders(bus, process, self._do, self._value)
         self._follower = Follower(events, Handlers(self, directory, database).handle, DATA_OF)
-        self._telling: set[asyncio.Task[None]] = set()
-        self._served: Subscription | None = None
-        self._sweeper: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self, *, devices: bool = True) -> None:
         """``devices``: this process has devices, and looks after what expires."""
         if not devices:
             return
-        self._served = await self._bus.serve(f"lwm2m.{self.process}", self._serve)
+        await self._orders.start()
         await self._follower.start()
-        self._sweeper = asyncio.create_task(self._sweep(), name="connect sweeper")
+        self._tasks.append(asyncio.create_task(self._sweep(), name="connect sweeper"))
+
+    def resume(self) -> None:
+        """Devices can be reached now: go on with what waits for those of a former life of this process, if they listen."""
+        self._tasks.append(asyncio.create_task(self._resume(), name="connect resume"))
 
     async def close(self) -> None:
         """Stop. Nothing is lost: what was under way is found again in the tables."""
-        if self._sweeper is not None:
-            self._sweeper.cancel()
-            await asyncio.gather(self._sweeper, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._follower.close()
-        if self._served is not None:
-            await self._served.cancel()
         for device in list(self.attached.devices.values()):
             await device.close()  # few have anything under way, and a task for each of many would take longer than that
-        await asyncio.gather(*self._telling, return_exceptions=True)  # bounded by TELL_TIMEOUT
+        await self._orders.close()
 
     # The device side
 
@@ -348,20 +336,13 @@ class Connect:
         registered = await self.commands.request(
             account_id, subject_id, device_id, async_id, body, retry, expiry, request_id=request_id
         )
-        self._tell(registered.process, Order("work", account_id, device_id))
+        self._orders.tell(registered.process, Order("work", account_id, device_id))
 
     async def fresh(self, registered: Registered, path: str) -> Fresh | None:
         """The value of a resource that is still of age, its content format, and the seconds that it goes on being so; as the
         process knows it that has the device."""
         order = Order("value", registered.account_id, registered.device_id, paths=[path])
-        if registered.process == self.process:
-            return self._value(order)
-        try:
-            reply = await self._bus.request(f"lwm2m.{registered.process}", msgspec.json.encode(order), TELL_TIMEOUT)
-        except (NoResponder, RequestFailed, TimeoutError) as error:
-            log.info("process %s did not tell a value: %r", registered.process, error)
-            return None
-        return msgspec.json.decode(reply, type=Fresh | None)
+        return await self._orders.ask(registered.process, order)
 
     async def subscribe(self, account_id: str, subject_id: str, device_id: str, path: str) -> str | None:
         """The id of the async response that will tell; None: the subscription was there already.
@@ -370,7 +351,7 @@ class Connect:
         """
         registered, async_id = await self.subscriptions.add(account_id, subject_id, device_id, path)
         if async_id is not None:
-            self._tell(registered.process, Order("work", account_id, device_id))
+            self._orders.tell(registered.process, Order("work", account_id, device_id))
         return async_id
 
     async def unsubscribe(self, account_id: str, subject_id: str, device_id: str, path: str | None = None) -> None:
@@ -382,14 +363,14 @@ class Connect:
         if left:
             row = await store.registration(self._database, account_id, device_id)
             if row is not None:
-                self._tell(row["process"], Order("cancel", account_id, device_id, paths=left))
+                self._orders.tell(row["process"], Order("cancel", account_id, device_id, paths=left))
 
     async def presubscribe(self, account_id: str, subject_id: str, rules: Sequence[Presubscription]) -> None:
         """Replace the pre-subscriptions of an application. Raises InvalidParameters."""
         left = await self.presubscriptions.replace(account_id, subject_id, rules)
         for (device_id, process), paths in left.items():
             if process:
-                self._tell(process, Order("cancel", account_id, device_id, paths=paths))
+                self._orders.tell(process, Order("cancel", account_id, device_id, paths=paths))
 
     async def subject_ended(self, account_id: str, subject_id: str) -> None:
         """An application was deleted or made inactive, or an API key was deleted: its pre-subscriptions end."""
@@ -439,6 +420,21 @@ class Connect:
                 log.exception("what has expired could not be ended")
             await asyncio.sleep(SWEEP)
 
+    async def _resume(self) -> None:
+        after = ("", "")
+        while True:
+            try:
+                found = await store.devices_waited_for(self._database, self.process, after, RESUMED_TOGETHER)
+            except Error as error:
+                log.warning("what waits for devices waits on: %s", error)
+            else:
+                for key in found:
+                    self._do(Order("work", *key))
+                if len(found) < RESUMED_TOGETHER:
+                    return
+                after = found[-1]
+            await asyncio.sleep(RESUME)
+
     # The devices of this process, and of others
 
     async def _subscribe_by_rules(self, registered: Registered) -> None:
@@ -484,30 +480,7 @@ class Connect:
 
     def _ended(self, registered: Registered, *, close: bool) -> None:
         order = Order("end", registered.account_id, registered.device_id, registered.registration_id, close=close)
-        self._tell(registered.process, order)
-
-    def _tell(self, process: str, order: Order) -> None:
-        if process == self.process:
-            self._do(order)
-            return
-        task = asyncio.create_task(self._tell_other(process, order))
-        self._telling.add(task)
-        task.add_done_callback(self._telling.discard)
-
-    async def _tell_other(self, process: str, order: Order) -> None:
-        try:
-            await self._bus.request(f"lwm2m.{process}", msgspec.json.encode(order), TELL_TIMEOUT)
-        except (NoResponder, RequestFailed, TimeoutError) as error:
-            log.info("process %s was not told to %s: %r", process, order.do, error)
-            if order.do == "work" and isinstance(error, NoResponder):
-                self._do(order)  # it has ended, and its devices are whose process they speak to, or this one's
-
-    async def _serve(self, data: bytes) -> bytes:
-        order = msgspec.json.decode(data, type=Order)
-        if order.do == "value":
-            return msgspec.json.encode(self._value(order))
-        self._do(order)
-        return b""
+        self._orders.tell(registered.process, order)
 
     def _value(self, order: Order) -> Fresh | None:
         device = self.attached.devices.get((order.account_id, order.device_id))

@@ -153,6 +153,18 @@ _ADD = Query(sa.insert(commands))
 _COUNT = Query(sa.select(sa.func.count().label("number")).where(*_own(commands)))
 _KNOWN = Query(sa.select(_c.id).where(*_own(commands, "subject_id", "async_id")))
 _NEXT = Query(sa.select(commands).where(*_own(commands)).order_by(_c.id).limit(1))
+_WAITED_FOR = Query(
+    sa.select(_c.account_id, _c.device_id)
+    .join_from(commands, registrations, sa.and_(_r.account_id == _c.account_id, _r.device_id == _c.device_id))
+    .where(
+        _r.process == sa.bindparam("process"),
+        _r.queue_mode == sa.literal_column("0"),
+        sa.tuple_(_c.account_id, _c.device_id) > sa.tuple_(sa.bindparam("after_account"), sa.bindparam("after_device")),
+    )
+    .distinct()
+    .order_by(_c.account_id, _c.device_id)
+    .limit(sa.bindparam("limit", type_=sa.BigInteger()))
+)
 _SENT = Query(sa.update(commands).where(*_own(commands, "id")).values(sent_by=sa.bindparam("process")))
 _KEEP = Query(
     sa.update(commands).where(*_own(commands, "id")).values(sent_by="", deliveries=sa.bindparam("new_deliveries"))
@@ -195,6 +207,14 @@ async def next_command(reader: Reader, account_id: str, device_id: str) -> Comma
     """The oldest."""
     row = await reader.fetch_one(_NEXT, account_id=account_id, device_id=device_id)
     return Command(*(row[name] for name in Command._fields)) if row is not None else None
+
+
+async def devices_waited_for(reader: Reader, process: str, after: tuple[str, str], limit: int) -> list[tuple[str, str]]:
+    """Account and id of those of a process that always listen, and that something waits for; behind these, in order."""
+    rows = await reader.fetch_all(
+        _WAITED_FOR, process=process, after_account=after[0], after_device=after[1], limit=limit
+    )
+    return [(row["account_id"], row["device_id"]) for row in rows]
 
 
 async def mark_sent(tx: Transaction, account_id: str, device_id: str, command_id: str, process: str) -> bool:
