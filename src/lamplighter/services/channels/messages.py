@@ -36,7 +36,7 @@ def messages(items: Sequence[Item], serialization: Serialization) -> Iterator[Me
     parts: list[bytes] = []
     size = first = 0
     for at, item in enumerate(items):
-        parts.append(_encode(_shown(item, serialization.cfg)))
+        parts.append(_encode(shown(item, serialization.cfg)))
         size += len(parts[-1])
         after = items[at + 1] if at + 1 < len(items) else None
         if (
@@ -50,7 +50,8 @@ def messages(items: Sequence[Item], serialization: Serialization) -> Iterator[Me
             parts, size, first = [], 0, at + 1
 
 
-def _shown(item: Item, cfg: Options) -> dict[str, Any] | str:
+def shown(item: Item, cfg: Options) -> dict[str, Any] | str:
+    """An event as messages have it."""
     extras: dict[str, Any] = {}
     if cfg.include_uid:
         extras["uid"] = item.place.uid

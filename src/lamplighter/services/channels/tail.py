@@ -34,6 +34,7 @@ class Item(NamedTuple):
     subjects: tuple[str, ...] | None
     endpoint_name: str
     time: int
+    device_id: str
 
     def is_for(self, subject_id: str) -> bool:
         return self.subjects is None or subject_id in self.subjects
@@ -184,7 +185,9 @@ def item_of(place: Place, event: Event) -> Item | None:
     delivery = delivery_of(event)
     if delivery is None:
         return None
-    return Item(place, delivery.key, delivery.item, delivery.subjects, delivery.endpoint_name, event.time)
+    return Item(
+        place, delivery.key, delivery.item, delivery.subjects, delivery.endpoint_name, event.time, event.device_id or ""
+    )
 
 
 def _page(start: Place, found: Sequence[Recorded], end: Place) -> Page:
