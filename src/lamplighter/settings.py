@@ -179,6 +179,7 @@ class Channels(_Section, frozen=True):
     unconnected: Annotated[
         float, About("How long a websocket channel may be without a connection before it is removed.", "seconds")
     ] = 24 * 3600.0
+    named: Annotated[int, About("Channels with a name that one application may have.")] = 64
     unpolled: Annotated[float, About("How long a long-poll channel is kept without a poll.", "seconds")] = 600.0
 
 

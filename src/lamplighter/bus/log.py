@@ -31,6 +31,8 @@ APPENDED = "events.appended"
 LOOK: Final = 0.5
 """Seconds between two looks of whoever waits for word of the bus: it may be lost, and what was revoked must end everywhere
 within a second."""
+DISORDER: Final = 60_000_000
+"""Microseconds by which the times of two events may differ the other way round than their positions."""
 PRUNED_TOGETHER = 1000
 """Rows that one transaction deletes at most."""
 
@@ -63,6 +65,20 @@ _READ_OF_POSTGRESQL = Query(
 )
 _END_OF_SQLITE = Query(sa.select(sa.literal(0), sa.func.coalesce(sa.func.max(events.c.position), 0)))
 _END_OF_POSTGRESQL = Query(sa.select(OldestOpenTransaction(), sa.literal(0)))
+_BOUNDS = Query(sa.select(sa.func.min(events.c.position), sa.func.max(events.c.position)))
+_NEAR = Query(
+    sa.select(events.c.xid, events.c.position, events.c.time)
+    .where(events.c.position >= sa.bindparam("position", type_=sa.BigInteger()))
+    .order_by(events.c.position)
+    .limit(1)
+)
+_SINCE = Query(
+    sa.select(events.c.xid, events.c.position)
+    .where(_PLACE > _GIVEN, events.c.time >= sa.bindparam("time", type_=sa.BigInteger()))
+    .order_by(events.c.xid, events.c.position)
+    .limit(1),
+    heavy=True,
+)
 _upsert = insert(cursors)
 _COMMIT = Query(
     _upsert.on_conflict_do_update(
@@ -137,6 +153,28 @@ class EventLog:
         row = await self._database.fetch_one(query)
         assert row is not None
         return f"{row[0]}.{row[1]}"
+
+    async def before(self, time: int) -> str:
+        """A position before every event of that time (microseconds UTC) or later, and behind what is older, but for what
+        was noted later than it happened."""
+        end = await self.end()  # what is open now lies behind it, whatever can be seen already
+        bounds = await self._database.fetch_one(_BOUNDS)
+        assert bounds is not None
+        if bounds[0] is None:
+            return end
+        near = (0, 0)
+        low, high = bounds[0], bounds[1]
+        while low <= high:
+            middle = (low + high) // 2
+            row = await self._database.fetch_one(_NEAR, position=middle)
+            if row is None or row["time"] >= time - DISORDER:
+                high = middle - 1
+            else:
+                near, low = (row["xid"], row["position"]), row["position"] + 1
+        first = await self._database.fetch_one(_SINCE, xid=near[0], position=near[1], time=time)
+        if first is None or _parse(end) < (first["xid"], first["position"] - 1):
+            return end
+        return f"{first['xid']}.{first['position'] - 1}"
 
     async def cursor(self, name: str) -> str | None:
         """Where that cursor stands; None when there is none of that name."""

@@ -34,6 +34,8 @@ from lamplighter.services.access.permissions import PERMISSIONS, POLICIES
 from lamplighter.services.access.service import Access
 from lamplighter.services.bootstrap.service import Bootstrap
 from lamplighter.services.certificates.service import Authority
+from lamplighter.services.channels.event_stream_operations import operations as event_stream_operations
+from lamplighter.services.channels.named_operations import operations as named_channel_operations
 from lamplighter.services.channels.operations import operations as channel_operations
 from lamplighter.services.channels.service import Channels
 from lamplighter.services.channels.webhook_operations import operations as webhook_operations
@@ -215,6 +217,8 @@ class Process:
             *presubscription_operations.bind(connect),
             *channel_operations.bind(channels),
             *webhook_operations.bind(channels),
+            *named_channel_operations.bind(channels),
+            *event_stream_operations.bind(channels),
             *echo_operations.bind(self.echoes),
         ]
         if self.role in ("all", "worker"):

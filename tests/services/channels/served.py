@@ -22,6 +22,8 @@ from lamplighter.bus.outbox import append
 from lamplighter.clock import MICROSECONDS, Clock, SystemClock
 from lamplighter.ids import Ids
 from lamplighter.outbound.client import OutboundClient
+from lamplighter.services.channels.event_stream_operations import operations as event_stream_operations
+from lamplighter.services.channels.named_operations import operations as named_operations
 from lamplighter.services.channels.operations import operations
 from lamplighter.services.channels.service import Channels as Service
 from lamplighter.services.channels.webhook_operations import operations as webhook_operations
@@ -96,7 +98,8 @@ class Served:
             look=look,
             **more,
         )
-        self.toy = Toy(self.settings, bound=[*operations.bind(self.channels), *webhook_operations.bind(self.channels)])
+        tables = (operations, webhook_operations, named_operations, event_stream_operations)
+        self.toy = Toy(self.settings, bound=[each for table in tables for each in table.bind(self.channels)])
         self.toy.callers.known = known.known
         self.server = ApiServer(self.toy.api, 5.0, 1.0)
 

@@ -83,13 +83,13 @@ async def test_a_poll_that_comes_while_the_cursor_is_written_is_told_nothing_twi
     get, advance = Store.get, Store.advance
     writing, written = asyncio.Event(), asyncio.Event()
 
-    async def late_write(store: Store, channel: Channel, cursor: Place) -> None:
+    async def late_write(store: Store, channel: Channel, cursor: Place, losses: str | None) -> None:
         await writing.wait()
-        await advance(store, channel, cursor)
+        await advance(store, channel, cursor, losses)
         written.set()
 
-    async def late_read(store: Store, account_id: str, subject_id: str) -> Channel | None:
-        channel = await get(store, account_id, subject_id)
+    async def late_read(store: Store, account_id: str, subject_id: str, name: str = "") -> Channel | None:
+        channel = await get(store, account_id, subject_id, name)
         writing.set()
         await written.wait()
         await asyncio.gather(*served.channels._tasks)

@@ -11,7 +11,7 @@ import structlog
 
 from lamplighter.api.caller import Authenticator, CredentialKind
 from lamplighter.errors import Error
-from lamplighter.services.channels.messages import Message, messages
+from lamplighter.services.channels.messages import Message, loss_message, messages
 from lamplighter.services.channels.place import Place
 from lamplighter.services.channels.queue import Queue
 from lamplighter.services.channels.store import Channel, Store
@@ -76,6 +76,17 @@ FAILED = Ending(1011, "the server failed; connect again")
 STOPPING = Ending(1012, "the server is restarting; connect again")
 
 
+class _Way:
+    """How far a connection has come, since its channel was last given another place by a replay."""
+
+    def __init__(self, start: Place) -> None:
+        self.sent = self.proven = start
+        self.frames = self.proven_frames = 0
+        self.told: str | None = None
+        """The losses that were sent last."""
+        self.proven_told: str | None = None
+
+
 class Connection:
     """One accepted connection that has claimed its channel.
 
@@ -103,7 +114,6 @@ class Connection:
     ) -> None:
         self.id = id_
         self.channel = channel
-        self.sent = channel.cursor
         self.released = asyncio.Event()
         """Set when the cursor has been left for the next connection."""
         self.ended = asyncio.Event()
@@ -118,8 +128,7 @@ class Connection:
         self._changed = asyncio.Event()
         self._ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._sending = False
-        self._frame = self.sent
-        self._proven = self.sent
+        self._way = _Way(channel.cursor)
 
     def look(self) -> None:
         """Something about the channel or its keys may have changed: look at once."""
@@ -134,7 +143,7 @@ class Connection:
         if question == RELEASE:
             self.end(REPLACED)
             await self.released.wait()
-        return str(self.sent).encode()
+        return str(self._way.sent).encode()
 
     async def run(self) -> None:
         """Deliver until something ends it, leave the cursor behind what the peer has, and close."""
@@ -161,20 +170,25 @@ class Connection:
 
     async def _deliver(self) -> Ending:
         while True:
-            news = self._tail.news
+            way, news = self._way, self._tail.news
+            losses = loss_message(self.channel, way.sent)
+            if losses is not None and losses.losses != way.told and not await self._send(losses, way):
+                return GONE
             try:
-                waiting = await self._queue.read(self.channel, self.sent)
+                waiting = await self._queue.read(self.channel, way.sent)
             except Error:
                 await asyncio.sleep(self._look_seconds)  # the database is away
                 continue
             for message in messages(waiting.items, self.channel.serialization):
-                if not await self._send(message):
+                if way is not self._way:
+                    break
+                if not await self._send(message, way):
                     return GONE
-            if waiting.end == self.sent and not waiting.items:
+            if waiting.end == way.sent and not waiting.items and way is self._way:
                 await news.wait()
-            self.sent = waiting.end
+            way.sent = waiting.end
 
-    async def _send(self, message: Message) -> bool:
+    async def _send(self, message: Message, way: _Way) -> bool:
         """Whether the peer is still there."""
         self._sending = True
         try:
@@ -184,7 +198,10 @@ class Connection:
             return False
         finally:
             self._sending = False
-        self.sent = self._frame = message.place
+        way.sent = message.place
+        way.frames += 1
+        if message.losses is not None:
+            way.told = message.losses
         return True
 
     async def _listen(self) -> Ending:
@@ -201,10 +218,11 @@ class Connection:
 
     async def _reached(self) -> bool:
         """Find out whether the peer has what was sent until now. False: it has gone."""
-        sent = self.sent
-        if self._frame > self._proven and not await self._socket.reached():
+        way = self._way
+        sent, frames, told = way.sent, way.frames, way.told
+        if frames > way.proven_frames and not await self._socket.reached():
             return False
-        self._proven = sent
+        way.proven, way.proven_frames, way.proven_told = sent, frames, told
         return True
 
     async def _watch(self) -> Ending:
@@ -219,7 +237,7 @@ class Connection:
                 ending = await self._check()
                 if ending is not None:
                     return ending
-                await self._advance(self._proven)
+                await self._advance()
                 await self._seen(self.channel)
             except Error as error:
                 log.warning("a notification connection could not be checked", error=error.name)
@@ -239,23 +257,31 @@ class Connection:
             return DELETED
         if current.connection != self.id:
             return REPLACED
+        replayed = current.turn != self.channel.turn
         self.channel = current
+        if replayed:
+            self._way = _Way(current.cursor)
+            self._tail.wake()  # it waits for what comes after the place where it was
         return None
 
-    async def _advance(self, place: Place) -> None:
-        if place > self.channel.cursor:
-            await self._store.advance(self.channel, place)
-            self.channel = self.channel._replace(cursor=place)
+    async def _advance(self) -> None:
+        way, channel = self._way, self.channel
+        if way.proven > channel.cursor or way.proven_told is not None:
+            await self._store.advance(channel, way.proven, way.proven_told)
+            left = None if channel.losses == way.proven_told else channel.losses
+            self.channel = channel._replace(cursor=max(way.proven, channel.cursor), losses=left)
+            way.proven_told = None
 
     async def _leave(self, ending: Ending) -> None:
         if ending is LEFT:
-            self._proven = self.sent
+            way = self._way
+            way.proven, way.proven_told = way.sent, way.told
         elif ending is not GONE:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(PROOF):
                     await self._reached()
         try:
-            await self._advance(self._proven)
+            await self._advance()
             await self._seen(self.channel)
             await self._store.release(self.channel, self.id)
         except Error as error:

@@ -19,6 +19,7 @@ from lamplighter.services.channels.delivery import Delivery, Pause, pause_after
 from lamplighter.services.channels.model import Mechanism
 from lamplighter.services.channels.place import BEGINNING, Place
 from lamplighter.services.channels.queue import Queue
+from lamplighter.services.channels.replay import REPLAYED
 from lamplighter.services.channels.retention import Limits
 from lamplighter.services.channels.store import Channel, Key
 from lamplighter.services.channels.tail import Tail
@@ -183,6 +184,8 @@ class Courier:
             except Error:
                 await asyncio.sleep(self.look)
                 continue
+            for event in (recorded.event for recorded in page.events if recorded.event.kind == REPLAYED):
+                self.changed(Key(event.account_id, event.data["id"], event.data["name"]))
             for account_id, items in page.items.items():
                 for delivery in self._accounts.get(account_id, ()):
                     subject_id = delivery.channel.subject_id

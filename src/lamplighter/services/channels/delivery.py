@@ -12,7 +12,7 @@ import structlog
 from lamplighter.clock import MICROSECONDS
 from lamplighter.errors import Error
 from lamplighter.services.channels.carrier import Outcome
-from lamplighter.services.channels.messages import Message, messages
+from lamplighter.services.channels.messages import Message, loss_message, messages
 from lamplighter.services.channels.model import Mechanism
 from lamplighter.services.channels.place import Place
 from lamplighter.services.channels.store import Channel
@@ -27,7 +27,7 @@ LONGEST_PAUSE = 120.0
 RECHECKED = 60.0
 """Seconds after which one that has nothing to deliver looks by itself."""
 CHECKED = 60.0
-"""Seconds between two looks at how much waits for a webhook that fails."""
+"""Seconds between two looks at how much waits for a channel that fails."""
 
 Pause = Callable[[int], float]
 """Seconds to wait after that many failures in a row."""
@@ -91,8 +91,8 @@ class Delivery:
         current = await self._courier.store.current(self.channel)
         if current is None or current.holder != self._courier.name:
             return False
+        self.place = max(self.place, current.cursor) if current.turn == self.channel.turn else current.cursor
         self.channel = current
-        self.place = max(self.place, current.cursor)
         left = (current.retry_at - self._courier.clock.now()) / MICROSECONDS
         if left > 0:
             await _either(self._changed, None, left)
@@ -108,7 +108,9 @@ class Delivery:
         return True
 
     async def _anything(self) -> bool:
-        """Whether something waits; moves past what is not for this webhook."""
+        """Whether something waits; moves past what is not for this channel."""
+        if self.channel.losses is not None:
+            return True
         while True:
             waiting = await self._courier.queue.read(self.channel, self.place)
             if waiting.items:
@@ -118,7 +120,7 @@ class Delivery:
             self.place = waiting.end
 
     async def _check(self) -> None:
-        """Drop what a limit takes away from a webhook that has fallen behind: at the start, and while it fails."""
+        """Drop what a limit takes away from a channel that has fallen behind: at the start, and while it fails."""
         loop = asyncio.get_running_loop()
         if self._checked is not None and (not self.channel.failures or loop.time() < self._checked):
             return
@@ -135,13 +137,17 @@ class Delivery:
                 return True
             started = courier.clock.now()
             outcome = await send(message, self._uid, started)
-            place = message.place
+            place, losses = message.place, message.losses
             del message
-        if outcome.taken:
-            return await self._taken(place)
-        return await self._failed(outcome, started)
+        if not outcome.taken:
+            return await self._failed(outcome, started)
+        await self._taken(place, losses)
+        return True
 
     async def _next_message(self) -> Message | None:
+        if (losses := loss_message(self.channel, self.place)) is not None:
+            self._uid = f"msg_{self.channel.id}{self.channel.discarded}"
+            return losses
         waiting = await self._courier.queue.read(self.channel, self.place)
         message = next(messages(waiting.items, self.channel.serialization), None)
         if message is not None:
@@ -149,19 +155,17 @@ class Delivery:
             self._uid = f"msg_{waiting.items[0].place.uid}{message.place.uid}"
         return message
 
-    async def _taken(self, place: Place) -> bool:
-        """Go on after the place, once that is stored."""
+    async def _taken(self, place: Place, losses: str | None) -> None:
+        """Go on after the place, once that is stored; or where the channel is meanwhile, if anywhere."""
         courier = self._courier
         while True:
             try:
-                if not await courier.store.delivered(self.channel, place, courier.name, courier.clock.now()):
-                    return False
+                if await courier.store.delivered(self.channel, place, losses, courier.name, courier.clock.now()):
+                    self.place = place
+                return
             except Error as error:
                 log.warning("a delivery cannot be noted yet", channel=self.channel.id, error=error.name)
                 await asyncio.sleep(courier.look)
-            else:
-                self.place = place
-                return True
 
     async def _failed(self, outcome: Outcome, started: int) -> bool:
         courier, now = self._courier, self._courier.clock.now()

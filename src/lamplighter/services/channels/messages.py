@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from lamplighter.services.channels.losses import message_of
 from lamplighter.services.channels.model import Options, Serialization
 from lamplighter.services.channels.place import Place
+from lamplighter.services.channels.store import Channel
 from lamplighter.services.channels.tail import Item
 
 MESSAGE_BYTES = 512 * 1024
@@ -28,7 +30,16 @@ class Message(NamedTuple):
     body: bytes
     place: Place
     items: Sequence[Item] = ()
-    """The events that it is made of."""
+    """The events that it is made of; none where it tells of losses."""
+    losses: str | None = None
+    """The losses that it tells of, as the channel's row has them."""
+
+
+def loss_message(channel: Channel, place: Place) -> Message | None:
+    """What the channel has to be told before all that follows the place; None: nothing was lost."""
+    if channel.losses is None:
+        return None
+    return Message(message_of(channel.losses), place, (), channel.losses)
 
 
 def messages(items: Sequence[Item], serialization: Serialization) -> Iterator[Message]:

@@ -66,10 +66,10 @@ class WebsocketRequest(msgspec.Struct):
     serialization: SerializationRequest | None = None
 
     def faults(self) -> list[FieldFault]:
-        return _size_faults(self.asked())
+        return size_faults(self.asked())
 
     def asked(self) -> Serialization:
-        return _asked(self.serialization)
+        return serialization_of(self.serialization)
 
 
 class WebhookTarget(msgspec.Struct, frozen=True):
@@ -123,13 +123,13 @@ class WebhookRequest(msgspec.Struct):
     serialization: SerializationRequest | None = None
 
     def faults(self) -> list[FieldFault]:
-        return [*_size_faults(_asked(self.serialization)), *self.target().faults()]
+        return [*size_faults(serialization_of(self.serialization)), *self.target().faults()]
 
     def target(self) -> WebhookTarget:
         return WebhookTarget(self.url, self.headers or {})
 
     def asked(self) -> Serialization:
-        return _asked(self.serialization)
+        return serialization_of(self.serialization)
 
 
 OUR_HEADERS = frozenset(
@@ -228,7 +228,7 @@ class ChannelMetadata(msgspec.Struct):
     delivery_mechanism: Literal["CALLBACK", "LONG_POLLING", "WEB_SOCKET"]
 
 
-def _asked(given: SerializationRequest | None) -> Serialization:
+def serialization_of(given: SerializationRequest | None) -> Serialization:
     """The serialization asked for, with the defaults in the places left out."""
     if given is None:
         return Serialization()
@@ -240,7 +240,7 @@ def _asked(given: SerializationRequest | None) -> Serialization:
     )
 
 
-def _size_faults(asked: Serialization) -> list[FieldFault]:
+def size_faults(asked: Serialization) -> list[FieldFault]:
     if SMALLEST_CHUNK <= asked.max_chunk_size <= LARGEST_CHUNK:
         return []
     return [FieldFault("serialization.max_chunk_size", f"must be from {SMALLEST_CHUNK} to {LARGEST_CHUNK}")]

@@ -15,6 +15,7 @@ from lamplighter.services.channels.model import (
     RegisterWebsocketChannel,
     Webhook,
     WebhookRequest,
+    WebhookTarget,
     WebsocketChannel,
     WebsocketRequest,
 )
@@ -142,7 +143,7 @@ async def get_channel_metadata(channels: Channels, call: Call) -> ChannelMetadat
 async def register_webhook(channels: Channels, call: Call) -> None:
     """Register a webhook, or replace it, once its receiver has answered PUT with {}; events queue from now on."""
     body: WebhookRequest = call.body
-    await channels.webhooks.register(call.caller, body.target(), body.asked())
+    await channels.register_webhook(call.caller, body.target(), body.asked())
 
 
 @operations.add(
@@ -154,7 +155,10 @@ async def register_webhook(channels: Channels, call: Call) -> None:
 )
 async def get_webhook(channels: Channels, call: Call) -> Webhook:
     """Get the webhook: where notifications are sent, and how they are written."""
-    return await channels.webhooks.get(call.caller)
+    channel = await channels.channel(call.caller, "CALLBACK")
+    target = channels.deliveries.target(channel)
+    assert isinstance(target, WebhookTarget)
+    return Webhook(target.url, target.headers, channel.serialization)
 
 
 @operations.add(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
+
+_UID = re.compile(r"[0-7][0-9a-f]{15}[0-7][0-9a-f]{15}")
+"""Both numbers fit into 64 bits with a sign, as databases have them."""
 
 
 class Place(NamedTuple):
@@ -16,6 +20,13 @@ class Place(NamedTuple):
         """The place of a position as the log gives it."""
         xid, _, number = position.partition(".")
         return cls(int(xid), int(number))
+
+    @classmethod
+    def of_uid(cls, uid: str) -> Place:
+        """The place of the event with that ``uid``. Raises ValueError."""
+        if not _UID.fullmatch(uid):
+            raise ValueError("a position has 32 hexadecimal digits")
+        return cls(int(uid[:16], 16), int(uid[16:], 16))
 
     def __str__(self) -> str:
         return f"{self.xid}.{self.position}"

@@ -6,6 +6,7 @@ from collections import deque
 from typing import NamedTuple
 
 from lamplighter.clock import MICROSECONDS
+from lamplighter.services.channels.losses import Loss, Reason
 from lamplighter.services.channels.place import Place
 from lamplighter.services.channels.store import Channel, Store
 from lamplighter.services.channels.tail import Item, Tail, item_of
@@ -27,7 +28,18 @@ class Excess(NamedTuple):
     """Events that wait longer, or are more, than a limit allows: everything up to the place."""
 
     place: Place
+    losses: list[Loss]
+
+    @property
+    def number(self) -> int:
+        return sum(each.count for each in self.losses)
+
+
+class Ahead(NamedTuple):
+    """What waits: how many events, and when the first of them happened."""
+
     number: int
+    first: int | None
 
 
 class Queue:
@@ -66,33 +78,70 @@ class Queue:
         :param now: microseconds UTC
         """
         oldest = now - self._kept
-        pages: deque[tuple[Place, int, int]] = deque()
-        waiting_bytes = number = 0
+        pages: deque[_Page] = deque()
+        aged, cropped = _Count("age"), _Count("size")
+        waiting_bytes = 0
         cut = at = place
         while True:
             waiting = await self.read(channel, at)
             if waiting.end == at and not waiting.items:
-                return Excess(cut, number)
+                return Excess(cut, [*aged.losses(), *cropped.losses()])
             old = sum(1 for item in waiting.items if item.time < oldest)
-            number += old
             if old:
                 cut = waiting.items[old - 1].place
-            size = sum(item.size for item in waiting.items[old:])
-            pages.append((waiting.end, len(waiting.items) - old, size))
+                aged.add(old, waiting.items[0].time, waiting.items[old - 1].time)
+            kept = waiting.items[old:]
+            size = sum(item.size for item in kept)
+            times = (kept[0].time, kept[-1].time) if kept else (0, 0)
+            pages.append(_Page(waiting.end, len(kept), size, *times))
             waiting_bytes += size
             while waiting_bytes > self._largest and len(pages) > 1:
-                cut, many, size = pages.popleft()
-                number += many
-                waiting_bytes -= size
+                page = pages.popleft()
+                cut = page.end
+                cropped.add(page.number, page.first, page.last)
+                waiting_bytes -= page.size
             at = waiting.end
 
     async def size(self, channel: Channel, place: Place) -> int:
         """How many events wait after the place; of a long queue, those within COUNTED_PAGES."""
-        count = 0
+        return (await self.ahead(channel, place)).number
+
+    async def ahead(self, channel: Channel, place: Place) -> Ahead:
+        """What waits after the place; of a long queue, what is within COUNTED_PAGES."""
+        count, first = 0, None
         for _ in range(COUNTED_PAGES):
             waiting = await self.read(channel, place)
             count += len(waiting.items)
+            if first is None and waiting.items:
+                first = waiting.items[0].time
             if waiting.end == place:
                 break
             place = waiting.end
-        return count
+        return Ahead(count, first)
+
+
+class _Page(NamedTuple):
+    """A page of what waits: how many events, about how many bytes, and the times of the first and the last."""
+
+    end: Place
+    number: int
+    size: int
+    first: int
+    last: int
+
+
+class _Count:
+    """Counts what one limit takes."""
+
+    def __init__(self, reason: Reason) -> None:
+        self._reason = reason
+        self._number = 0
+        self._first = self._last = 0
+
+    def add(self, number: int, first: int, last: int) -> None:
+        if number:
+            self._first = self._first if self._number else first
+            self._number, self._last = self._number + number, last
+
+    def losses(self) -> list[Loss]:
+        return [Loss(self._reason, self._number, self._first, self._last)] if self._number else []

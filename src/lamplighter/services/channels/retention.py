@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from itertools import takewhile
 
@@ -43,6 +44,8 @@ class Limits:
         self._queue = queue
         self._clock = clock
         self._tell = tell
+        self.discarded: Counter[str] = Counter()
+        """How many events this process has discarded, by reason."""
 
     async def apply(self, channel: Channel, place: Place, least: Place = BEGINNING) -> Place:
         """Drop what waits after the place and is too old or too much; the place to go on from.
@@ -56,7 +59,7 @@ class Limits:
             return place
         happened = None
         if excess.number:
-            happened = _event(DISCARDED, channel, now, number=excess.number)
+            happened = event_of(DISCARDED, channel, now, number=excess.number)
             log.warning(
                 "notifications were discarded: they waited too long, or were too many",
                 account=channel.account_id,
@@ -64,7 +67,8 @@ class Limits:
                 name=channel.name,
                 number=excess.number,
             )
-        await self._store.discard(channel, excess.place, excess.number, happened)
+        await self._store.discard(channel, excess.place, excess.losses, happened)
+        self.discarded.update({each.reason: each.count for each in excess.losses})
         return excess.place
 
     async def end(self, channel: Channel, reason: str, since: int) -> bool:
@@ -72,7 +76,7 @@ class Limits:
 
         :param since: since when, microseconds UTC
         """
-        happened = _event(REMOVED, channel, self._clock.now(), reason=reason, since=since)
+        happened = event_of(REMOVED, channel, self._clock.now(), reason=reason, since=since)
         ended = await self._store.end(channel, happened)
         if ended:
             self._tell(channel.key)
@@ -161,7 +165,8 @@ class Sweeper:
         await self._log.commit(CURSOR, position)
 
 
-def _event(kind: str, channel: Channel, now: int, **data: str | int) -> Event:
+def event_of(kind: str, channel: Channel, now: int, **data: str | int) -> Event:
+    """An event about a channel."""
     return Event(
         kind=kind,
         account_id=channel.account_id,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Iterator
+from typing import NamedTuple
 
 import structlog
 
@@ -28,18 +29,24 @@ from lamplighter.services.channels.connection import (
     close,
 )
 from lamplighter.services.channels.courier import BEAT, Courier
+from lamplighter.services.channels.deliveries import Deliveries
 from lamplighter.services.channels.delivery import Pause, pause_after
+from lamplighter.services.channels.event_stream import BEAT as STREAM_BEAT
+from lamplighter.services.channels.event_streams import EventStreams
 from lamplighter.services.channels.handlers import Follower
-from lamplighter.services.channels.model import Mechanism, Serialization, WebsocketChannel
+from lamplighter.services.channels.model import Mechanism, Serialization, WebhookTarget, WebsocketChannel
+from lamplighter.services.channels.named import Named
+from lamplighter.services.channels.named_model import WORDS
+from lamplighter.services.channels.named_store import NamedStore
 from lamplighter.services.channels.place import BEGINNING, Place
 from lamplighter.services.channels.poll import Poll
 from lamplighter.services.channels.queue import Queue
+from lamplighter.services.channels.replay import Places
 from lamplighter.services.channels.retention import SEEN, Limits, Sweeper
 from lamplighter.services.channels.store import Channel, Key, Store
 from lamplighter.services.channels.tail import Tail
 from lamplighter.services.channels.vault import Vault
 from lamplighter.services.channels.webhook_store import WebhookStore
-from lamplighter.services.channels.webhooks import NAMES, Webhooks, must_be
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database
 from lamplighter.storage.seal import MasterKey
@@ -54,6 +61,25 @@ ASKED = 2.0
 """Seconds that the process of another connection gets to answer."""
 
 
+PATHS: dict[Mechanism, str] = {
+    "CALLBACK": "/v2/notification/callback",
+    "LONG_POLLING": "/v2/notification/pull",
+    "WEB_SOCKET": "/v2/notification/websocket",
+}
+"""Where channels without a name are deleted."""
+
+
+class Handed(NamedTuple):
+    """What polls were answered and the database does not know yet."""
+
+    turn: int
+    place: Place
+    told: str | None
+
+
+NOTHING = Handed(0, BEGINNING, None)
+
+
 class Channels:
     """The channels of this installation, and the polls and sockets of this process.
 
@@ -62,6 +88,7 @@ class Channels:
     :param process: this process's name, the same after a restart; empty: one of its own
     :param look: seconds between two looks at what is open: its key, its channel, its cursor
     :param beat: seconds between two signs of life of a process that delivers webhooks
+    :param stream_beat: seconds between two signs of life of an event stream
     :param pause: after how many seconds a webhook is tried again
     """
 
@@ -80,6 +107,7 @@ class Channels:
         process: str = "",
         look: float = LOOK,
         beat: float = BEAT,
+        stream_beat: float = STREAM_BEAT,
         pause: Pause = pause_after,
     ) -> None:
         self._clock = clock
@@ -121,20 +149,39 @@ class Channels:
             pause=pause,
         )
         self._delivers = False
-        self.webhooks = Webhooks(
+        self.deliveries = Deliveries(self._carriers, self._webhooks, self._queue, self._vault, clock)
+        places = Places(event_log, clock, self._settings.results_kept)
+        self.named = Named(
             self._store,
-            self._webhooks,
+            NamedStore(database, self._settings.named),
+            self.deliveries,
+            self._carriers,
             self._queue,
+            places,
             self._vault,
-            self._carriers["CALLBACK"],
-            self.register,
+            event_log,
             clock,
+            ids,
+            self.state,
+            self._tell,
+        )
+        self.event_streams = EventStreams(
+            self._store,
+            self._queue,
+            self._tail,
+            bus,
+            places,
+            authenticator,
+            self._limits,
+            self._seen,
+            look,
+            stream_beat,
         )
         self._follower = Follower(event_log, self._tail, self.end_subject, self._tell_revoked, look)
         self._subscriptions: list[Subscription] = []
         self._open: dict[Key, set[Connection | Poll]] = {}
-        self._handshakes: set[str] = set()
-        self._handed: dict[Key, Place] = {}
+        self._handshakes: set[tuple[str, str]] = set()
+        self._handed: dict[Key, Handed] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
 
@@ -167,6 +214,7 @@ class Channels:
                 each.stop()
         for each in everything:
             await each.ended.wait()
+        await self.event_streams.close()
         if self._delivers:
             await self._sweeper.close()
             await self._courier.close()
@@ -185,7 +233,7 @@ class Channels:
         """The caller's channel. Raises ChannelNotFound, also when it is of another mechanism than asked for."""
         found = await self._store.get(caller.account_id, caller.subject_id)
         if found is None or mechanism not in (None, found.mechanism):
-            raise channels.ChannelNotFound(mechanism=NAMES[mechanism] if mechanism else "notification")
+            raise channels.ChannelNotFound(mechanism=WORDS[mechanism] if mechanism else "notification")
         return found
 
     async def register(
@@ -213,6 +261,18 @@ class Channels:
         must_be(registered, mechanism)
         self._tell(registered.key)
         return registered, new
+
+    async def register_webhook(self, caller: Caller, target: WebhookTarget, serialization: Serialization) -> None:
+        """Register the caller's webhook, or replace it, once its receiver has confirmed it.
+
+        Raises OtherChannelExists, WebhookAddressRefused, WebhookNotAnswering.
+        """
+        key = Key(caller.account_id, caller.subject_id)
+        found = await self._store.get(*key)
+        if found is not None:
+            must_be(found, "CALLBACK")
+        await self.deliveries.confirm("CALLBACK", target, found)
+        await self.register(caller, "CALLBACK", serialization, self._vault.seal(target, key))
 
     async def delete(self, caller: Caller, mechanism: Mechanism) -> bool:
         """Delete the caller's channel of that mechanism, and end what is open on it; whether there was one.
@@ -254,17 +314,19 @@ class Channels:
         Raises OtherChannelExists, ChannelDeleted.
         """
         # Taken before the row is read: the cursor may reach the disk, and be forgotten here, while the row is on its way.
-        handed = self._handed.get(Key(caller.account_id, caller.subject_id), BEGINNING)
+        handed = self._handed.get(Key(caller.account_id, caller.subject_id), NOTHING)
         channel = await self._store.get(caller.account_id, caller.subject_id)
         if channel is None or channel.mechanism != "LONG_POLLING":
             channel, _ = await self.register(caller, "LONG_POLLING", Serialization())
         if self._closing:
             return None
-        place = max(channel.cursor, handed)
+        place, told = channel.cursor, None
+        if handed.turn == channel.turn:
+            place, told = max(place, handed.place), handed.told
         if self._clock.now() - channel.seen_at > SEEN:
             await self._webhooks.seen(channel, self._clock.now())
             place = await self._limits.apply(channel, place)
-        poll = Poll(channel, place, store=self._store, queue=self._queue, tail=self._tail, look=self._look)
+        poll = Poll(channel, place, told, store=self._store, queue=self._queue, tail=self._tail, look=self._look)
         gone = asyncio.ensure_future(disconnected())
         try:
             with self._opened(poll):
@@ -273,34 +335,35 @@ class Channels:
             # From here to the write of the answer nothing is awaited.
             if gone.done() and found.body is not None:
                 return None
-            self._hand(channel, found.place)
+            self._hand(poll.channel, found.place, found.losses)
             return found.body
         finally:
             gone.cancel()
 
-    async def connect(self, caller: Caller, key: Presented, socket: Socket) -> None:
-        """Serve the WebSocket of the caller's channel until it ends.
+    async def connect(self, caller: Caller, key: Presented, socket: Socket, name: str = "") -> None:
+        """Serve the WebSocket of the caller's channel of that name until it ends.
 
         Raises, before the handshake is answered, HandshakeInProgress, ShuttingDown and DatabaseUnavailable.
         """
         if self._closing:
             raise requests.ShuttingDown(retry_after=1)
-        if caller.credential_id in self._handshakes:
+        handshake = caller.credential_id, name
+        if handshake in self._handshakes:
             raise channels.HandshakeInProgress(retry_after=1)
-        self._handshakes.add(caller.credential_id)
+        self._handshakes.add(handshake)
         try:
-            connection = await self._claim(caller, key, socket)
+            connection = await self._claim(caller, key, socket, name)
             await socket.accept()
         finally:
-            self._handshakes.discard(caller.credential_id)
+            self._handshakes.discard(handshake)
         if connection is None:
             await close(socket, UNREGISTERED)
         else:
             await self._serve(connection)
 
-    async def _claim(self, caller: Caller, key: Presented, socket: Socket) -> Connection | None:
+    async def _claim(self, caller: Caller, key: Presented, socket: Socket, name: str) -> Connection | None:
         """Take the channel over from the connection that has it; None when there is no such channel."""
-        channel = await self._store.get(caller.account_id, caller.subject_id)
+        channel = await self._store.get(caller.account_id, caller.subject_id, name)
         if channel is None or channel.mechanism != "WEB_SOCKET":
             return None
         if channel.connection is not None:
@@ -362,6 +425,7 @@ class Channels:
         key = Key.of(message.decode())
         for each in self._open.get(key, ()):
             each.look()
+        self.event_streams.changed(key)
         self._courier.changed(key)
 
     def _tell_revoked(self, account_id: str) -> None:
@@ -377,21 +441,34 @@ class Channels:
                     each.look()
                 else:
                     each.stop()
+        self.event_streams.revoked(account_id)
 
-    def _hand(self, channel: Channel, place: Place) -> None:
+    def _hand(self, channel: Channel, place: Place, told: str | None) -> None:
         """Move the cursor: here at once, for the next poll, and in the database as soon as may be."""
-        if place <= max(channel.cursor, self._handed.get(channel.key, BEGINNING)):
+        before = self._handed.get(channel.key, NOTHING)
+        if before.turn > channel.turn:
             return
-        self._handed[channel.key] = place
-        task = asyncio.create_task(self._advance(channel, place))
+        if before.turn == channel.turn:
+            if place <= max(channel.cursor, before.place) and told is None:
+                return
+            place = max(place, before.place)
+        handed = self._handed[channel.key] = Handed(channel.turn, place, told or before.told)
+        task = asyncio.create_task(self._advance(channel, handed))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _advance(self, channel: Channel, place: Place) -> None:
+    async def _advance(self, channel: Channel, handed: Handed) -> None:
         try:
-            await self._store.advance(channel, place)
+            await self._store.advance(channel, handed.place, handed.told)
         except Error as error:
             log.warning("a long-poll cursor could not be moved; its events will come again", error=error.name)
         finally:
-            if self._handed.get(channel.key) == place:
+            if self._handed.get(channel.key) is handed:
                 del self._handed[channel.key]
+
+
+def must_be(channel: Channel, mechanism: Mechanism) -> None:
+    """Raises OtherChannelExists."""
+    present = channel.mechanism
+    if present is not None and present != mechanism:
+        raise channels.OtherChannelExists(present=WORDS[present], path=PATHS[present])

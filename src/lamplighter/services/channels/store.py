@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,10 +10,11 @@ import sqlalchemy as sa
 
 from lamplighter.bus.event import Event
 from lamplighter.bus.outbox import events
+from lamplighter.services.channels.losses import Loss, together, without
 from lamplighter.services.channels.model import Mechanism, Serialization
 from lamplighter.services.channels.place import Place
 from lamplighter.services.connect.events import FINISHED
-from lamplighter.storage.database import Database, Row
+from lamplighter.storage.database import Database, Row, Transaction
 from lamplighter.storage.query import Query, insert
 from lamplighter.storage.schema import BigInteger, Json, LargeBinary, Text, metadata
 
@@ -129,6 +131,7 @@ _VOID: dict[Any, Any] = {
     "retry_at": 0,
     "delivered_at": None,
     "discarded": 0,
+    "losses": None,
 }
 """What nothing remains of when a channel ends."""
 _register = insert(channels).values({name: sa.bindparam(name) for name in (*Key._fields, *_NEW, "xid", "position")})
@@ -167,9 +170,11 @@ _RELEASE = Query(sa.update(channels).where(*_OWN, _c.connection == sa.bindparam(
 _GIVEN = sa.tuple_(sa.bindparam("to_xid", type_=sa.BigInteger()), sa.bindparam("to_position", type_=sa.BigInteger()))
 _ADVANCE = Query(
     sa.update(channels)
-    .where(*_SAME, sa.tuple_(_c.xid, _c.position) < _GIVEN)
+    .where(*_SAME, _c.turn == sa.bindparam("turn_"), sa.tuple_(_c.xid, _c.position) < _GIVEN)
     .values(xid=sa.bindparam("to_xid"), position=sa.bindparam("to_position"))
 )
+_HOLD_LOSSES = Query(sa.select(_c.losses).where(*_SAME).with_for_update())
+_SET_LOSSES = Query(sa.update(channels).where(*_SAME).values(losses=sa.bindparam("losses_", type_=Json)))
 _PLACE = sa.tuple_(events.c.xid, events.c.position)
 _RESULTS = Query(
     sa.select(events)
@@ -210,6 +215,9 @@ class Channel(NamedTuple):
     seen_at: int = 0
     discarded: int = 0
     name: str = ""
+    turn: int = 0
+    losses: str | None = None
+    """JSON (losses.py)."""
 
     @property
     def key(self) -> Key:
@@ -289,13 +297,19 @@ class Store:
         async with self._database.transaction() as transaction:
             await transaction.execute(_RELEASE, **channel.key._asdict(), connection_=connection)
 
-    async def advance(self, channel: Channel, cursor: Place) -> None:
-        """Move the cursor of this very channel; it never goes back."""
+    async def advance(self, channel: Channel, cursor: Place, losses: str | None = None) -> None:
+        """Move the cursor of this very channel, unless it was replayed meanwhile; it never goes back.
+
+        :param losses: what the channel was told of besides
+        """
         async with self._database.transaction() as transaction:
+            if losses is not None:
+                await told(transaction, channel, losses)
             await transaction.execute(
                 _ADVANCE,
                 **channel.key._asdict(),
                 id_=channel.id,
+                turn_=channel.turn,
                 to_xid=cursor.xid,
                 to_position=cursor.position,
             )
@@ -327,6 +341,25 @@ class Store:
             )
             for row in rows
         ]
+
+
+async def lost(transaction: Transaction, channel: Channel, losses: Iterable[Loss]) -> None:
+    """The channel is to be told of these too."""
+    await _change_losses(transaction, channel, lambda text: together(text, losses))
+
+
+async def told(transaction: Transaction, channel: Channel, losses: str) -> None:
+    """The channel has taken the message of these losses."""
+    await _change_losses(transaction, channel, lambda text: without(text, losses))
+
+
+async def _change_losses(
+    transaction: Transaction, channel: Channel, change: Callable[[str | None], str | None]
+) -> None:
+    own = {**channel.key._asdict(), "id_": channel.id}
+    row = await transaction.fetch_one(_HOLD_LOSSES, **own)
+    if row is not None:
+        await transaction.execute(_SET_LOSSES, **own, losses_=change(row["losses"]))
 
 
 def channel_of(row: Row | None) -> Channel | None:

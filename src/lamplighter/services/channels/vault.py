@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from lamplighter.services.channels.carrier import Target
 from lamplighter.services.channels.signing import Secret
 from lamplighter.services.channels.store import Channel, Key
 from lamplighter.storage.seal import MasterKey
@@ -22,7 +23,7 @@ class Vault:
     def __init__(self, master_key: MasterKey) -> None:
         self._key = master_key
 
-    def seal(self, value: msgspec.Struct | Sequence[Secret], key: Key) -> bytes:
+    def seal(self, value: Target | Sequence[Secret], key: Key) -> bytes:
         return self._key.seal(msgspec.json.encode(value), PURPOSE, _owner(key))
 
     def target(self, channel: Channel, type_: type[T]) -> T:

@@ -21,7 +21,7 @@ operations = Operations("Device data - notifications", permission=PERMISSION, cr
 )
 async def get_webhook_deliveries(channels: Channels, call: Call) -> WebhookState:
     """Get how deliveries of the webhook go: what waits, what failed last and why, what was discarded."""
-    return await channels.webhooks.state(call.caller)
+    return await channels.deliveries.state(await channels.channel(call.caller, "CALLBACK"))
 
 
 @operations.add(
@@ -33,7 +33,7 @@ async def get_webhook_deliveries(channels: Channels, call: Call) -> WebhookState
 )
 async def test_webhook(channels: Channels, call: Call) -> WebhookTest:
     """Send the webhook an empty message now, and tell what came of it."""
-    return await channels.webhooks.test(call.caller)
+    return await channels.deliveries.test(await channels.channel(call.caller, "CALLBACK"))
 
 
 @operations.add(
@@ -46,7 +46,7 @@ async def test_webhook(channels: Channels, call: Call) -> WebhookTest:
 )
 async def create_webhook_secret(channels: Channels, call: Call) -> WebhookSecret:
     """Sign deliveries with a new secret, shown once; the one before it signs for a day more."""
-    return WebhookSecret(await channels.webhooks.new_secret(call.caller))
+    return WebhookSecret(await channels.deliveries.new_secret(await channels.channel(call.caller, "CALLBACK")))
 
 
 @operations.add(
@@ -58,4 +58,4 @@ async def create_webhook_secret(channels: Channels, call: Call) -> WebhookSecret
 )
 async def delete_webhook_secret(channels: Channels, call: Call) -> None:
     """Sign deliveries no more."""
-    await channels.webhooks.forget_secret(call.caller)
+    await channels.deliveries.forget_secret(await channels.channel(call.caller, "CALLBACK"))

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 import sqlalchemy as sa
 
 from lamplighter.bus.event import Event
 from lamplighter.bus.outbox import append
+from lamplighter.services.channels.losses import Loss
 from lamplighter.services.channels.model import Mechanism
 from lamplighter.services.channels.place import Place
-from lamplighter.services.channels.store import Channel, channel_of, channels, couriers, failures
+from lamplighter.services.channels.store import Channel, channel_of, channels, couriers, failures, lost, told
 from lamplighter.storage.database import Database, Row, Transaction
 from lamplighter.storage.query import Query, insert
 
@@ -25,6 +26,7 @@ _OWN = (
     _c.name == sa.bindparam("name_"),
 )
 _MINE = (*_OWN, _c.id == sa.bindparam("id_"), _c.holder == sa.bindparam("holder_"))
+_TURN = _c.turn == sa.bindparam("turn_")
 _TO = sa.tuple_(sa.bindparam("to_xid", type_=sa.BigInteger()), sa.bindparam("to_position", type_=sa.BigInteger()))
 _FORWARD = sa.tuple_(_c.xid, _c.position) < _TO
 
@@ -68,7 +70,7 @@ _CLAIM = Query(
 )
 _DELIVERED = Query(
     sa.update(channels)
-    .where(*_MINE)
+    .where(*_MINE, _TURN)
     .values(
         xid=sa.bindparam("to_xid"),
         position=sa.bindparam("to_position"),
@@ -79,7 +81,9 @@ _DELIVERED = Query(
     )
 )
 _MOVE = Query(
-    sa.update(channels).where(*_MINE, _FORWARD).values(xid=sa.bindparam("to_xid"), position=sa.bindparam("to_position"))
+    sa.update(channels)
+    .where(*_MINE, _TURN, _FORWARD)
+    .values(xid=sa.bindparam("to_xid"), position=sa.bindparam("to_position"))
 )
 _FAILED = Query(
     sa.update(channels)
@@ -96,9 +100,10 @@ _END = Query(
     .where(*_OWN, _c.id == sa.bindparam("id_"), _c.mechanism.is_not(None), _c.seen_at == sa.bindparam("seen_at_"))
     .values(mechanism=None, endpoint=None, secrets=None, holder=None, connection=None)
 )
+_BURY = Query(sa.delete(channels).where(*_OWN, _c.mechanism.is_(None)))
 _DISCARD = Query(
     sa.update(channels)
-    .where(*_OWN, _c.id == sa.bindparam("id_"), _FORWARD)
+    .where(*_OWN, _c.id == sa.bindparam("id_"), _TURN, _FORWARD)
     .values(
         xid=sa.bindparam("to_xid"),
         position=sa.bindparam("to_position"),
@@ -199,19 +204,22 @@ class WebhookStore:
                 await transaction.fetch_all(_CLAIM, holder_=courier, carried=list(carried), now=now, limit=limit)
             )
 
-    async def delivered(self, channel: Channel, place: Place, courier: str, time: int) -> bool:
-        """Everything up to the place was acknowledged; False when the channel is not this process's any more."""
+    async def delivered(self, channel: Channel, place: Place, losses: str | None, courier: str, time: int) -> bool:
+        """Everything up to the place was acknowledged, and these losses; False when the channel is not this process's any
+        more, or was replayed meanwhile."""
 
         async def work(transaction: Transaction) -> int:
+            if losses is not None:
+                await told(transaction, channel, losses)
             return await transaction.execute(
-                _DELIVERED, **_own(channel), **_to(place), id_=channel.id, holder_=courier, time=time
+                _DELIVERED, **_own(channel), **_to(place), **_at(channel), holder_=courier, time=time
             )
 
         return bool(await self._database.together(work))
 
     async def move(self, idle: Iterable[tuple[Channel, Place]], courier: str) -> None:
         """Move cursors past events that were not theirs."""
-        rows = [{**_own(channel), **_to(place), "id_": channel.id, "holder_": courier} for channel, place in idle]
+        rows = [{**_own(channel), **_to(place), **_at(channel), "holder_": courier} for channel, place in idle]
         if rows:
             async with self._database.transaction() as transaction:
                 await transaction.execute_many(_MOVE, rows)
@@ -241,17 +249,22 @@ class WebhookStore:
         """Remove the channel by a rule and say so; False when it is not there, or its client came meanwhile."""
         async with self._database.transaction() as transaction:
             ended = bool(await transaction.execute(_END, **_own(channel), id_=channel.id, seen_at_=channel.seen_at))
+            if ended and channel.name:
+                await transaction.execute(_BURY, **_own(channel))
             if ended:
                 await append(transaction, happened)
         return ended
 
-    async def discard(self, channel: Channel, place: Place, number: int, happened: Event | None) -> bool:
-        """Move the cursor past events that are not delivered any more, count them, and say so; False when it was further
-        already."""
+    async def discard(self, channel: Channel, place: Place, losses: Sequence[Loss], happened: Event | None) -> bool:
+        """Move the cursor past events that are not delivered any more, count them, and say so, to the channel and in the
+        log; False when it was further already, or was replayed meanwhile."""
+        number = sum(each.count for each in losses)
         async with self._database.transaction() as transaction:
             moved = bool(
-                await transaction.execute(_DISCARD, **_own(channel), **_to(place), id_=channel.id, number=number)
+                await transaction.execute(_DISCARD, **_own(channel), **_to(place), **_at(channel), number=number)
             )
+            if moved and losses:
+                await lost(transaction, channel, losses)
             if moved and happened is not None:
                 await append(transaction, happened)
         return moved
@@ -272,6 +285,10 @@ class WebhookStore:
 
 def _own(channel: Channel) -> dict[str, str]:
     return {f"{part}_": value for part, value in channel.key._asdict().items()}
+
+
+def _at(channel: Channel) -> dict[str, str | int]:
+    return {"id_": channel.id, "turn_": channel.turn}
 
 
 def _to(place: Place) -> dict[str, int]:
