@@ -1,4 +1,4 @@
-"""A real installation for a soak: ``lamplighter serve``, in one process on SQLite or in three on PostgreSQL and NATS."""
+"""A real installation for a soak: ``lamplighter serve``, in one process on SQLite or in four on PostgreSQL and NATS."""
 
 from __future__ import annotations
 
@@ -49,6 +49,7 @@ class Server:
             "LAMPLIGHTER_LWM2M_PORT": str(self.port),
             "LAMPLIGHTER_LWM2M_VALUE_AGE_MAX": "0",  # every read goes to its device
             "LAMPLIGHTER_BOOTSTRAP_PORT": str(free_port()),
+            "LAMPLIGHTER_OUTBOUND_ALLOWED_NETWORKS": "127.0.0.0/8",  # webhooks are here too
             **environment,
         }
         self._process: subprocess.Popen[bytes] | None = None
@@ -127,6 +128,7 @@ class Installation:
         self._keys, self._certificates = keys, certificates
         self._postgres = postgres
         self.servers: list[Server] = []
+        self.database_url = ""
         self._watching = threading.Event()
 
     def __enter__(self) -> Installation:
@@ -168,9 +170,9 @@ class Installation:
                 self._stack.callback(each.remove)
                 each.start()
             environment = {"LAMPLIGHTER_DATABASE_URL": database.url("postgres"), "LAMPLIGHTER_BUS_URL": bus.url}
-            roles = ["api", "lwm2m", "lwm2m"]
+            roles = ["api", "lwm2m", "lwm2m", "worker"]
         counts = str(self._keys), str(self._certificates)
-        url = environment.get("LAMPLIGHTER_DATABASE_URL", "")
+        url = self.database_url = environment.get("LAMPLIGHTER_DATABASE_URL", "")
         command = [sys.executable, "-W", "ignore", "-m", "tests.soak.provision", str(self.folder), *counts]
         subprocess.run([*command, *([url] if url else [])], check=True)
         self.servers = [Server(role, self.folder, environment) for role in roles]

@@ -11,6 +11,7 @@ from statistics import median
 from tests.bench.device_load import p99
 from tests.soak.child import ask_all
 from tests.soak.crowd import AWAKE, TEXT
+from tests.soak.kills import kills
 from tests.soak.town import Town, shown
 
 BEYOND_START = 0.5
@@ -252,5 +253,6 @@ SCENARIOS: dict[str, Callable[[Town], None]] = {
     "storm": storm,
     "handshakes": handshakes,
     "takeover": takeover,
+    "kills": kills,
 }
 """In this order. ``connect`` comes first whatever is asked for, ``takeover`` only with two gateways."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.soak import scenarios
+from tests.soak import kills, scenarios
 from tests.soak.__main__ import soak
 from tests.soak.report import Report
 
@@ -16,6 +16,7 @@ _OF_THE_MACHINE = ("first answered record", "updates of established devices")
 @pytest.fixture(autouse=True)
 def short(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(scenarios, "PROBE_SECONDS", 0.5)
+    monkeypatch.setattr(kills, "KILLS", 3)
 
 
 def missed(report: Report) -> list[str]:
@@ -26,3 +27,9 @@ def test_a_few_devices_live_through_everything() -> None:
     report = soak(DEVICES, ["connect", "restart", "kill", "rebind", "storm"])
     assert missed(report) == []
     assert sum(line.what == "handshakes" for line in report.lines) == 3
+
+
+def test_what_applications_were_promised_holds_when_the_server_is_killed_at_random() -> None:
+    report = soak(DEVICES, ["connect", "kills"])
+    assert missed(report) == []
+    assert sum(line.what.startswith("events for the") for line in report.lines) == 3
