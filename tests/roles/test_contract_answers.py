@@ -25,16 +25,26 @@ from tests.roles.simulated import simulated
 
 OURS = {"login", "logout", "getEndpoints", "getKeptError"}
 """Operations that the contract does not have: clients use the first three, the last is an addition."""
-EXTENSIONS = {"getLwm2mObjects", "createLwm2mObject", "getLwm2mObject", "deleteLwm2mObject"} | {
-    "getDeviceRequest",
-    "getWebhookDeliveries",
-    "testWebhook",
-    "createWebhookSecret",
-    "deleteWebhookSecret",
-}
+EXTENSIONS = (
+    {"getLwm2mObjects", "createLwm2mObject", "getLwm2mObject", "deleteLwm2mObject"}
+    | {
+        "getDeviceRequest",
+        "getWebhookDeliveries",
+        "testWebhook",
+        "createWebhookSecret",
+        "deleteWebhookSecret",
+    }
+    | {"listChannels", "putChannel", "getChannel", "deleteChannel", "replayChannel"}
+    | {
+        "getChannelDeliveries",
+        "testChannel",
+        "createChannelSecret",
+        "deleteChannelSecret",
+    }
+)
 """Additions with answers of their own, tested by those of connect and channels."""
-ELSEWHERE = {"connectWebsocket"}
-"""Tested with a real WebSocket by the tests of channels."""
+ELSEWHERE = {"connectWebsocket", "connectChannel", "watchNotifications", "followChannel"}
+"""Tested with real WebSockets and event streams by the tests of channels."""
 NO_JSON = {"getEndpointSubscriptions", "deleteLongPollChannel"}
 """Their success is plain text."""
 WORDS = {"deleteLongPollChannel": {"REMOVED", "ALREADY_DELETED"}}
