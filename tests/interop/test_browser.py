@@ -7,11 +7,11 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import pytest
 
-from tests.interop.browser import Page, chromium, page, public_key_hash
+from tests.interop.browser import PATIENCE, Page, chromium, page, public_key_hash
 from tests.roles.serving import Serving, settings_for
 from tests.roles.simulated import simulated
 
@@ -43,24 +43,25 @@ new Promise((resolve, reject) => {
 })
 """
 
-OPEN_STREAM = """
+FOLLOW = """
 (async () => {
-    const answer = await fetch(%s, { headers: { Authorization: `Bearer ${%s}`, ...%s } });
-    if (!answer.ok) return [answer.status, (await answer.json()).type];
-    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
-    (async () => {
-        let text = "";
-        for (;;) {
-            const { done, value } = await reader.read();
-            if (done) return hear("the end");
-            const blocks = (text += value).split("\\n\\n");
-            text = blocks.pop();
-            blocks.forEach(hear);
-        }
-    })();
-    return [answer.status, answer.headers.get("X-Request-ID").length];
-})()
+    try {
+        for await (const message of events(%s, %s)) hear(JSON.stringify(message));
+    } catch (error) {
+        hear(error.message);
+    }
+})();
+null
 """
+
+
+def documented() -> str:
+    """The function that the documents give to pages."""
+    text = (Path(__file__).parents[2] / "docs" / "event_stream.md").read_text()
+    code = text.partition("```js\n")[2].partition("```")[0]
+    function, _, use = code.partition("\n\n")
+    assert function.startswith("async function* events(url, key)") and "of events(" in use
+    return function
 
 
 class Opened(NamedTuple):
@@ -81,12 +82,13 @@ class Opened(NamedTuple):
         assert isinstance(protocol, str)
         return protocol
 
-    async def open_stream(self, path: str, key: str = "", **headers: str) -> list[Any]:
+    async def follow(self, path: str, key: str = "") -> None:
+        """Have the page hear an event stream, as the documents say how."""
         address = f"https://{self.address}{path}"
-        script = OPEN_STREAM % (json.dumps(address), json.dumps(key or self.serving.key), json.dumps(headers))
-        answer = await self.page.run(script)
-        assert isinstance(answer, list)
-        return answer
+        await self.page.run(documented())
+        await self.page.run(FOLLOW % (json.dumps(address), json.dumps(key or self.serving.key)))
+        if not key:
+            await until_streams(self.serving)
 
     async def until(self, part: str) -> str:
         """Wait until the page has heard that."""
@@ -146,19 +148,34 @@ async def test_a_page_with_a_wrong_key_is_refused_the_websocket(opened: Opened) 
         await opened.open_socket("wss", f"pelion_{opened.serving.key[:-1]}")
 
 
-async def test_a_page_reads_an_event_stream_and_goes_on_where_it_was(opened: Opened) -> None:
-    assert await opened.open_stream("/v2/notification/events") == [200, 32]
-    first = await opened.until(await opened.dim(7))
-    fields = dict(line.split(": ", 1) for line in first.split("\n"))
-    assert fields["event"] == "notifications"
-    assert json.loads(fields["data"])["notifications"][0]["path"] == DIMMER
-    second = await opened.until(await opened.dim(8))
-    await opened.page.run("heard.length = 0")
-    assert await opened.open_stream("/v2/notification/events", **{"Last-Event-ID": fields["id"]}) == [200, 32]
-    assert await opened.until(second) == second
+async def test_a_page_follows_an_event_stream_as_documented_and_misses_nothing_when_it_ends(opened: Opened) -> None:
+    await opened.follow("/v2/notification/events")
+    heard = json.loads(await opened.until(await opened.dim(7)))
+    assert [(each["ep"], each["path"]) for each in heard["notifications"]] == [(opened.device, DIMMER)]
+    opened.serving.process.api.end_streams()
+    await opened.until(await opened.dim(8))  # said while the page was away, or had just come back
+    told = [text for text in await opened.page.run("heard") if "notifications" in text]
+    assert len(told) == len(set(told)) == 2
+
+
+async def test_a_page_follows_a_registered_stream_from_where_it_was(opened: Opened) -> None:
+    named = "/v2/notification/channels/page"
+    assert (await opened.serving.call("PUT", named, json={"type": "event-stream"})).status_code == 201
+    value = await opened.dim(7)
+    await opened.follow(f"{named}/events")
+    await opened.until(value)
 
 
 async def test_a_page_is_told_why_it_gets_no_event_stream(opened: Opened) -> None:
-    wrong = opened.serving.key[:-1] + "~"
-    assert await opened.open_stream("/v2/notification/events", wrong) == [401, "invalid_accesskey"]
-    assert await opened.open_stream("/v2/notification/channels/none/events") == [404, "not_found"]
+    await opened.follow("/v2/notification/events", opened.serving.key[:-1])
+    assert "invalid_accesskey" in await opened.until("error")
+    await opened.page.run("heard.length = 0")
+    await opened.follow("/v2/notification/channels/none/events", opened.serving.key)
+    assert "not_found" in await opened.until("error")
+
+
+async def until_streams(serving: Serving) -> None:
+    """Wait until a stream has begun: what happens from then on is told."""
+    async with asyncio.timeout(PATIENCE):
+        while not any(each.started for each in serving.process.api._outlets):  # noqa: ASYNC110 - a request announces nothing here
+            await asyncio.sleep(0.01)
