@@ -109,7 +109,7 @@ class Delivery:
 
     async def _anything(self) -> bool:
         """Whether something waits; moves past what is not for this channel."""
-        if self.channel.losses is not None:
+        if loss_message(self.channel, self.place) is not None:
             return True
         while True:
             waiting = await self._courier.queue.read(self.channel, self.place)

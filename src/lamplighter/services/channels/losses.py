@@ -10,7 +10,7 @@ import msgspec
 from lamplighter.clock import to_rfc3339
 
 KEY = "notifications-discarded"
-"""The member of the message. The public API does not have it; its clients pass over members that they do not know."""
+"""The member of the message. The public API does not have it."""
 
 Reason = Literal["age", "size"]
 

@@ -36,8 +36,8 @@ class Message(NamedTuple):
 
 
 def loss_message(channel: Channel, place: Place) -> Message | None:
-    """What the channel has to be told before all that follows the place; None: nothing was lost."""
-    if channel.losses is None:
+    """What the channel has to be told before all that follows the place; None: nothing was lost, or it does not ask."""
+    if channel.losses is None or not (channel.name or channel.serialization.cfg.include_discarded is True):
         return None
     return Message(message_of(channel.losses), place, (), channel.losses)
 

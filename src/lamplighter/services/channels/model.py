@@ -32,6 +32,9 @@ class Options(msgspec.Struct, frozen=True):
     include_uid: bool = False
     include_timestamp: bool = False
     include_original_ep: bool = False
+    include_discarded: bool | msgspec.UnsetType = msgspec.UNSET
+    """Whether the one channel without a name is told what limits discarded, as named channels are. Ours; shown only where it
+    was asked for, because clients of the public API are known that fail at a message of a kind they do not know."""
 
 
 class Serialization(msgspec.Struct, frozen=True):
@@ -50,6 +53,7 @@ class OptionsRequest(msgspec.Struct):
     include_uid: Truth | None = None
     include_timestamp: Truth | None = None
     include_original_ep: Truth | None = None
+    include_discarded: Truth | None = None
 
 
 class SerializationRequest(msgspec.Struct):
@@ -236,7 +240,9 @@ def serialization_of(given: SerializationRequest | None) -> Serialization:
     options = given.cfg or OptionsRequest()
     return Serialization(
         max_chunk_size=size,
-        cfg=Options(**{name: _is_true(getattr(options, name)) for name in Options.__struct_fields__}),
+        cfg=Options(
+            **{name: True for name in Options.__struct_fields__ if _is_true(getattr(options, name))},
+        ),
     )
 
 
