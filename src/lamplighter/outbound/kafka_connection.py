@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from aiokafka.conn import AIOKafkaConnection, AIOKafkaProtocol, ScramAuthenticator
-from aiokafka.errors import IncompatibleBrokerVersion, KafkaError
+from aiokafka.errors import IncompatibleBrokerVersion, KafkaConnectionError, KafkaError
 
 from lamplighter.outbound.failure import OutboundFailed
 from lamplighter.outbound.kafka import KafkaAddress
@@ -134,7 +134,9 @@ def failure_of(error: BaseException) -> OutboundFailed:
     code = getattr(error, "errno", None)
     if isinstance(error, KafkaError) and isinstance(code, int):
         return OutboundFailed("refused", _REASONS.get(code) or f"it answered {getattr(error, 'message', code)}")
-    if isinstance(error, KafkaError | OSError | EOFError):
+    if isinstance(error, OSError | EOFError) or (
+        isinstance(error, KafkaConnectionError) and isinstance(error.__cause__, OSError | EOFError | None)
+    ):
         return OutboundFailed("connection", "the connection was closed before the answer")
     return OutboundFailed("protocol", "the answer is not Kafka's")
 

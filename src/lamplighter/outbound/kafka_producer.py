@@ -30,6 +30,8 @@ MAGIC = 2
 """The record format since Kafka 0.11, with headers."""
 BATCH_BYTES = 512 * 1024
 """A batch ends at this size, half of what a topic takes by default. A single record may be larger."""
+TOGETHER = 250
+"""Records that are put into batches before others have the event loop."""
 ATTEMPTS = 4
 """How often a batch is sent whose partition's leader has just changed, and how often it is asked where that is."""
 PAUSE = 0.1
@@ -107,7 +109,7 @@ class KafkaProducer:
     async def send(self, records: Sequence[KafkaRecord]) -> None:
         """Append the records, those of one key in their order. Raises OutboundFailed."""
         with told():
-            await self._send(self._batches(records))
+            await self._send(await self._batches(records))
 
     async def _send(self, waiting: dict[int, deque[_Batch]]) -> None:
         failures = 0
@@ -154,11 +156,13 @@ class KafkaProducer:
         codes = {part[0]: part[1] for _, partitions in answer.topics for part in partitions}
         return [(batch, _outcome(codes.get(batch.partition))) for batch in group]
 
-    def _batches(self, records: Sequence[KafkaRecord]) -> dict[int, deque[_Batch]]:
+    async def _batches(self, records: Sequence[KafkaRecord]) -> dict[int, deque[_Batch]]:
         """The records by partition, in batches."""
         everything = sorted(self._leaders.partitions)
         partition_of, batches = DefaultPartitioner(), dict[int, deque[_Batch]]()
-        for record in records:
+        for number, record in enumerate(records, 1):
+            if number % TOGETHER == 0:
+                await asyncio.sleep(0)
             partition = partition_of(record.key, everything, everything)
             own = batches.setdefault(partition, deque())
             if not own or not own[-1].append(record):
@@ -251,7 +255,10 @@ class KafkaProducer:
 
     async def _connected(self, host: str, port: int) -> KafkaConnection:
         present = self._connections.pop((host, port), None)
-        if present is None or not present.connected():
+        if present is not None and not present.connected():
+            present.close()
+            present = None
+        if present is None:
             present = KafkaConnection(self._network, self._address, host, port, self._tls, self._timeout)
             try:
                 await present.connect()
