@@ -29,6 +29,8 @@ IN_FLIGHT = 100
 """Messages that wait for their acknowledgement at once, where the broker does not want fewer."""
 LARGEST_ANSWER = 64 * 1024
 """Bytes that a broker may send until it acknowledges something."""
+CONNACK = 0x20
+"""How the first answer begins (MQTT 5 section 3.2)."""
 HEADROOM = 64
 """Bytes of a packet beside topic, payload and user properties, at most."""
 
@@ -136,10 +138,8 @@ class MqttClient:
     ) -> None:
         if flags.is_disconnect_packet_from_server:
             self._fail("refused", f"it ended the connection: {_said(reason)}")
-        elif self._pipe.flooded:
-            self._fail("protocol", "it sends what nobody asked for")
-        elif reason == "Protocol error":
-            self._fail("protocol", "the answer is not MQTT's")
+        elif self._pipe.faulty or reason == "Protocol error":
+            self._fail("protocol", "the answer is not MQTT's, or sends what nobody asked for")
         else:
             self._fail("connection", "the connection was closed before the acknowledgement")
 
@@ -201,7 +201,8 @@ class _Pipe(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._received = bytearray()
         self.closed = False
-        self.flooded = False
+        self.faulty = False
+        self._heard = False
         self.allowance = LARGEST_ANSWER
 
     # asyncio's side
@@ -212,12 +213,13 @@ class _Pipe(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self.allowance -= len(data)
-        if self.allowance < 0:
-            self.flooded = True
+        if self.allowance < 0 or (not self._heard and data[0] != CONNACK):
+            self.faulty = True
             self.close()
             self._received.clear()
         else:
             self._received += data
+        self._heard = True
         self._changed()
 
     def connection_lost(self, exc: Exception | None) -> None:
