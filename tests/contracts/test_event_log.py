@@ -95,6 +95,48 @@ async def test_the_end_lies_behind_what_happened_and_before_what_comes(database:
     assert numbers_of(await log.read(end, 10)) == [2]
 
 
+async def test_a_place_is_found_by_its_time(database: Database, log: EventLog) -> None:
+    minute = 60_000_000
+    assert await log.before(0) == await log.end()
+    for number in range(1, 40):
+        await happen(database, number, time=number * 2 * minute)
+    await happen(database, 40, time=78 * minute + 1)
+    for number in range(1, 40):
+        for time in (number * 2 * minute, (number * 2 - 1) * minute):
+            assert numbers_of(await log.read(await log.before(time), 1)) == [number]
+    assert await log.before(100 * minute) == await log.end()
+    assert numbers_of(await log.read(await log.before(0), 100)) == list(range(1, 41))
+
+
+async def test_a_place_by_its_time_lies_before_what_happened_then_and_was_noted_later(
+    database: Database, log: EventLog
+) -> None:
+    second = 1_000_000
+    for number, time in enumerate((100, 200, 230, 210, 190, 240, 300)):
+        await happen(database, number, time=time * second)
+    assert numbers_of(await log.read(await log.before(205 * second), 10)) == [2, 3, 4, 5, 6]
+
+
+@pytest.mark.parametrize("dialect", ["postgresql"], indirect=True)
+async def test_a_place_by_its_time_lies_before_what_is_not_committed_yet(database: Database, log: EventLog) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def late() -> None:
+        async with database.transaction() as tx:
+            await append(tx, event(1, 100))
+            await tx.fetch_one(_SLOW)
+            begun.set()
+            await go_on.wait()
+
+    writing = asyncio.create_task(late())
+    await begun.wait()
+    await happen(database, 2, time=100)
+    place = await log.before(100)
+    go_on.set()
+    await writing
+    assert sorted(numbers_of(await log.read(place, 10))) == [1, 2]
+
+
 async def test_something_that_is_no_position_is_refused(log: EventLog) -> None:
     for wrong in ("", "1", "a.b", "1.-2"):
         with pytest.raises(ValueError, match="not a position"):

@@ -72,12 +72,19 @@ _NEAR = Query(
     .order_by(events.c.position)
     .limit(1)
 )
-_SINCE = Query(
+_NOT_BEFORE = events.c.time >= sa.bindparam("time", type_=sa.BigInteger())
+_SINCE_OF_SQLITE = Query(
     sa.select(events.c.xid, events.c.position)
-    .where(_PLACE > _GIVEN, events.c.time >= sa.bindparam("time", type_=sa.BigInteger()))
-    .order_by(events.c.xid, events.c.position)
+    .where(events.c.position > sa.bindparam("position", type_=sa.BigInteger()), _NOT_BEFORE)
+    .order_by(events.c.position)
     .limit(1),
     heavy=True,
+)
+_SINCE_OF_POSTGRESQL = Query(
+    sa.select(events.c.xid, events.c.position)
+    .where(_PLACE > _GIVEN, _NOT_BEFORE)
+    .order_by(events.c.xid, events.c.position)
+    .limit(1)
 )
 _upsert = insert(cursors)
 _COMMIT = Query(
@@ -171,7 +178,10 @@ class EventLog:
                 high = middle - 1
             else:
                 near, low = (row["xid"], row["position"]), row["position"] + 1
-        first = await self._database.fetch_one(_SINCE, xid=near[0], position=near[1], time=time)
+        if self._database.dialect == "sqlite":
+            first = await self._database.fetch_one(_SINCE_OF_SQLITE, position=near[1], time=time)
+        else:
+            first = await self._database.fetch_one(_SINCE_OF_POSTGRESQL, xid=near[0], position=near[1], time=time)
         if first is None or _parse(end) < (first["xid"], first["position"] - 1):
             return end
         return f"{first['xid']}.{first['position'] - 1}"

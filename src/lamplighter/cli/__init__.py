@@ -24,6 +24,8 @@ certificate = App(name="certificate", help="Certificates of devices.")
 app.command(certificate)
 webhook = App(name="webhook", help="The webhook of an application.")
 app.command(webhook)
+channels = App(name="channels", help="The notification channels of an application.")
+app.command(channels)
 
 Data = Annotated[Path, Parameter(name="--data", env_var="LAMPLIGHTER_DATA", help="Folder of this installation.")]
 Config = Annotated[Path | None, Parameter(name="--config", env_var="LAMPLIGHTER_CONFIG", help="TOML file of settings.")]
@@ -287,7 +289,7 @@ def webhook_show(*, data: Data = DATA, key: Key = None, server: str | None = Non
     server
         URL of the server; this machine where not given.
     """
-    from lamplighter.cli.webhook import show as run
+    from lamplighter.cli.channels import webhook_show as run
 
     return run(data, key, server, json)
 
@@ -301,9 +303,86 @@ def webhook_test(*, data: Data = DATA, key: Key = None, server: str | None = Non
     server
         URL of the server; this machine where not given.
     """
-    from lamplighter.cli.webhook import test as run
+    from lamplighter.cli.channels import webhook_test as run
 
     return run(data, key, server, json)
+
+
+@channels.command(name="list")
+def channels_list(*, data: Data = DATA, key: Key = None, server: str | None = None, json: Json = False) -> int:
+    """List the notification channels of an application; `default` is the one without a name.
+
+    Parameters
+    ----------
+    server
+        URL of the server; this machine where not given.
+    """
+    from lamplighter.cli.channels import list_ as run
+
+    return run(data, key, server, json)
+
+
+@channels.command(name="show")
+def channels_show(
+    name: str, /, *, data: Data = DATA, key: Key = None, server: str | None = None, json: Json = False
+) -> int:
+    """Show a channel: where it is in what happened, what waits for it, and how its deliveries go.
+
+    Parameters
+    ----------
+    name
+        Of the channel.
+    server
+        URL of the server; this machine where not given.
+    """
+    from lamplighter.cli.channels import show as run
+
+    return run(name, data, key, server, json)
+
+
+@channels.command(name="test")
+def channels_test(
+    name: str, /, *, data: Data = DATA, key: Key = None, server: str | None = None, json: Json = False
+) -> int:
+    """Have the server try whether the receiver of a channel takes messages, and tell what came of it.
+
+    Parameters
+    ----------
+    name
+        Of the channel.
+    server
+        URL of the server; this machine where not given.
+    """
+    from lamplighter.cli.channels import test as run
+
+    return run(name, data, key, server, json)
+
+
+@channels.command(name="replay")
+def channels_replay(
+    name: str,
+    /,
+    *,
+    from_: Annotated[str, Parameter(name="--from")],
+    data: Data = DATA,
+    key: Key = None,
+    server: str | None = None,
+    json: Json = False,
+) -> int:
+    """Have a channel go on from another place: what happened after it comes again, or is skipped.
+
+    Parameters
+    ----------
+    name
+        Of the channel.
+    from_
+        A UTC date-time (2026-11-21T20:15:01Z), a position (the uid of an event), `earliest` or `latest`.
+    server
+        URL of the server; this machine where not given.
+    """
+    from lamplighter.cli.channels import replay as run
+
+    return run(name, from_, data, key, server, json)
 
 
 @app.command

@@ -24,6 +24,7 @@ from lamplighter.errors import Error
 from lamplighter.ids import Ids
 from lamplighter.outbound.client import OutboundClient
 from lamplighter.roles.bootstrap import BootstrapRole
+from lamplighter.roles.channel_metrics import ChannelMetrics
 from lamplighter.roles.countries import open_countries
 from lamplighter.roles.device_metrics import DeviceMetrics
 from lamplighter.roles.lwm2m import Lwm2mRole
@@ -173,6 +174,7 @@ class Process:
             # Two workers on one host may have one name, and would take each other's webhooks for their own.
             process="" if self.role == "worker" else name,
         )
+        self.metrics.registry.register(ChannelMetrics(channels))
         root = await self.access.root_account() if settings.coap.insecure else ""
         if self.role in ("all", "bootstrap"):
             bootstrap = Bootstrap(

@@ -7,6 +7,7 @@ when it does not, others take its channels. It sends nothing unless it is sure t
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 
 import structlog
@@ -23,6 +24,7 @@ from lamplighter.services.channels.replay import REPLAYED
 from lamplighter.services.channels.retention import Limits
 from lamplighter.services.channels.store import Channel, Key
 from lamplighter.services.channels.tail import Tail
+from lamplighter.services.channels.tally import Tally
 from lamplighter.services.channels.webhook_store import WebhookStore
 
 log = structlog.get_logger("lamplighter.webhooks")
@@ -93,6 +95,11 @@ class Courier:
         self._place = BEGINNING
         self._tasks: list[asyncio.Task[None]] = []
         self.sending = True
+        self.tally = Tally()
+
+    def states(self) -> Counter[tuple[str, str]]:
+        """How many channels this process delivers, by type and state: idle, pending or failing."""
+        return Counter((each.type, each.state) for each in self._deliveries.values())
 
     async def start(self) -> None:
         self._place = Place.of(await self._end())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import structlog
 
@@ -14,8 +14,10 @@ from lamplighter.errors import Error
 from lamplighter.services.channels.carrier import Outcome
 from lamplighter.services.channels.messages import Message, loss_message, messages
 from lamplighter.services.channels.model import Mechanism
+from lamplighter.services.channels.named_model import WORDS
 from lamplighter.services.channels.place import Place
 from lamplighter.services.channels.store import Channel
+from lamplighter.services.channels.tally import TAKEN
 from lamplighter.services.channels.webhook_store import Failure
 
 if TYPE_CHECKING:
@@ -57,6 +59,16 @@ class Delivery:
         self._checked: float | None = None
         self._uid = ""
         self.task = asyncio.create_task(self._run(), name=f"delivery of {channel.id}")
+
+    @property
+    def type(self) -> str:
+        return WORDS[_mechanism(self.channel)]
+
+    @property
+    def state(self) -> Literal["idle", "pending", "failing"]:
+        if self.channel.failures:
+            return "failing"
+        return "idle" if self.idle else "pending"
 
     def happened(self, since: Place) -> None:
         """Something for it is in the log after that place."""
@@ -137,6 +149,8 @@ class Delivery:
                 return True
             started = courier.clock.now()
             outcome = await send(message, self._uid, started)
+            took = courier.clock.now() - started
+            courier.tally.count(self.type, TAKEN if outcome.taken else outcome.kind, took)
             place, losses = message.place, message.losses
             del message
         if not outcome.taken:

@@ -130,7 +130,11 @@ class Channels:
             self._limits,
             clock,
             self._settings.results_kept,
-            {"LONG_POLLING": self._settings.unpolled, "WEB_SOCKET": self._settings.unconnected},
+            {
+                "LONG_POLLING": self._settings.unpolled,
+                "WEB_SOCKET": self._settings.unconnected,
+                "EVENT_STREAM": self._settings.unconnected,
+            },
         )
         self._courier = Courier(
             name=process or ids.new(),
@@ -149,6 +153,10 @@ class Channels:
             pause=pause,
         )
         self._delivers = False
+        self.tally = self._courier.tally
+        self.discarded = self._limits.discarded
+        """How many events this process has discarded, by reason."""
+        self.delivered = self._courier.states
         self.deliveries = Deliveries(self._carriers, self._webhooks, self._queue, self._vault, clock)
         places = Places(event_log, clock, self._settings.results_kept)
         self.named = Named(
