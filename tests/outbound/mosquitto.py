@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+from collections import deque
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -48,17 +49,19 @@ class Subscriber:
 
     def __init__(self, output: asyncio.StreamReader) -> None:
         self._output = output
+        self._early: deque[str] = deque()
 
     async def next(self) -> dict[str, Any]:
         """The next message: its topic, payload, QoS, and whether it is retained."""
-        while not (line := await self._line()).startswith("{"):
-            pass
+        line = self._early.popleft() if self._early else await self._line()
+        while not line.startswith("{"):
+            line = await self._line()
         found: dict[str, Any] = json.loads(line)
         return found
 
     async def subscribed(self) -> None:
-        while not (await self._line()).startswith("Subscribed"):
-            pass
+        while not (line := await self._line()).startswith("Subscribed"):
+            self._early.append(line)  # what waited for a session comes before
 
     async def _line(self) -> str:
         async with asyncio.timeout(PATIENCE):
