@@ -61,7 +61,8 @@ class Subscriber:
 
     async def subscribed(self) -> None:
         while not (line := await self._line()).startswith("Subscribed"):
-            self._early.append(line)  # what waited for a session comes before
+            if line.startswith("{"):  # what waited for a session comes before
+                self._early.append(line)
 
     async def _line(self) -> str:
         async with asyncio.timeout(PATIENCE):
