@@ -80,21 +80,25 @@ class BrokerAddress(Protocol[R]):
 
 
 class Delivery(Generic[R]):
-    """A place among the open requests: deliver while you have it."""
+    """A place among the open requests: deliver while you have it, within the time of one request."""
 
     def __init__(self, brokers: Brokers, address: BrokerAddress[R]) -> None:
         self._brokers = brokers
         self._address = address
+        self._until: float | None = None
 
     async def send(self, records: Sequence[R]) -> None:
-        """Deliver the records in their order. Raises OutboundFailed."""
-        await self._brokers.deliver(self._address, records)
+        """Deliver the records in their order, after those before. Raises OutboundFailed."""
+        if self._until is None:
+            self._until = asyncio.get_running_loop().time() + self._brokers.timeout
+        await self._brokers.deliver(self._address, records, self._until)
 
 
 class Brokers:
     """Delivers to brokers, within the bounds of all outbound requests. ``close`` it."""
 
     def __init__(self, client: OutboundClient) -> None:
+        self.timeout = client.timeout
         self._client = client
         self._kept: OrderedDict[BrokerAddress[Any], tuple[Link[Any], asyncio.TimerHandle]] = OrderedDict()
         self._closing: set[asyncio.Task[None]] = set()
@@ -117,28 +121,27 @@ class Brokers:
 
     async def check(self, address: BrokerAddress[Any]) -> None:
         """Find out whether the broker would take records. Raises OutboundFailed."""
-        async with self._client.place(address.host), self._in_time():
-            link = await self._opened(address)
-            self._end(link)
+        async with self._client.place(address.host):
+            async with self._until(asyncio.get_running_loop().time() + self.timeout):
+                self._end(await self._opened(address))
 
     def forget(self, address: BrokerAddress[Any]) -> None:
         """Keep no connection there."""
         if address in self._kept:
             self._drop(address)
 
-    async def deliver(self, address: BrokerAddress[R], records: Sequence[R]) -> None:
-        """Deliver within the time of an outbound request. Raises OutboundFailed."""
-        async with self._in_time():
+    async def deliver(self, address: BrokerAddress[R], records: Sequence[R], until: float) -> None:
+        """Deliver before that time of the loop. Raises OutboundFailed."""
+        async with self._until(until):
             await self._deliver(address, records)
 
     @asynccontextmanager
-    async def _in_time(self) -> AsyncIterator[None]:
-        timeout = self._client.timeout
+    async def _until(self, until: float) -> AsyncIterator[None]:
         try:
-            async with asyncio.timeout(timeout):
+            async with asyncio.timeout_at(until):
                 yield
         except TimeoutError:
-            raise OutboundFailed("timeout", f"not acknowledged within {timeout:g} seconds") from None
+            raise OutboundFailed("timeout", f"not acknowledged within {self.timeout:g} seconds") from None
 
     async def _deliver(self, address: BrokerAddress[R], records: Sequence[R]) -> None:
         link: Link[R] = self._taken(address) or await self._opened(address)
@@ -151,7 +154,7 @@ class Brokers:
         self._keep(address, link)
 
     async def _opened(self, address: BrokerAddress[R]) -> Link[R]:
-        return await address.open(self._client.network, await self._context(address.tls), self._client.timeout)
+        return await address.open(self._client.network, await self._context(address.tls), self.timeout)
 
     async def _context(self, tls: Tls | None) -> ssl.SSLContext | None:
         if tls is None or tls == Tls():

@@ -13,6 +13,8 @@ from lamplighter.outbound.network import GuardedNetwork
 
 PORT = 1883
 TLS_PORT = 8883
+IN_FLIGHT = 50
+"""Messages that wait for their acknowledgement at once, where the broker does not want fewer."""
 
 Version = Literal["5", "3.1.1"]
 

@@ -19,14 +19,12 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from lamplighter.outbound.client import IDLE_SECONDS
 from lamplighter.outbound.failure import Kind, OutboundFailed
-from lamplighter.outbound.mqtt import MqttAddress, MqttMessage
+from lamplighter.outbound.mqtt import IN_FLIGHT, MqttAddress, MqttMessage
 from lamplighter.outbound.network import GuardedNetwork
 
 if TYPE_CHECKING:
     from paho.mqtt.client import SocketLike
 
-IN_FLIGHT = 100
-"""Messages that wait for their acknowledgement at once, where the broker does not want fewer."""
 LARGEST_ANSWER = 64 * 1024
 """Bytes that a broker may send until it acknowledges something."""
 CONNACK = 0x20

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import signal
 from pathlib import Path
@@ -141,3 +143,57 @@ async def test_without_the_extra_a_registration_says_what_to_install(
             answer = await refusal(served, channel(broker))
             assert "pip install 'lamplighter[mqtt]'" in answer["message"]
             assert (await served.call("GET", f"{CHANNELS}/stream")).status_code == 404
+
+
+class SlowBroker:
+    """Acknowledges so many messages on its first connection, and then none; on later ones all."""
+
+    def __init__(self, first: int) -> None:
+        self._left: float = first
+        self.topics: list[list[str]] = []
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        topics: list[str] = []
+        with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                kind, body = await packet(reader)
+                if kind == 0x10:
+                    writer.write(b"\x20\x02\x00\x00")
+                elif kind == 0x32:
+                    if not topics:
+                        self.topics.append(topics)
+                    length = int.from_bytes(body[:2])
+                    topics.append(body[2 : 2 + length].decode())
+                    self._left -= 1
+                    if self._left >= 0:
+                        writer.write(b"\x40\x02" + body[2 + length : 4 + length])
+                elif kind == 0xE0 or not kind:
+                    break
+        if topics:
+            self._left = float("inf")
+        writer.close()
+
+
+async def packet(reader: asyncio.StreamReader) -> tuple[int, bytes]:
+    """A control packet (MQTT 3.1.1 section 2.2): its first byte, and what follows its length."""
+    kind, length, shift = (await reader.readexactly(1))[0], 0, 0
+    while True:
+        part = (await reader.readexactly(1))[0]
+        length, shift = length + ((part & 127) << shift), shift + 7
+        if part < 128:
+            return kind, await reader.readexactly(length)
+
+
+async def test_a_broker_too_slow_for_a_whole_message_gets_the_rest_of_it(database: Database) -> None:
+    slow = SlowBroker(first=70)
+    server = await asyncio.start_server(slow.serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    body = {"url": f"mqtt://127.0.0.1:{port}", "version": "3.1.1", "topic": "{path}"}
+    outbound = {"timeout": 1.0}
+    async with serving(database, pause=lambda failures: 0.05, outbound=outbound) as served:
+        await stream(served, {"type": "mqtt", "mqtt": body})
+        await served.happen(*(notified(number) for number in range(120)))
+        await shown(served, "stream", queue_size=0)
+    server.close()
+    assert slow.topics[0] == [f"3303/0/{number}" for number in range(100)]
+    assert [topic for topics in slow.topics[1:] for topic in topics] == [f"3303/0/{n}" for n in range(50, 120)]

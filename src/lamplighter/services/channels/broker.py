@@ -49,6 +49,10 @@ class BrokerProtocol(Protocol[T, R]):
     @property
     def target(self) -> type[T]: ...
 
+    @property
+    def together(self) -> int:
+        """How many records are sent before their acknowledgement is remembered."""
+
     def address(self, target: T, client_id: str) -> BrokerAddress[R]: ...
 
     def record(self, target: T, happened: Happened) -> R: ...
@@ -63,6 +67,8 @@ class BrokerCarrier(Generic[T, R]):
         self._brokers = Brokers(client)
         self._vault = vault
         self._ids = ids
+        self._acknowledged: dict[str, str] = {}
+        """By channel: the last event of an unfinished message that was acknowledged."""
 
     @asynccontextmanager
     async def reserve(self, channel: Channel) -> AsyncIterator[Send]:
@@ -70,11 +76,15 @@ class BrokerCarrier(Generic[T, R]):
         async with self._brokers.reserve(self._address(target, channel), suspect=channel.failures > 0) as delivery:
 
             async def send(message: Message, message_id: str, now: int) -> Outcome:
-                records = [self._protocol.record(target, each) for each in happened(channel, message, message_id, now)]
+                waiting = self._unacknowledged(channel, [*happened(channel, message, message_id, now)])
                 try:
-                    await delivery.send(records)
+                    for start in range(0, len(waiting), self._protocol.together):
+                        some = waiting[start : start + self._protocol.together]
+                        await delivery.send([self._protocol.record(target, each) for each in some])
+                        self._acknowledged[channel.id] = some[-1].uid
                 except OutboundFailed as failed:
                     return Outcome(False, failed.kind, None, str(failed))
+                self._acknowledged.pop(channel.id, None)
                 return Outcome(True, "acknowledged", None, "it acknowledged all records")
 
             yield send
@@ -87,7 +97,13 @@ class BrokerCarrier(Generic[T, R]):
             return Outcome(False, failed.kind, None, str(failed))
         return Outcome(True, "acknowledged", None, ACCEPTED)
 
+    def _unacknowledged(self, channel: Channel, told: list[Happened]) -> list[Happened]:
+        """What is to be sent of a message: where it failed in the middle, a slow broker does not get its beginning again."""
+        done = self._acknowledged.get(channel.id)
+        return told[next((at for at, each in enumerate(told, 1) if each.uid == done), 0) :]
+
     def left(self, channel: Channel) -> None:
+        self._acknowledged.pop(channel.id, None)
         self._brokers.forget(self._address(self._vault.target(channel, self.target), channel))
 
     async def close(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from lamplighter.outbound.kafka import KafkaAddress, KafkaRecord
 from lamplighter.services.channels.broker import Happened
+from lamplighter.services.channels.model import LARGEST_CHUNK
 from lamplighter.services.channels.targets import KafkaTarget
 
 
@@ -14,6 +15,7 @@ class Kafka:
     """
 
     target = KafkaTarget
+    together = LARGEST_CHUNK
 
     def address(self, target: KafkaTarget, client_id: str) -> KafkaAddress:
         return KafkaAddress(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from lamplighter.outbound.mqtt import MqttAddress, MqttMessage
+from lamplighter.outbound.mqtt import IN_FLIGHT, MqttAddress, MqttMessage
 from lamplighter.services.channels.broker import Happened
 from lamplighter.services.channels.targets import VARIABLES, MqttTarget
 
@@ -16,6 +16,7 @@ class Mqtt:
     """The protocol of MQTT, for a BrokerCarrier."""
 
     target = MqttTarget
+    together = IN_FLIGHT
 
     def address(self, target: MqttTarget, client_id: str) -> MqttAddress:
         assert target.server is not None  # it was looked at when the channel was registered
