@@ -31,7 +31,7 @@ OURS: dict[str, set[str]] = {
 }
 NEVER: dict[str, set[str]] = {
     **dict.fromkeys(CORES, {"asyncio", "socket", "time", "logging", "datetime", "structlog", "select"}),
-    "services": {"starlette", "uvicorn", "asyncpg", "sqlite3", "httpcore2", "httpx2"},
+    "services": {"starlette", "uvicorn", "asyncpg", "sqlite3", "httpcore2", "httpx2", "aiokafka", "paho"},
     "api": {"sqlalchemy", "asyncpg", "sqlite3"},
 }
 

@@ -185,7 +185,7 @@ class FailedDelivery(msgspec.Struct):
     reason: str
     """What went wrong."""
     kind: str
-    """status, address, name, connection, tls, timeout or protocol."""
+    """status, address, name, connection, tls, timeout, protocol, refused or missing."""
     status: int | None
     """What the receiver answered, if it did."""
     seconds: float
