@@ -144,7 +144,7 @@ async def test_a_watcher_can_begin_earlier(database: Database) -> None:
 
 async def test_who_was_away_for_too_long_is_told_that_something_is_lost(database: Database) -> None:
     clock = ShiftedClock()
-    async with serving(database, clock=clock) as served:
+    async with serving(database, clock=clock, limits={"unconnected": 1e9}) as served:
         await named(served)
         async with events(served.port) as watching, events(served.port, NAMED) as stream:
             await served.happen(notified(1))
@@ -165,7 +165,7 @@ async def test_who_was_away_for_too_long_is_told_that_something_is_lost(database
 
 async def test_a_registered_stream_is_told_what_limits_took_while_nobody_read_it(database: Database) -> None:
     clock = ShiftedClock()
-    async with serving(database, clock=clock) as served:
+    async with serving(database, clock=clock, limits={"unconnected": 1e9}) as served:
         await named(served)
         await served.happen(notified(1), notified(2))
         clock.shift = 25 * 3600

@@ -81,11 +81,11 @@ async def test_frames_in_flight_when_the_network_breaks_come_again(database: Dat
             await served.happen(notified(0))
             await collect(socket, 1)
             connection = opened(served)
-            await until(lambda: connection.channel.cursor == connection.sent)
+            await until(lambda: connection.channel.since < connection.channel.cursor == connection.sent)
             between.dead = True
-            before = connection._frame
+            before = connection._way.frame
             await served.happen(notified(1), notified(2))
-            await until(lambda: connection._frame > before)
+            await until(lambda: connection._way.frame > before)
             between.cut()
             with pytest.raises(ConnectionClosed):
                 await socket.recv()
@@ -99,10 +99,10 @@ async def test_frames_on_a_dead_network_are_not_settled_however_long_it_seems_al
     looks = 0
     get = Store.get
 
-    async def counted(store: Store, account_id: str, subject_id: str) -> Channel | None:
+    async def counted(store: Store, account_id: str, subject_id: str, name: str = "") -> Channel | None:
         nonlocal looks
         looks += 1
-        return await get(store, account_id, subject_id)
+        return await get(store, account_id, subject_id, name)
 
     monkeypatch.setattr(Store, "get", counted)
     async with serving(database, look=0.01) as served:
@@ -112,10 +112,10 @@ async def test_frames_on_a_dead_network_are_not_settled_however_long_it_seems_al
             between.dead = True
             before = connection.sent
             await served.happen(notified(1), notified(2))
-            await until(lambda: connection._frame > before)
+            await until(lambda: connection._way.frame > before)
             looks = 0
             await until(lambda: looks >= 10)
-            assert connection.channel.cursor < connection._frame
+            assert connection.channel.cursor < connection._way.frame
             between.cut()
             await asyncio.wait_for(connection.ended.wait(), 10)
         assert await numbers(served, 2) == ["/3303/0/1", "/3303/0/2"]
@@ -132,7 +132,7 @@ async def test_a_client_that_comes_back_before_its_old_connection_is_missed_gets
             between.dead = True
             before = connection.sent
             await served.happen(notified(1), notified(2))
-            await until(lambda: connection._frame > before)
+            await until(lambda: connection._way.frame > before)
             served.port, through = between._to, served.port
             assert await numbers(served, 2) == ["/3303/0/1", "/3303/0/2"]
             served.port = through

@@ -80,8 +80,7 @@ class _Way:
     """How far a connection has come, since its channel was last given another place by a replay."""
 
     def __init__(self, start: Place) -> None:
-        self.sent = self.proven = start
-        self.frames = self.proven_frames = 0
+        self.sent = self.frame = self.proven = start
         self.told: str | None = None
         """The losses that were sent last."""
         self.proven_told: str | None = None
@@ -130,6 +129,11 @@ class Connection:
         self._sending = False
         self._way = _Way(channel.cursor)
 
+    @property
+    def sent(self) -> Place:
+        """Everything up to here was written, or was for others."""
+        return self._way.sent
+
     def look(self) -> None:
         """Something about the channel or its keys may have changed: look at once."""
         self._changed.set()
@@ -143,7 +147,7 @@ class Connection:
         if question == RELEASE:
             self.end(REPLACED)
             await self.released.wait()
-        return str(self._way.sent).encode()
+        return str(self.sent).encode()
 
     async def run(self) -> None:
         """Deliver until something ends it, leave the cursor behind what the peer has, and close."""
@@ -198,8 +202,7 @@ class Connection:
             return False
         finally:
             self._sending = False
-        way.sent = message.place
-        way.frames += 1
+        way.sent = way.frame = message.place
         if message.losses is not None:
             way.told = message.losses
         return True
@@ -219,10 +222,10 @@ class Connection:
     async def _reached(self) -> bool:
         """Find out whether the peer has what was sent until now. False: it has gone."""
         way = self._way
-        sent, frames, told = way.sent, way.frames, way.told
-        if frames > way.proven_frames and not await self._socket.reached():
+        sent, told = way.sent, way.told
+        if (way.frame > way.proven or told != way.proven_told) and not await self._socket.reached():
             return False
-        way.proven, way.proven_frames, way.proven_told = sent, frames, told
+        way.proven, way.proven_told = sent, told
         return True
 
     async def _watch(self) -> Ending:
@@ -270,6 +273,8 @@ class Connection:
             await self._store.advance(channel, way.proven, way.proven_told)
             left = None if channel.losses == way.proven_told else channel.losses
             self.channel = channel._replace(cursor=max(way.proven, channel.cursor), losses=left)
+            if way.told == way.proven_told:
+                way.told = None
             way.proven_told = None
 
     async def _leave(self, ending: Ending) -> None:
