@@ -9,7 +9,6 @@ import pytest
 
 from lamplighter.services.channels import event_stream, event_streams
 from lamplighter.services.channels.place import Place
-from lamplighter.services.channels.store import Channel
 from lamplighter.storage.database import Database
 from tests.api.streaming import PATIENCE
 from tests.api.toy import ACCOUNT, ADMIN
@@ -33,13 +32,16 @@ from tests.services.channels.sse import EVENTS, events
 NAMED = "/v2/notification/channels/page/events"
 
 
-async def named(served: Served, name: str = "page", **more: Any) -> Channel:
+async def named(served: Served, name: str = "page") -> None:
     """Register an event stream of ADMIN's application."""
-    answer = await served.call("PUT", f"/v2/notification/channels/{name}", json={"type": "event-stream", **more})
+    answer = await served.call("PUT", f"/v2/notification/channels/{name}", json={"type": "event-stream"})
     assert answer.status_code == 201, answer.text
-    found = await served.channels._store.get(ACCOUNT, "subject", name)
-    assert found is not None
-    return found
+
+
+async def state(served: Served, name: str = "page") -> dict[str, Any]:
+    """How it stands, as its application is told."""
+    shown: dict[str, Any] = (await served.call("GET", f"/v2/notification/channels/{name}")).json()
+    return shown
 
 
 async def cursor(served: Served, name: str = "page") -> Place:
@@ -220,18 +222,22 @@ async def test_a_registered_stream_is_told_again_from_where_its_client_says(data
 
 
 async def test_several_streams_of_one_channel_are_all_told_everything(database: Database) -> None:
-    async with serving(database) as served:
-        channel = await named(served)
-        assert await served.channels.event_streams.connected(channel) is None
-        async with events(served.port, NAMED) as first, events(served.port, NAMED) as second:
-            await served.happen(notified(1))
-            for stream in (first, second):
-                assert [each["path"] for each in await stream.items(1)] == ["/3303/0/1"]
-            reached = await served.channels.event_streams.connected(channel)
-            assert reached is not None and reached.uid >= first.last
+    async with serving(database, look=0.02) as served:
+        await named(served)
+        assert (await state(served))["state"] == "disconnected"
+        async with events(served.port, NAMED) as first:
+            async with events(served.port, NAMED) as second:
+                await served.happen(notified(1))
+                for stream in (first, second):
+                    assert [each["path"] for each in await stream.items(1)] == ["/3303/0/1"]
+                shown = await state(served)
+                assert (shown["state"], shown["queue_size"]) == ("connected", 0)
+            async with asyncio.timeout(PATIENCE):  # the one that the channel's row named has gone
+                while (await state(served))["state"] != "connected":
+                    pass
         async with asyncio.timeout(PATIENCE):
-            while await served.channels.event_streams.connected(channel) is not None:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+            while (await state(served))["state"] != "disconnected":
+                pass
 
 
 async def test_a_stream_that_is_not_registered_is_not_found(database: Database) -> None:
@@ -339,7 +345,8 @@ async def test_one_who_does_not_read_delays_no_other_and_is_given_up(
 
 
 def _open_on_channel(served: Served) -> int:
-    return served.channels.event_streams._numbers.total()
+    streams = [each for group in served.channels.event_streams._open.values() for each in group]
+    return sum(each.channel.name == "page" for each in streams)
 
 
 async def _until_cursor(served: Served, place: str) -> None:

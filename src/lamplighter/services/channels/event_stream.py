@@ -65,6 +65,7 @@ class EventStream:
 
     def __init__(
         self,
+        id_: str,
         channel: Channel,
         place: Place,
         lost: bool,
@@ -79,6 +80,7 @@ class EventStream:
         look: float,
         beat: float = BEAT,
     ) -> None:
+        self.id = id_
         self.channel = channel
         self.place = place
         """Everything up to here was written."""
@@ -104,6 +106,10 @@ class EventStream:
     def look(self) -> None:
         """Something about the channel or its keys may have changed: look at once."""
         self._changed.set()
+
+    async def answer(self, question: bytes) -> bytes:
+        """What others ask of the stream that a channel's row names: how far it has come."""
+        return str(self.place).encode()
 
     def stop(self) -> None:
         """The server stops."""
@@ -226,6 +232,8 @@ class EventStream:
         current = await self._store.get(*self.channel.key)
         if current is None or current.id != self.channel.id:
             return DELETED
+        if current.connection is None:  # the stream that the row named has ended
+            await self._store.claim(current, self.id)
         replayed, lost = current.turn != self.channel.turn, current.losses != self.channel.losses
         self.channel = current
         if replayed:
@@ -262,6 +270,8 @@ class EventStream:
         try:
             await self._advance()
             await self._seen(self.channel)
+            if self._store is not None:
+                await self._store.release(self.channel, self.id)
         except Error as error:
             log.warning("an event stream could not leave its cursor", error=error.name)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 
 from lamplighter.api.caller import Authenticator, Caller, credential_of
 from lamplighter.api.stream import Outlet
-from lamplighter.bus.bus import Bus, NoResponder, RequestFailed, Subscription
+from lamplighter.bus.bus import Server, Subscription
 from lamplighter.errors import channels, requests
 from lamplighter.errors.requests import InvalidParameters
+from lamplighter.ids import Ids
 from lamplighter.services.channels.connection import Presented
 from lamplighter.services.channels.event_stream import BEAT, EventStream
 from lamplighter.services.channels.model import Serialization
@@ -22,10 +21,6 @@ from lamplighter.services.channels.retention import Limits
 from lamplighter.services.channels.store import Channel, Key, Store
 from lamplighter.services.channels.tail import Tail
 
-OPEN = "channels.streams."
-"""Bus subject of the channel of that id, where a process has streams of it open: how far have they come?"""
-ASKED = 2.0
-"""Seconds that such a process gets to answer."""
 MOST = 100
 """Streams that one application may have open in one process."""
 
@@ -36,6 +31,7 @@ class EventStreams:
     Several may be open on one channel: each tells everything from where it began, as polls do. One that took the channel over
     would have the client of the other come back at once and take it over again, because browsers do so without being asked.
 
+    :param serve: lets every process ask the stream of that id how far it has come
     :param seen: is told that a channel has a client
     :param look: seconds between two looks at what is open
     :param beat: seconds between two signs of life
@@ -46,7 +42,8 @@ class EventStreams:
         store: Store,
         queue: Queue,
         tail: Tail,
-        bus: Bus,
+        ids: Ids,
+        serve: Callable[[str, Server], Awaitable[Subscription]],
         places: Places,
         authenticator: Authenticator,
         limits: Limits,
@@ -57,7 +54,8 @@ class EventStreams:
         self._store = store
         self._queue = queue
         self._tail = tail
-        self._bus = bus
+        self._ids = ids
+        self._serve = serve
         self._places = places
         self._authenticator = authenticator
         self._limits = limits
@@ -65,22 +63,14 @@ class EventStreams:
         self._look = look
         self._beat = beat
         self._open: dict[tuple[str, str], set[EventStream]] = {}
-        self._numbers: Counter[str] = Counter()
-        self._serving: dict[str, Subscription] = {}
         self._closing = False
-
-    async def connected(self, channel: Channel) -> Place | None:
-        """How far the streams of a registered channel have come, in whichever process; None: it has none open."""
-        with contextlib.suppress(NoResponder, RequestFailed, TimeoutError):
-            return Place.of((await self._bus.request(OPEN + channel.id, b"", ASKED)).decode())
-        return None
 
     async def follow(self, caller: Caller, channel: Channel, last: Place | None, outlet: Outlet) -> None:
         """Tell what waits for a registered channel, and what comes.
 
         :param last: the place up to which the client has everything; None: it goes on at the channel's cursor
 
-        Raises, before the first piece, TooManyEventStreams, ShuttingDown and DatabaseUnavailable.
+        Raises, before the first piece, NamedChannelNotFound, TooManyEventStreams, ShuttingDown and DatabaseUnavailable.
         """
         self._admit(caller)
         place, lost = await self._after(last)
@@ -91,9 +81,14 @@ class EventStreams:
             lost = channel.losses is None  # otherwise these say more
         else:
             await self._store.advance(channel, place)
-        await self._seen(channel)
-        async with self._answering(channel):
-            await self._run(caller, channel, place, lost, outlet, self._store)
+        stream = self._stream(channel, place, lost, outlet, self._store)
+        if await self._store.claim(channel, stream.id) is None:
+            raise channels.NamedChannelNotFound(name=channel.name, kind="event-stream")
+        serving = await self._serve(stream.id, stream.answer)
+        try:
+            await self._run(stream)
+        finally:
+            await serving.cancel()
 
     async def watch(
         self, caller: Caller, serialization: Serialization, since: str, last: Place | None, outlet: Outlet
@@ -120,7 +115,7 @@ class EventStreams:
             connection=None,
             created_at=0,
         )
-        await self._run(caller, shown, place, lost, outlet, None)
+        await self._run(self._stream(shown, place, lost, outlet, None))
 
     def changed(self, key: Key) -> None:
         """That channel may be another: look at it."""
@@ -161,10 +156,9 @@ class EventStreams:
             earliest = await self._places.of(EARLIEST)
             return (earliest, True) if last < earliest else (None, False)
 
-    async def _run(
-        self, caller: Caller, channel: Channel, place: Place, lost: bool, outlet: Outlet, store: Store | None
-    ) -> None:
-        stream = EventStream(
+    def _stream(self, channel: Channel, place: Place, lost: bool, outlet: Outlet, store: Store | None) -> EventStream:
+        return EventStream(
+            self._ids.new(),
             channel,
             place,
             lost,
@@ -178,7 +172,9 @@ class EventStreams:
             look=self._look,
             beat=self._beat,
         )
-        key = (caller.account_id, caller.subject_id)
+
+    async def _run(self, stream: EventStream) -> None:
+        key = stream.channel.account_id, stream.channel.subject_id
         self._open.setdefault(key, set()).add(stream)
         try:
             if self._closing:
@@ -188,25 +184,6 @@ class EventStreams:
             self._open[key].discard(stream)
             if not self._open[key]:
                 del self._open[key]
-
-    @contextlib.asynccontextmanager
-    async def _answering(self, channel: Channel) -> AsyncIterator[None]:
-        """Let every process know that the channel has a stream."""
-
-        async def furthest(question: bytes) -> bytes:
-            group = self._open.get((channel.account_id, channel.subject_id), ())
-            return str(max(each.place for each in group if each.channel.id == channel.id)).encode()
-
-        self._numbers[channel.id] += 1
-        if self._numbers[channel.id] == 1:
-            self._serving[channel.id] = await self._bus.serve(OPEN + channel.id, furthest)
-        try:
-            yield
-        finally:
-            self._numbers[channel.id] -= 1
-            if not self._numbers[channel.id]:
-                del self._numbers[channel.id]
-                await self._serving.pop(channel.id).cancel()
 
 
 async def _nobody(channel: Channel) -> None:

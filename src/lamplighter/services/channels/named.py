@@ -29,7 +29,7 @@ from lamplighter.services.channels.named_store import NamedStore
 from lamplighter.services.channels.place import Place
 from lamplighter.services.channels.queue import Queue
 from lamplighter.services.channels.replay import REPLAYED, Places
-from lamplighter.services.channels.retention import SEEN, event_of
+from lamplighter.services.channels.retention import event_of
 from lamplighter.services.channels.store import Channel, Key, Store
 from lamplighter.services.channels.vault import Vault
 
@@ -40,7 +40,7 @@ CONNECTED: frozenset[Mechanism] = frozenset({"WEB_SOCKET", "EVENT_STREAM"})
 class Named:
     """The channels of this installation by their names, towards the applications that own them.
 
-    :param connection: how a websocket channel stands
+    :param connection: how a channel stands whose client comes here
     :param tell: says that a channel is another
     """
 
@@ -104,13 +104,11 @@ class Named:
             since=to_rfc3339(channel.created_at),
             serialization=channel.serialization,
         )
-        if channel.mechanism == "WEB_SOCKET":
+        if channel.mechanism in CONNECTED:
             connection = await self._connection(channel)
             return msgspec.structs.replace(state, state=connection.status, queue_size=connection.queue_size)
         if target is not None:
             setattr(state, state.type, target.shown())
-        elif channel.mechanism not in self._carriers:
-            state.state = "connected" if self._clock.now() - channel.seen_at < 2 * SEEN else "disconnected"
         state.queue_size = await self._queue.size(channel, channel.cursor)
         return state
 
