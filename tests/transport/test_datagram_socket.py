@@ -2,8 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+import uvloop
 
 from lamplighter.transport import datagram_socket
 from lamplighter.transport.datagram_socket import SEND_QUEUE, CannotBind, DatagramSocket, bind, connect
@@ -128,3 +131,24 @@ async def test_a_port_that_is_closed_is_no_error_of_ours() -> None:
     assert sock.errors == 1
     sock.send(b"again", None)
     sock.close()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_socket_that_was_told_that_nobody_listens_hears_who_listens_later(run: Callable[[Any], None]) -> None:
+    async def talk() -> None:
+        loop, told, heard = asyncio.get_running_loop(), asyncio.Event(), asyncio.Queue[bytes]()
+        with bind("127.0.0.1", 0) as gone:
+            address = gone.getsockname()
+        opened = DatagramSocket(connect(*address), lambda data, _: heard.put_nowait(data), told.set, loop)
+        opened.send(b"is anybody there?", None)
+        async with asyncio.timeout(10):
+            await told.wait()
+            assert opened.errors == 1
+            with bind(*address) as there:
+                opened.send(b"and now?", None)
+                _, peer = await loop.sock_recvfrom(there, 100)
+                there.sendto(b"yes", peer)
+                assert await heard.get() == b"yes"
+        opened.close()
+
+    run(talk())

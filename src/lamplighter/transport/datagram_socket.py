@@ -112,10 +112,12 @@ class DatagramSocket:
 
     def _read(self) -> None:
         receive = self._socket.recvfrom
+        received = False
         try:
             left = DRAIN
             for _ in range(MOST):
                 data, address = receive(LARGEST)
+                received = True
                 if not self._on_datagram(data, address):
                     left -= 1
                     if self.closed:
@@ -126,6 +128,10 @@ class DatagramSocket:
             pass
         except OSError:  # an ICMP error of an earlier datagram; reading has cleared it
             self.errors += 1
+        if self._connected and not received:
+            # uvloop watches a socket no more once the network has reported an error on it, and says so by this call.
+            self._loop.remove_reader(self._socket.fileno())
+            self._loop.add_reader(self._socket.fileno(), self._read)
         self._on_batch()
 
 
