@@ -114,6 +114,7 @@ class _Changes:
 
 def kills(town: Town) -> None:
     """Each process is killed at random under load; every command ends once, and every event reaches every channel."""
+    before = town.handshakes()
     receivers = [_application(town, number, kind) for number, kind in enumerate(_RECEIVERS)]
     watched = town.device_ids[:: max(1, len(town.device_ids) // min(WATCHED, town.observed))]
     for receiver in receivers:
@@ -138,6 +139,7 @@ def kills(town: Town) -> None:
     for receiver in receivers:
         receiver.close()
     back = town.wait_until_registered(town.crowds, town.devices)
+    town.report.say("handshakes meanwhile", f"{town.handshakes() - before:,}; {shown(town.status()['lost'])}")
     town.report.hold("devices", f"{town.status()['registered']:,} registered", f"{town.devices:,}", back)
 
 
@@ -170,16 +172,14 @@ def _hold_ends(town: Town, commands: list[_Commands]) -> None:
         ends = Counter(each.event.data["item"]["id"] for each in _log(town) if each.event.kind == FINISHED)
         return wanted <= ends.keys()
 
-    _wait(all_ended, town.patience)
+    took = _wait(all_ended, town.patience)
     calls = sum((each.calls for each in commands), Counter[str]())
     executions = {async_id for each in commands for async_id in each.executions}
     # A read or write that ended before it was sent again is done again: its id was free.
     more = {each for each in wanted if ends[each] > (1 if each in executions else calls[each])}
     again = sum(calls[each] > 1 for each in wanted)
     ended = sum(ends[each] > 0 for each in wanted)
-    seen = (
-        f"{ended:,} ended, {len(more)} of them more often than they were given; {again} were given again after a loss"
-    )
+    seen = f"{ended:,} ended within {took:.0f} s, {len(more)} of them more often than they were given; {again} were given again after a loss"
     town.report.hold("commands accepted", seen, f"{len(wanted):,}, once each", ended == len(wanted) and not more)
 
 
@@ -209,10 +209,12 @@ def _hold_channel(town: Town, receiver: Receiver, log: Sequence[Recorded]) -> No
     town.report.hold(what, seen, asked, bool(wanted) and not missing and not confused)
 
 
-def _wait(done: Callable[[], bool], patience: float) -> None:
-    end = time.monotonic() + patience
-    while not done() and time.monotonic() < end:
+def _wait(done: Callable[[], bool], patience: float) -> float:
+    """Seconds until it was so, or too long."""
+    began = time.monotonic()
+    while not done() and time.monotonic() < began + patience:
         time.sleep(0.5)
+    return time.monotonic() - began
 
 
 def _log(town: Town) -> list[Recorded]:

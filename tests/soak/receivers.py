@@ -158,6 +158,7 @@ class WebhookReceiver(Receiver):
 
     def close(self) -> None:
         self._server.shutdown()
+        self._server.server_close()
         super().close()
 
     def _receive(self) -> None:

@@ -166,7 +166,7 @@ class Town:
         """Change every observed resource on its device: how many the devices know of, and how many came."""
         self._round += 1
         self.application.forget()
-        rate = 400 / len(self.crowds)
+        rate = 200 / len(self.crowds)  # not a test of how much the server takes at once
         told = sum(each["observed"] for each in ask_all(self.crowds, "change", number=self._round, rate=rate))
         return told, self.application.wait_for_values(self.subscriptions, self.patience)
 
