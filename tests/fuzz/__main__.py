@@ -56,7 +56,7 @@ def _run(name: str, folder: Path, seconds: int, found: Findings) -> None:
         f"-max_total_time={seconds}",
         "-max_len=4096",
         "-rss_limit_mb=1024",
-        "-timeout=10",
+        "-timeout=60",  # by the clock: a machine that is busy with something else must not look like a hang
         "-print_final_stats=1",
         f"-artifact_prefix={folder}-found-",
         str(folder),
