@@ -179,7 +179,9 @@ def _hold_ends(town: Town, commands: list[_Commands]) -> None:
     more = {each for each in wanted if ends[each] > (1 if each in executions else calls[each])}
     again = sum(calls[each] > 1 for each in wanted)
     ended = sum(ends[each] > 0 for each in wanted)
-    seen = f"{ended:,} ended within {took:.0f} s, {len(more)} of them more often than they were given; {again} were given again after a loss"
+    seen = (
+        f"{ended:,} ended within {took:.0f} s, {len(more)} of them too often; {again} given again after a lost answer"
+    )
     town.report.hold("commands accepted", seen, f"{len(wanted):,}, once each", ended == len(wanted) and not more)
 
 

@@ -144,11 +144,10 @@ def test_a_socket_that_was_told_that_nobody_listens_hears_who_listens_later(run:
         async with asyncio.timeout(10):
             await told.wait()
             assert opened.errors == 1
-            with bind(*address) as there:
-                opened.send(b"and now?", None)
-                _, peer = await loop.sock_recvfrom(there, 100)
-                there.sendto(b"yes", peer)
-                assert await heard.get() == b"yes"
+            there = DatagramSocket(bind(*address), lambda _, peer: there.send(b"yes", peer), lambda: None, loop)
+            opened.send(b"and now?", None)
+            assert await heard.get() == b"yes"
         opened.close()
+        there.close()
 
     run(talk())
