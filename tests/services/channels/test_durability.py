@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from lamplighter.bus.bus import Bus
 from lamplighter.bus.event import Recorded
 from lamplighter.bus.local import LocalBus
 from lamplighter.bus.log import EventLog
-from lamplighter.bus.nats import NatsBus
 from lamplighter.services.access.events import happened
 from lamplighter.services.channels.connection import Connection
 from lamplighter.services.channels.model import Serialization
@@ -173,26 +171,6 @@ async def test_frames_are_settled_while_the_connection_lasts(database: Database)
             await until(lambda: connection.channel.cursor == connection.sent)
             stored = await served.channels.channel(served.callers.known[ADMIN])
             assert stored.cursor == connection.sent
-
-
-@pytest.fixture(params=["local", "nats"])
-async def two(
-    open_database: Callable[[], Database], request: pytest.FixtureRequest
-) -> AsyncIterator[tuple[Served, Served]]:
-    """Two processes of one installation: with one bus between them, or with NATS."""
-    databases, known = [open_database(), open_database()], callers()
-    buses: list[Bus] = [LocalBus()] * 2
-    if request.param == "nats":
-        buses = [NatsBus(request.getfixturevalue("nats").url) for _ in range(2)]
-    for started in (*databases, *buses):
-        await started.start()
-    async with (
-        serving(databases[0], bus=buses[0], known=known) as first,
-        serving(databases[1], bus=buses[1], known=known) as second,
-    ):
-        yield first, second
-    for closed in (*buses, *databases):
-        await closed.close()
 
 
 async def test_a_connection_in_another_process_replaces_goes_on_exactly_and_is_seen(
