@@ -61,6 +61,8 @@ class KafkaBroker:
     user: tuple[str, str] | None = None
     mechanisms: tuple[str, ...] = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
     iterations: int = 4096
+    scram_errors: bool = False
+    """Whether a wrong password is told as SCRAM has it, and not as Kafka does."""
     advertised: tuple[str, int] | None = None
     """Where it says that it is; None: the truth."""
     greeting: bytes | None = None
@@ -237,7 +239,9 @@ class _Session:
         expected = bytes(a ^ b for a, b in zip(client, signature, strict=True))
         self._authenticated = base64.b64decode(proof) == expected and f"n={user}," in self._said
         server = hmac.digest(hmac.digest(salted, b"Server Key", name), said, name)
-        return _answered(b"v=" + base64.b64encode(server) if self._authenticated else None)
+        if not self._authenticated:
+            return _answered(b"e=invalid-proof" if self._broker.scram_errors else None)
+        return _answered(b"v=" + base64.b64encode(server))
 
 
 def _answered(token: bytes | None) -> bytes:

@@ -199,6 +199,12 @@ async def test_a_user_logs_in_by_each_mechanism_and_with_the_right_password_only
         assert len(broker.stored) == 1
 
 
+async def test_a_wrong_password_is_understood_also_where_it_is_told_as_scram_has_it() -> None:
+    async with kafka(KafkaBroker(user=("ada", "secret"), scram_errors=True)) as broker, brokers() as made:
+        wrong = await failure(made, at(broker.port, login=Login("ada", "guess")))
+        assert wrong.kind == "refused" and "password is wrong" in str(wrong)
+
+
 async def test_a_mechanism_that_the_broker_has_not_is_said_so() -> None:
     async with kafka(KafkaBroker(user=("ada", "secret"), mechanisms=("PLAIN",))) as broker, brokers() as made:
         failed = await failure(made, at(broker.port, login=Login("ada", "secret")))

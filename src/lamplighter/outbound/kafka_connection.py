@@ -103,7 +103,12 @@ class _Reader(asyncio.StreamReader):
 
 
 class _Scram(ScramAuthenticator):  # type: ignore[misc]
-    """SCRAM (RFC 5802) with a bound on the work that the other end may ask for."""
+    """SCRAM (RFC 5802) with a bound on the work that the other end may ask for, and an ear for what it refuses."""
+
+    def process_server_final_message(self, server_final: str) -> None:
+        if server_final.startswith("e="):  # section 7; Kafka itself answers with an error code
+            raise OutboundFailed("refused", _REASONS[58])
+        super().process_server_final_message(server_final)
 
     def create_salted_password(self, salt: bytes, iterations: int) -> None:
         if not 0 < iterations <= MOST_ITERATIONS:
