@@ -9,6 +9,7 @@ import pytest
 from lamplighter.bus.local import LocalBus
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code
+from lamplighter.services.connect import service
 from lamplighter.services.connect.service import NoAnswer, PeerGone, Registered
 from tests.api.toy import ACCOUNT, OTHER, TOKEN
 from tests.services.connect.bench import AUTO_TOKEN, Asked, Bench, FakePeer
@@ -180,6 +181,24 @@ async def test_a_subscription_deleted_before_the_device_was_asked_ends_as_failed
     await bench.update(peer, registered)
     await bench.idle()
     assert peer.is_left_alone and await bench.ends() == {async_id: (412, "")}
+
+
+async def test_the_subscriptions_of_an_application_that_ended_end_on_every_device(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(service, "ENDED_TOGETHER", 2)
+    peers = [FakePeer() for _ in range(3)]
+    registered = [await bench.register(peer, f"lamp-{number}") for number, peer in enumerate(peers)]
+    for device, peer in zip(registered, peers, strict=True):
+        await subscribe(bench, device)
+        await observed(bench, peer)
+    await second_subscriber(bench, registered[1])
+    await observed(bench, peers[1])
+    await bench.connect.subject_ended(ACCOUNT, "subject")
+    assert [len(peer.cancelled) for peer in peers] == [1, 0, 1]
+    for device in registered:
+        assert await bench.connect.subscriptions.paths(ACCOUNT, "subject", device.device_id) == []
+    assert await bench.connect.subscriptions.paths(ACCOUNT, "second", registered[1].device_id) == [RESOURCE]
 
 
 async def test_a_sleeping_device_is_not_woken_to_cancel(bench: Bench) -> None:

@@ -56,6 +56,9 @@ SWEEP = 1.0
 RESUMED_TOGETHER, RESUME = 50, 0.1
 """Devices that are asked at once after a restart, and seconds until the next ones are: those that speak have the way."""
 
+ENDED_TOGETHER = 500
+"""Devices of an application that ended, looked up at once."""
+
 
 async def was_reset(reader: Reader, account_id: str, device_id: str) -> bool:
     """Whether a registered device has agreed to a factory reset: when it restarts it has forgotten who it is."""
@@ -373,9 +376,15 @@ class Connect:
                 self._orders.tell(process, Order("cancel", account_id, device_id, paths=paths))
 
     async def subject_ended(self, account_id: str, subject_id: str) -> None:
-        """An application was deleted or made inactive, or an API key was deleted: its pre-subscriptions end."""
+        """An application was deleted or made inactive, or an API key was deleted: its pre-subscriptions and subscriptions
+        end."""
         if await self.presubscriptions.get(account_id, subject_id):
             await self.presubscribe(account_id, subject_id, [])
+        after = ""
+        while found := await store.devices_of_subject(self._database, account_id, subject_id, after, ENDED_TOGETHER):
+            for device_id in found:
+                await self.unsubscribe(account_id, subject_id, device_id)
+            after = found[-1]
 
     async def end(self, account_id: str, device_id: str, how: Ending, *, before: int) -> None:
         """End a device's registration, and its session with it where it must not come back."""

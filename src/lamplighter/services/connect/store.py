@@ -270,6 +270,18 @@ _PATHS = Query(sa.select(_s.path).where(*_own(subscriptions, "subject_id")).orde
 _ALL = Query(sa.select(_s.path, _s.subject_id).where(*_own(subscriptions)).order_by(_s.path, _s.subject_id))
 _SUBJECTS = Query(sa.select(_s.subject_id).where(*_own(subscriptions, "path")).order_by(_s.subject_id))
 _OBSERVED = Query(sa.select(_s.path).where(*_own(subscriptions), _s.active == 1).distinct().order_by(_s.path))
+_DEVICES_OF = Query(
+    sa.select(_s.device_id)
+    .where(
+        _s.account_id == sa.bindparam("account_id"),
+        _s.subject_id == sa.bindparam("subject_id"),
+        _s.device_id > sa.bindparam("after"),
+    )
+    .distinct()
+    .order_by(_s.device_id)
+    .limit(sa.bindparam("limit", type_=sa.BigInteger())),
+    heavy=True,
+)
 _CLEAR_ACTIVE = Query(sa.delete(subscriptions).where(*_own(subscriptions), _s.active == 1))
 _CLEAR = Query(sa.delete(subscriptions).where(*_own(subscriptions)))
 
@@ -334,6 +346,12 @@ async def unsubscribe_all(tx: Transaction, account_id: str, device_id: str, subj
 async def paths_of(reader: Reader, account_id: str, device_id: str, subject_id: str) -> list[str]:
     rows = await reader.fetch_all(_PATHS, account_id=account_id, device_id=device_id, subject_id=subject_id)
     return [row["path"] for row in rows]
+
+
+async def devices_of_subject(reader: Reader, account_id: str, subject_id: str, after: str, limit: int) -> list[str]:
+    """Devices behind that one on which the application is subscribed to something, in order."""
+    rows = await reader.fetch_all(_DEVICES_OF, account_id=account_id, subject_id=subject_id, after=after, limit=limit)
+    return [row["device_id"] for row in rows]
 
 
 async def subjects_of(reader: Reader, account_id: str, device_id: str, path: str) -> tuple[str, ...]:
