@@ -18,12 +18,15 @@ AREAS = {
     "memory": "a secured session that is idle; peer pyOpenSSL",
     "registration": "register and update over DTLS, stored first; peer aiocoap's resource directory (in memory)",
     "notification": "from a device's datagram to a WebSocket channel, stored between; peer ThingsBoard's published figure",
+    "fan_out": "from a device's datagram to a webhook, and to 64 channels of an application",
     "rest": "get, list, create through the whole server; peer bare ASGI",
     "errors": "the same calls ending in an error; peer their success",
     "restart_sessions": "a start with 100,000 stored sessions, to the first answered record",
     "revocation": "from a revocation to its end in another process that hears nothing of it",
     "start": "the second start of serve, to the first answer",
     "directory": "ten lists of many devices on both databases (only when named)",
+    "queued": "100,000 commands that wait for sleeping devices, until their responses are told (only when named)",
+    "subscriptions": "listing and replacing subscriptions to 100,000 devices, on both databases (only when named)",
     "fleet_memory": "a registered device with five observations, over 100,000 of them (only when named)",
 }
 """Each is a module of this folder with ``measure(options) -> list[Row]``."""
@@ -67,7 +70,7 @@ def main() -> int:
         prog="./dev bench", description=__doc__, epilog=described, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "names", nargs="*", metavar="NAMES", help=f"areas; all but {' and '.join(ONLY_NAMED)} when none is given"
+        "names", nargs="*", metavar="NAMES", help=f"areas; all but {', '.join(ONLY_NAMED)} when none is given"
     )
     parser.add_argument("--json", action="store_true", help="print the rows as JSON")
     parser.add_argument("--devices", type=int, help="of the areas that take long (100000 when not given)")
@@ -101,7 +104,7 @@ def main() -> int:
     return 0 if not failed and all(row.verdict != "MISSED" for row in rows) else 1
 
 
-ONLY_NAMED = ("directory", "fleet_memory")
+ONLY_NAMED = ("directory", "queued", "subscriptions", "fleet_memory")
 """What takes longer than all others together."""
 AREAS_MODULES = {"directory": "directory_rows"}
 """Where the module has another name than the area."""

@@ -1,4 +1,4 @@
-"""The LwM2M role for ``registration`` and ``notification``, in a process of its own.
+"""The LwM2M role for ``registration``, ``notification`` and what follows from them, in a process of its own.
 
 ``python -m tests.bench.lwm2m_server FOLDER ROLE DEVICES [DATABASE_URL]``: a process of ``serve ROLE``, on SQLite with every
 commit synced or on that PostgreSQL, with coap open beside coaps and a pre-shared key for each device. It prints its ports,
@@ -54,7 +54,12 @@ async def make_keys(process: Process, many: int) -> None:
 
 async def serve(folder: Path, role: str, many: int, database_url: str = "") -> None:
     settings = settings_for(
-        database_url, coap={"insecure": True}, bootstrap={"plain_port": 0}, http={"plaintext_api": True}, api=LIMITS
+        database_url,
+        coap={"insecure": True},
+        bootstrap={"plain_port": 0},
+        http={"plaintext_api": True},
+        api=LIMITS,
+        outbound={"allowed_networks": ("127.0.0.0/8",)},
     )
     configure(settings)
     process = Process(folder, settings, "all" if role == "all" else "lwm2m")

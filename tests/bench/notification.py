@@ -6,8 +6,6 @@ done once it is there. The peer's figure is a published one.
 
 from __future__ import annotations
 
-import base64
-import http.client
 import json
 import tempfile
 import threading
@@ -21,7 +19,8 @@ from websockets.sync.client import ClientConnection, connect
 
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, ContentFormat, Option, Type
-from tests.bench.device import PATIENCE, Refused, SecureDevice
+from tests.bench.application import Caller, Delivered
+from tests.bench.device import Refused, SecureDevice
 from tests.bench.device_load import Crowd, p99
 from tests.bench.measure import Options, Row, child, microseconds
 from tests.bench.registration import registered
@@ -61,42 +60,17 @@ class Observed(SecureDevice):
         self.send(answer.add(Option.OBSERVE, 0).add(Option.CONTENT_FORMAT, ContentFormat.TEXT).encode())
 
 
-class Application:
+class Application(Caller):
     """Takes every notification from its WebSocket channel in a thread of its own."""
 
     def __init__(self, port: int, key: str) -> None:
-        self._port = port
-        self._key = key
-        self.delivered = 0
-        self.latencies: list[float] = []
-        self._news = threading.Condition()
+        super().__init__(port, key)
+        self.delivered = Delivered()
         self.call("PUT", "/v2/notification/websocket", {})
-        headers = {"Authorization": f"Bearer {key}"}
         url = f"ws://127.0.0.1:{port}/v2/notification/websocket-connect"
-        self._socket: ClientConnection = connect(url, additional_headers=headers, max_size=None, compression=None)
+        self._socket: ClientConnection = connect(url, additional_headers=self.headers, max_size=None, compression=None)
         self._thread = threading.Thread(target=self._follow, daemon=True)
         self._thread.start()
-
-    def call(self, method: str, path: str, body: Any = None) -> None:
-        """Call the API. Raises Refused."""
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE)
-        headers = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json"}
-        connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-        answer = connection.getresponse()
-        text = answer.read()
-        connection.close()
-        if answer.status >= 300:
-            raise Refused(f"{method} {path} was answered {answer.status} {text!r}")
-
-    def subscribe(self, device: Observed) -> None:
-        self.call("PUT", f"/v2/subscriptions/{device.location[-1]}{RESOURCE}")
-        device.consent()
-
-    def wait(self, number: int) -> None:
-        """Until that many have been delivered in all. Raises Refused."""
-        with self._news:
-            if not self._news.wait_for(lambda: self.delivered >= number, PATIENCE):
-                raise Refused(f"{number - self.delivered} notifications were not delivered in {PATIENCE:g} s")
 
     def close(self) -> None:
         self._socket.close()
@@ -105,16 +79,7 @@ class Application:
     def _follow(self) -> None:
         decode = msgspec.json.Decoder(dict[str, list[dict[str, Any]]]).decode
         for text in self._socket:
-            values = decode(text).get("notifications", ())
-            now = time.monotonic()
-            with self._news:
-                self.latencies += [now - _sent_at(each) for each in values]
-                self.delivered += len(values)
-                self._news.notify()
-
-
-def _sent_at(item: dict[str, Any]) -> float:
-    return float(base64.b64decode(item["payload"]))
+            self.delivered.take(decode(text).get("notifications", ()))
 
 
 def measure(options: Options) -> list[Row]:
@@ -125,20 +90,20 @@ def measure(options: Options) -> list[Row]:
             application = Application(port, key)
             devices = registered(secure, Observed, DEVICES)
             for device in devices:
-                application.subscribe(device)
+                application.subscribe(device, RESOURCE)
             crowd = Crowd(devices, Observed.send_notification, Code.EMPTY)
 
             def load(seconds: float) -> int:
-                before = application.delivered
+                before = application.delivered.count
                 done = crowd.load(seconds)
-                application.wait(before + done)
+                application.delivered.wait(before + done)
                 return done
 
             ours = microseconds({"ours": (pid, load)}, options)["ours"]
-            before = application.delivered
-            application.latencies.clear()
-            application.wait(before + len(crowd.pace(PACE, PACED)))
-            latencies = sorted(application.latencies)
+            before = application.delivered.count
+            application.delivered.latencies.clear()
+            application.delivered.wait(before + len(crowd.pace(PACE, PACED)))
+            latencies = sorted(application.delivered.latencies)
             application.close()
     return [
         Row(
