@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import fcntl
 import select
+import socket
 import sys
 import termios
 from collections.abc import Awaitable, Callable, Mapping
@@ -15,7 +16,9 @@ from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 from lamplighter.api.request import Message, Request, Send
 
 BUFFER = 16 * 1024
-"""Bytes written and not taken by the socket above which a writer waits."""
+"""Bytes that wait for the client above which a writer waits, and as many again in its socket (TCP_NOTSENT_LOWAT)."""
+BELOW = 128 * 1024
+"""Bytes that may wait in the transport below TLS, besides the last piece: twice its limit."""
 ENDING = 5.0
 """Seconds that a writer gets to end by itself once its client has left or the server stops."""
 LAST = 1.0
@@ -58,6 +61,7 @@ class Outlet:
         self._request = request
         self._send = send
         self._head = head
+        self._largest = 0
         self._ended = asyncio.Event()
         cycle = getattr(send, "__self__", None)
         self._cycle = cycle if isinstance(cycle, RequestResponseCycle) else None  # else: in memory, in a test
@@ -70,6 +74,7 @@ class Outlet:
             await self._start()
         await self._send({"type": "http.response.body", "body": piece, "more_body": True})
         self.written += len(piece)
+        self._largest = max(self._largest, len(piece))
 
     async def ended(self) -> None:
         """Return when the client has left or the server stops: then the writer shall end."""
@@ -89,13 +94,12 @@ class Outlet:
         if transport.is_closing():
             return 0
         file = transport.get_extra_info("socket").fileno()
-        writable = select.poll()
-        writable.register(file, select.POLLOUT)
-        if not writable.poll(0):
-            return 0  # below TLS there may be more that waits, which cannot be asked for
         # Sent and not acknowledged (tcp(7), SIOCOUTQ). Framing and TLS are in it too, so no byte counts too early.
         waiting = int.from_bytes(fcntl.ioctl(file, termios.TIOCOUTQ, bytes(4)), sys.byteorder)
-        return max(0, self.written - waiting - transport.get_write_buffer_size())
+        waiting += transport.get_write_buffer_size()
+        if transport.get_extra_info("sslcontext") is not None and not _is_writable(file):
+            waiting += BELOW + 2 * self._largest  # what waits between TLS and the socket cannot be asked for
+        return max(0, self.written - waiting)
 
     async def run(self, write: Writer) -> None:
         """Have the body written to its end. Raises what the writer does."""
@@ -138,7 +142,10 @@ class Outlet:
     async def _start(self) -> None:
         self.started = True
         if self._cycle is not None:
-            self._cycle.transport.set_write_buffer_limits(BUFFER)
+            transport = self._cycle.transport
+            transport.set_write_buffer_limits(BUFFER)
+            own = transport.get_extra_info("socket")
+            own.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, BUFFER)
             if self._unframed:
                 self._cycle.chunked_encoding = False
                 self._cycle.expected_content_length = sys.maxsize
@@ -153,3 +160,9 @@ class Outlet:
             pass
         self.left = True
         self._ended.set()
+
+
+def _is_writable(file: int) -> bool:
+    poll = select.poll()
+    poll.register(file, select.POLLOUT)
+    return bool(poll.poll(0))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from lamplighter.api.stream import ENDING
 from lamplighter.services.channels import event_stream, event_streams
 from lamplighter.services.channels.place import Place
 from lamplighter.storage.database import Database
@@ -287,7 +288,7 @@ async def test_a_server_that_stops_ends_its_streams_at_once_and_leaves_their_cur
         await served.happen(notified(1))
         async with events(served.port, NAMED) as stream, events(served.port) as watching:
             await stream.items(1)
-            await asyncio.wait_for(served.close(), 2.0)
+            await asyncio.wait_for(served.close(), ENDING - 1)
             await stream.end()
             await watching.end()
             assert (await cursor(served)).uid >= stream.last
@@ -328,7 +329,7 @@ async def test_after_a_kill_of_the_server_a_client_goes_on_behind_its_last_event
 async def test_one_who_does_not_read_delays_no_other_and_is_given_up(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(event_stream, "STALLED", 0.3)
+    monkeypatch.setattr(event_stream, "STALLED", 1.0)
     async with serving(database) as served:
         await named(served)
         async with events(served.port, NAMED) as slow, events(served.port) as quick:
@@ -339,6 +340,7 @@ async def test_one_who_does_not_read_delays_no_other_and_is_given_up(
                 assert [each["path"] for each in await quick.items(1)] == [f"/3303/0/{number}"]
             await until(lambda: not _open_on_channel(served))
             assert (await cursor(served)).uid < quick.last
+        monkeypatch.undo()
         async with events(served.port, NAMED) as again:  # what it has not taken comes again
             while (await again.told()).items[-1]["path"] != "/3303/0/39":
                 pass
