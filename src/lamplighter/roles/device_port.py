@@ -8,7 +8,7 @@ storm 5.03 is the one answer that no client takes for a refusal (gateway rule 5.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from typing import Any
 
 import structlog
@@ -40,6 +40,7 @@ from lamplighter.roles.admission import RegistrationLine
 from lamplighter.roles.asking import Asking
 from lamplighter.roles.below import Below
 from lamplighter.roles.pace import RegistrationPace
+from lamplighter.roles.session_facts import facts_of
 from lamplighter.roles.tasks import Tasks
 from lamplighter.services.connect.service import Connect, Identity, PeerGone, SessionLost
 from lamplighter.services.connect.sessions.service import DeviceSessions
@@ -68,6 +69,10 @@ class DevicePeer:
     def address(self) -> str:
         where = getattr(self.key, "address", self.key)
         return f"{where[0]} {where[1]}" if isinstance(where, tuple) else str(where)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return facts_of(self.key)
 
     @property
     def session(self) -> str:

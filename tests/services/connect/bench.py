@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import httpx2
@@ -73,6 +74,7 @@ class FakePeer:
         self._asked: asyncio.Queue[Asked] = asyncio.Queue()
 
     session = ""
+    facts: Mapping[str, Any] = {}
 
     async def note(self, tx: Transaction) -> None:
         self.noted += 1

@@ -44,6 +44,7 @@ async def test_a_request_that_waits_says_for_what_by_either_of_its_ids(bench: Be
 
 async def test_a_silent_device_is_told_of_with_its_session_and_retransmissions(bench: Bench) -> None:
     peer = FakePeer()
+    peer.facts = {"security": "DTLS 1.2, TLS_PSK_WITH_AES_128_CCM_8", "connection_id": "01"}
     registered = await bench.register(peer)
     request_id = await post(bench, registered.device_id, "one", {"method": "GET", "uri": "/3/0/0"})
     (await peer.asked()).fail(NoAnswer(retransmissions=5))
@@ -54,6 +55,7 @@ async def test_a_silent_device_is_told_of_with_its_session_and_retransmissions(b
     assert shown["why"] == "The device did not answer in time."
     assert shown["details"]["retransmissions"] == 5
     assert shown["details"]["session"] == f"open, at {peer.address}"
+    assert shown["details"].items() >= peer.facts.items()
 
 
 async def test_a_refusal_is_told_with_its_coap_code_and_diagnostic(bench: Bench) -> None:

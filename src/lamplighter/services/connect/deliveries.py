@@ -221,6 +221,7 @@ class Deliveries:
             "session": f"open, at {peer.address}"
             if peer is not None
             else "none: it ended, and the device has not come back",
+            **(peer.facts if peer is not None else {}),
             "session_stored": bool(peer is not None and peer.session),
             "last_heard_seconds_ago": round(self._reach.seconds_since_heard),
             "queue_mode": registered.queue_mode,

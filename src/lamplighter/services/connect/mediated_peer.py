@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from lamplighter.coap.message import Message, path_options
 from lamplighter.coap.numbers import Option
 from lamplighter.services.connect.peer import Peer
@@ -19,6 +22,10 @@ class MediatedPeer:
     @property
     def address(self) -> str:
         return f"{self.gateway.address} d/{self._name}"
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        return self.gateway.facts
 
     @property
     def session(self) -> str:

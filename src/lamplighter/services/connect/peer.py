@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from lamplighter.coap.message import Message
@@ -55,6 +56,11 @@ class Peer(Protocol):
     @property
     def address(self) -> str:
         """For the operator."""
+        ...
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What is known of the session, for the operator."""
         ...
 
     @property
