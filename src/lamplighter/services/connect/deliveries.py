@@ -6,20 +6,20 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-from lamplighter.clock import Clock
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, ContentFormat, Type, is_success
 from lamplighter.lwm2m import management
 from lamplighter.services.connect import notification_attributes, outcomes, results, store
-from lamplighter.services.connect.commands import NOTHING, Also, Commands
+from lamplighter.services.connect.commands import NOTHING, Also
 from lamplighter.services.connect.model import OBSERVE, Command
 from lamplighter.services.connect.observations import Observations
 from lamplighter.services.connect.peer import NoAnswer, PeerGone
 from lamplighter.services.connect.reach import Reach
 from lamplighter.services.connect.resources import path_of
 from lamplighter.services.connect.results import Undelivered
+from lamplighter.services.connect.surroundings import Services
 from lamplighter.services.connect.targets import is_composite
-from lamplighter.storage.database import Database, Transaction
+from lamplighter.storage.database import Transaction
 
 ATTEMPTS = 2
 """Of one delivery: the second follows the first at once (contract: one immediate retry)."""
@@ -47,31 +47,22 @@ class FormatOfAnotherVersion(NoAnswer):
 class Deliveries:
     """Those of one device."""
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        commands: Commands,
-        process: str,
-        reach: Reach,
-        observations: Observations,
-    ) -> None:
-        self._database = database
-        self._clock = clock
-        self._commands = commands
-        self._process = process
+    __slots__ = ("_observations", "_reach", "_services")
+
+    def __init__(self, services: Services, reach: Reach, observations: Observations) -> None:
+        self._services = services
         self._reach = reach
         self._observations = observations
 
     async def answer_known(self, command: Command) -> bool:
         """Answer a read by a value that is still of age; False: the device is to be asked."""
-        if command.method != "GET" or command.expires_at <= self._clock.now():
+        if command.method != "GET" or command.expires_at <= self._services.clock.now():
             return False
         found = self._reach.fresh(command.uri, command.accept)
         if found is None:
             return False
         item = results.given(command.async_id, *found)
-        await self._commands.finish(self._reach.registered, command, item)
+        await self._services.commands.finish(self._reach.registered, command, item)
         return True
 
     async def write_attributes(self, uri: str) -> Message:
@@ -84,17 +75,17 @@ class Deliveries:
     async def deliver(self, command: Command) -> None:
         """Send a command, and end it if this was its last delivery."""
         registered = self._reach.registered
-        if command.expires_at <= self._clock.now():
+        if command.expires_at <= self._services.clock.now():
             await self._undelivered(command, Undelivered.EXPIRED)
             return
         if command.sent_by:  # it was under way when its process ended: nobody knows whether it was done
             await self._undelivered(command, Undelivered.UNKNOWN)
             return
         self._outdate(command)
-        if not command.repeatable and not await self._commands.mark_sent(registered, command):
+        if not command.repeatable and not await self._services.commands.mark_sent(registered, command):
             return
         if self._reach.peer is None:  # it went before anything was sent
-            await self._commands.keep(registered, command, command.deliveries)
+            await self._services.commands.keep(registered, command, command.deliveries)
             return
         failure = await self._try(command)
         if failure is None:
@@ -104,7 +95,7 @@ class Deliveries:
             self._reach.silent = self._reach.silent or registered.queue_mode and failure.status >= 500
         else:
             self._reach.silent = True
-            await self._commands.keep(registered, command, command.deliveries - 1)
+            await self._services.commands.keep(registered, command, command.deliveries - 1)
 
     async def _try(self, command: Command) -> NoAnswer | None:
         """One delivery; None: the command has its end."""
@@ -121,7 +112,9 @@ class Deliveries:
                         self._reach.remember(command.uri, answer)
                     also = self._noted_with(command) if is_success(answer.code) else None
                     item = results.answered(command.async_id, answer)
-                    await self._commands.finish(self._reach.registered, command, item, also, outcomes.answered(answer))
+                    await self._services.commands.finish(
+                        self._reach.registered, command, item, also, outcomes.answered(answer)
+                    )
             except NoAnswer as fault:
                 failure = fault
                 if fault.status < 500:
@@ -178,7 +171,7 @@ class Deliveries:
     async def _subscribe(self, command: Command) -> None:
         registered, path = self._reach.registered, command.uri
         own = (*self._reach.key, path, command.subject_id)
-        if await store.subscription(self._database, *own) is None:
+        if await store.subscription(self._services.database, *own) is None:
             raise NotObservable  # unsubscribed before the device was asked
         if is_composite(path) and registered.version == "1.0":
             raise NotObservable
@@ -197,8 +190,8 @@ class Deliveries:
             status = NotObservable.status
         item = results.answered(command.async_id, answer, status)
         also = activate if observed else give_up
-        await self._commands.finish(registered, command, item, also, outcomes.answered(answer))
-        if observed and not await store.subjects_of(self._database, *self._reach.key, path):
+        await self._services.commands.finish(registered, command, item, also, outcomes.answered(answer))
+        if observed and not await store.subjects_of(self._services.database, *self._reach.key, path):
             self._observations.cancel(path)
 
     def _outdate(self, command: Command) -> None:
@@ -209,7 +202,9 @@ class Deliveries:
             self._reach.values.outdate(path_of(command.uri.partition("?")[0]))
 
     async def _undelivered(self, command: Command, end: Undelivered) -> None:
-        await self._fail(command, *end.value, {"why": outcomes.WHY[end], "process": command.sent_by or self._process})
+        await self._fail(
+            command, *end.value, {"why": outcomes.WHY[end], "process": command.sent_by or self._services.process}
+        )
 
     def _known_of(self, failure: NoAnswer) -> dict[str, Any]:
         """What is known of the device's side, for ``explain``."""
@@ -238,4 +233,4 @@ class Deliveries:
                 await store.unsubscribe(tx, *self._reach.key, command.uri, command.subject_id)
 
         item = results.failed(command.async_id, status, error)
-        await self._commands.finish(registered, command, item, give_up, details)
+        await self._services.commands.finish(registered, command, item, give_up, details)

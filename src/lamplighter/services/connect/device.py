@@ -10,22 +10,18 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from lamplighter.clock import Clock
 from lamplighter.coap.numbers import is_success
 from lamplighter.errors import Error
 from lamplighter.lwm2m.objects import Definitions
 from lamplighter.services.connect import notification_attributes, store
-from lamplighter.services.connect.commands import Commands
 from lamplighter.services.connect.deliveries import Deliveries
 from lamplighter.services.connect.observations import Observations
 from lamplighter.services.connect.peer import NoAnswer, Peer
-from lamplighter.services.connect.presubscriptions import Presubscriptions
 from lamplighter.services.connect.reach import Reach
 from lamplighter.services.connect.registering import Registered
 from lamplighter.services.connect.resources import Links, value_in
+from lamplighter.services.connect.surroundings import Services
 from lamplighter.services.connect.value_cache import Fresh
-from lamplighter.services.directory.service import Directory
-from lamplighter.storage.database import Database
 
 log = logging.getLogger(__name__)
 
@@ -36,22 +32,25 @@ RETRY = 1.0
 class AttachedDevice:
     """In memory only: what must outlive the process is in the tables."""
 
-    def __init__(
-        self,
-        database: Database,
-        clock: Clock,
-        commands: Commands,
-        presubscriptions: Presubscriptions,
-        directory: Directory,
-        process: str,
-        value_age: float,
-    ) -> None:
-        self._database = database
-        self._reach = Reach(clock, value_age)
-        self.observations = Observations(database, clock, presubscriptions, directory, self._reach)
-        self._deliveries = Deliveries(database, clock, commands, process, self._reach, self.observations)
-        self.subscribed_by: tuple[object, Links] | None = None
-        """The pre-subscriptions that were applied to it, and the links that they were applied to."""
+    __slots__ = (
+        "_database",
+        "_deliveries",
+        "_forgot_attributes",
+        "_more",
+        "_reach",
+        "_task",
+        "observations",
+        "subscribed_by",
+    )
+    subscribed_by: tuple[object, Links] | None
+    """The pre-subscriptions that were applied to it, and the links that they were applied to."""
+
+    def __init__(self, services: Services) -> None:
+        self._database = services.database
+        self._reach = Reach(services.clock, services.value_age)
+        self.observations = Observations(services, self._reach)
+        self._deliveries = Deliveries(services, self._reach, self.observations)
+        self.subscribed_by = None
         self._forgot_attributes = False
         self._more = False
         self._task: asyncio.Task[None] | None = None

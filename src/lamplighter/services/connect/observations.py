@@ -10,7 +10,6 @@ from typing import Any
 
 from lamplighter.bus.event import Event
 from lamplighter.bus.outbox import append
-from lamplighter.clock import Clock
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Option, is_success
 from lamplighter.errors.directory import DeviceNotFound
@@ -18,9 +17,9 @@ from lamplighter.lwm2m import management
 from lamplighter.lwm2m.codecs import CodecError
 from lamplighter.services.connect import events, results, store
 from lamplighter.services.connect.peer import NoAnswer, Peer, PeerGone
-from lamplighter.services.connect.presubscriptions import Presubscriptions
 from lamplighter.services.connect.reach import Reach
 from lamplighter.services.connect.resources import facts_told, lineage
+from lamplighter.services.connect.surroundings import Services
 from lamplighter.services.connect.targets import (
     Value,
     is_composite,
@@ -30,8 +29,7 @@ from lamplighter.services.connect.targets import (
     values_told,
 )
 from lamplighter.services.directory.model import Facts
-from lamplighter.services.directory.service import Directory
-from lamplighter.storage.database import Database, Transaction
+from lamplighter.storage.database import Transaction
 
 log = logging.getLogger(__name__)
 
@@ -39,20 +37,18 @@ log = logging.getLogger(__name__)
 class Observations:
     """Those of one device. In memory only: what must outlive the process is in the tables."""
 
-    def __init__(
-        self, database: Database, clock: Clock, presubscriptions: Presubscriptions, directory: Directory, reach: Reach
-    ) -> None:
+    __slots__ = ("_first", "_observed", "_order", "_reach", "_services", "_tokens", "to_be_made")
+    to_be_made: bool
+    """Something is subscribed to that the device is to be asked to observe, at its next contact."""
+
+    def __init__(self, services: Services, reach: Reach) -> None:
         self.to_be_made = False
-        """Something is subscribed to that the device is to be asked to observe, at its next contact."""
-        self._database = database
-        self._clock = clock
-        self._presubscriptions = presubscriptions
-        self._directory = directory
+        self._services = services
         self._reach = reach
         self._tokens: dict[bytes, str] = {}
         self._observed: dict[str, bytes] = {}
-        self._first: set[str] = set()
-        self._order = asyncio.Lock()
+        self._first: frozenset[str] = frozenset()
+        self._order: asyncio.Lock | None = None
 
     def adopt(self) -> None:
         """Take notifications of what the device observes by itself."""
@@ -75,7 +71,7 @@ class Observations:
     def forget(self) -> None:
         """The device registered anew, and knows of none any more."""
         self.end()
-        self._first.clear()
+        self._first = frozenset()
 
     def end(self) -> None:
         """None is wanted any more; the session may serve another."""
@@ -91,8 +87,15 @@ class Observations:
 
     def add(self, paths: Iterable[str]) -> None:
         """These were subscribed to without its being asked: observe them at its next contact, and tell their first values."""
-        self._first.update(path for path in paths if path not in self._reach.registered.links.auto)
+        self._first |= {path for path in paths if path not in self._reach.registered.links.auto}
         self.to_be_made = self.to_be_made or bool(self._first)
+
+    @property
+    def _one_after_another(self) -> asyncio.Lock:
+        """What the device tells is stored in the order in which it came. Most devices tell little: theirs need no lock."""
+        if self._order is None:
+            self._order = asyncio.Lock()
+        return self._order
 
     def token_of(self, path: str) -> bytes | None:
         """Under which the device notifies of it, if it is observed."""
@@ -136,7 +139,7 @@ class Observations:
     async def make(self) -> None:
         """The device came back in another session: observe again what is subscribed to."""
         registered = self._reach.registered
-        for path in await store.observed_paths(self._database, registered.account_id, registered.device_id):
+        for path in await store.observed_paths(self._services.database, registered.account_id, registered.device_id):
             if path not in registered.links.auto and path not in self._observed and self._reach.peer is not None:
                 try:
                     answer = await self.observe(path)
@@ -147,17 +150,17 @@ class Observations:
                 if path in self._first:
                     await self._observed_first(path, answer)
                 if path in self._observed and self._reach.peer is not None and self._reach.peer.session:
-                    async with self._database.transaction() as tx:
+                    async with self._services.database.transaction() as tx:
                         own = (registered.account_id, registered.device_id, path)
                         await store.observing(tx, *own, self._reach.peer.session, self._observed[path])
 
     async def _observed_first(self, path: str, answer: Message) -> None:
         """The device was asked for what a pre-subscription named: its value is the first notification."""
-        self._first.discard(path)
+        self._first -= {path}
         if path in self._observed:
             await self.notified(self._observed[path], answer)
         else:
-            await self._presubscriptions.unmake(self._reach.registered, path)
+            await self._services.presubscriptions.unmake(self._reach.registered, path)
 
     async def notified(self, token: bytes, message: Message) -> bool:
         """Store a notification. False: nobody wants it, the device may stop."""
@@ -174,8 +177,8 @@ class Observations:
         registered = self._reach.registered
         auto = path in registered.links.auto
         facts = facts_told(registered.links, path, message.payload, message.content_format)
-        async with self._order:
-            async with self._database.transaction() as tx:
+        async with self._one_after_another:
+            async with self._services.database.transaction() as tx:
                 await peer.note(tx)
                 subjects = await store.subjects_of(tx, registered.account_id, registered.device_id, path)
                 if not subjects and not auto:
@@ -195,10 +198,10 @@ class Observations:
         """
         registered, peer = self._reach.registered, self._reach.peer
         account_id, device_id = registered.account_id, registered.device_id
-        async with self._order, self._database.transaction() as tx:
+        async with self._one_after_another, self._services.database.transaction() as tx:
             if peer is not None:
                 await peer.note(tx)
-            if exchange and not await store.take_send(tx, account_id, device_id, exchange, self._clock.now()):
+            if exchange and not await store.take_send(tx, account_id, device_id, exchange, self._services.clock.now()):
                 return
             subjects: dict[str, set[str]] = {}
             for target, subject in await store.all_subjects(tx, account_id, device_id):
@@ -212,11 +215,11 @@ class Observations:
         """As ``notified``, for what a composite observation told."""
         registered = self._reach.registered
         try:
-            values = values_told(message, self._clock.now())
+            values = values_told(message, self._services.clock.now())
         except CodecError as error:
             log.info("a composite notification of %s is no list of values: %s", registered.device_id, error)
             values = []
-        async with self._order, self._database.transaction() as tx:
+        async with self._one_after_another, self._services.database.transaction() as tx:
             await peer.note(tx)
             subjects = await store.subjects_of(tx, registered.account_id, registered.device_id, target)
             for value in values if subjects else ():
@@ -233,10 +236,15 @@ class Observations:
     async def _report(self, tx: Transaction, facts: Facts) -> None:
         registered = self._reach.registered
         with contextlib.suppress(DeviceNotFound):  # it is being deleted
-            await self._directory.reported(tx, registered.account_id, registered.device_id, facts)
+            await self._services.directory.reported(tx, registered.account_id, registered.device_id, facts)
 
     def _notified(self, item: dict[str, Any], subjects: tuple[str, ...]) -> Event:
         registered = self._reach.registered
         return events.notified(
-            registered.account_id, registered.device_id, self._clock.now(), item, registered.endpoint_name, subjects
+            registered.account_id,
+            registered.device_id,
+            self._services.clock.now(),
+            item,
+            registered.endpoint_name,
+            subjects,
         )

@@ -17,17 +17,21 @@ VENDOR_AWAKE = 4.0
 
 
 class Reach:
-    """What those share who deal with one device. In memory only.
+    """What those share who deal with one device. In memory only, and small: there is one for each device of a process.
 
     :param value_age: seconds for which a value may be given again, see ``ValueCache``
     """
 
+    __slots__ = ("_clock", "_heard", "peer", "registered", "silent", "values")
+    registered: Registered
+    peer: Peer | None
+    silent: bool
+    """Until it is heard of again it is not to be asked."""
+
     def __init__(self, clock: Clock, value_age: float) -> None:
-        self.registered: Registered
-        self.peer: Peer | None = None
+        self.peer = None
         self.values = ValueCache(value_age)
         self.silent = True
-        """Until it is heard of again it is not to be asked."""
         self._clock = clock
         self._heard = 0.0
 

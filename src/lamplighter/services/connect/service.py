@@ -42,6 +42,7 @@ from lamplighter.services.connect.representation import ResourceValue, resource_
 from lamplighter.services.connect.resources import root_link, shown, value_in
 from lamplighter.services.connect.sessions.store import revoke
 from lamplighter.services.connect.subscriptions import Subscriptions
+from lamplighter.services.connect.surroundings import Services
 from lamplighter.services.connect.targets import values_of
 from lamplighter.services.connect.turns import in_turns
 from lamplighter.services.connect.value_cache import Fresh
@@ -101,20 +102,13 @@ class Connect:
         self.commands = Commands(database, clock, ids, settings, directory, process)
         self.definitions = OwnDefinitions(database, clock, settings)
         self.mediated = Mediated(database, clock, ids, settings, directory, self.registering, tier_of)
-        self.attached = Attached(
-            lambda: AttachedDevice(
-                database,
-                clock,
-                self.commands,
-                self.presubscriptions,
-                directory,
-                process,
-                settings.lwm2m.value_age_max,
-            )
-        )
         self.outcomes = Outcomes(database, clock, settings.api.errors_kept)
         self.direct = Direct(database, ids, directory, self.request)
         self.presubscriptions = Presubscriptions(database, clock)
+        services = Services(
+            database, clock, self.commands, self.presubscriptions, directory, process, settings.lwm2m.value_age_max
+        )
+        self.attached = Attached(lambda: AttachedDevice(services))
         self.subscriptions = Subscriptions(database, clock, ids, self.commands, self.definitions, self._latest)
         self.key_deleted: Callable[[str], None] = lambda endpoint_name: None
         """Told of each deleted pre-shared key: sessions by it are to end, whatever is registered through them."""
