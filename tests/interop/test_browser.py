@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import contextlib
 import json
+import ssl
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,6 +44,14 @@ new Promise((resolve, reject) => {
     socket.onmessage = message => hear(message.data);
     socket.onclose = end => hear(`closed ${end.code}`);
 })
+"""
+
+OPEN_SOURCE = """
+new Promise(resolve => {
+    const source = new EventSource("/events");
+    source.onopen = resolve;
+    source.addEventListener("notifications", event => hear(event.data));
+}).then(() => null)
 """
 
 FOLLOW = """
@@ -109,7 +120,7 @@ class Opened(NamedTuple):
 async def opened(tmp_path: Path) -> AsyncIterator[Opened]:
     serving = Serving(tmp_path / "data", settings_for())
     await serving.start()
-    pages = await asyncio.start_server(blank, "localhost", 0)
+    pages = await asyncio.start_server(partial(own_server, serving), "localhost", 0)
     port = pages.sockets[0].getsockname()[1]
     trusted = await asyncio.to_thread(public_key_hash, "localhost", serving.process.port)
     async with simulated(serving, 1) as (device,):
@@ -123,12 +134,28 @@ async def opened(tmp_path: Path) -> AsyncIterator[Opened]:
     await serving.close()
 
 
-async def blank(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """An empty page of another origin than the API's."""
-    await reader.readuntil(b"\r\n\r\n")
-    writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-    await writer.drain()
+async def own_server(serving: Serving, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An application's own server, of another origin than the API's: an empty page, and /events, to which it adds the key."""
+    request = (await reader.readuntil(b"\r\n\r\n")).decode()
+    if request.startswith("GET /events "):
+        await pass_on(serving, request, writer)
+    else:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     writer.close()
+
+
+async def pass_on(serving: Serving, request: str, writer: asyncio.StreamWriter) -> None:
+    """Ask the API for events with the key and what the browser says that it has, and pass on all that it answers."""
+    trusted = ssl.create_default_context(cafile=str(serving.process.folder.pki / "ca.pem"))
+    events, asking = await asyncio.open_connection("localhost", serving.process.port, ssl=trusted)
+    lines = ["GET /v2/notification/events HTTP/1.1", "Host: localhost", f"Authorization: Bearer {serving.key}"]
+    lines += [line for line in request.split("\r\n") if line.lower().startswith("last-event-id:")]
+    asking.write(("\r\n".join([*lines, "Connection: close"]) + "\r\n\r\n").encode())
+    with contextlib.suppress(OSError):  # the browser has gone
+        while piece := await events.read(65536):
+            writer.write(piece)
+            await writer.drain()
+    asking.close()
 
 
 async def test_a_page_opens_the_websocket_with_its_key_among_the_subprotocols(opened: Opened) -> None:
@@ -156,6 +183,17 @@ async def test_a_page_follows_an_event_stream_as_documented_and_misses_nothing_w
     await opened.until(await opened.dim(8))  # said while the page was away, or had just come back
     told = [text for text in await opened.page.run("heard") if "notifications" in text]
     assert len(told) == len(set(told)) == 2
+
+
+async def test_an_event_source_at_a_server_that_adds_the_key_comes_back_by_itself_and_misses_nothing(
+    opened: Opened,
+) -> None:
+    await opened.page.run(OPEN_SOURCE)
+    await opened.until(await opened.dim(7))
+    opened.serving.process.api.end_streams()
+    await opened.until(await opened.dim(8))
+    heard = await opened.page.run("heard")
+    assert len(heard) == len(set(heard)) == 2
 
 
 async def test_a_page_follows_a_registered_stream_from_where_it_was(opened: Opened) -> None:
