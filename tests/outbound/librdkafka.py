@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from confluent_kafka import Consumer, Message, Producer
+from confluent_kafka import OFFSET_BEGINNING, Consumer, Message, Producer, TopicPartition
 
 from tests.outbound.receivers import PATIENCE
 
@@ -22,7 +22,7 @@ def cluster(brokers: int = 3) -> Iterator[Servers]:
 
 
 class Reader:
-    """Reads a topic from its beginning."""
+    """Reads a topic from its beginning; it is made if it is not there."""
 
     def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
@@ -30,11 +30,10 @@ class Reader:
     async def read(self, number: int) -> list[Message]:
         """The next records, that many."""
         found: list[Message] = []
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(3 * PATIENCE):
             while len(found) < number:
-                message = await asyncio.to_thread(self._consumer.poll, 0.5)
-                if message is not None and message.error() is None:
-                    found.append(message)
+                messages = await asyncio.to_thread(self._consumer.consume, number - len(found), 0.2)
+                found += [each for each in messages if each.error() is None]
         return found
 
 
@@ -44,13 +43,14 @@ async def reading(servers: Servers, topic: str) -> AsyncIterator[Reader]:
         {
             "bootstrap.servers": ",".join(f"{host}:{port}" for host, port in servers),
             "group.id": "readers",
-            "auto.offset.reset": "earliest",
-            "topic.metadata.refresh.interval.ms": 200,
+            "allow.auto.create.topics": True,
             "log_level": 0,
         }
     )
-    consumer.subscribe([topic])
     try:
+        # Without a group, whose members would be waited for.
+        partitions = (await asyncio.to_thread(consumer.list_topics, topic, PATIENCE)).topics[topic].partitions
+        consumer.assign([TopicPartition(topic, partition, OFFSET_BEGINNING) for partition in partitions])
         yield Reader(consumer)
     finally:
         await asyncio.to_thread(consumer.close)
