@@ -14,7 +14,6 @@ from lamplighter.bus.event import Recorded
 from lamplighter.bus.local import LocalBus
 from lamplighter.bus.log import EventLog
 from lamplighter.services.access.events import happened
-from lamplighter.services.channels.connection import Connection
 from lamplighter.services.channels.model import Serialization
 from lamplighter.storage.database import Database
 from tests.api.toy import ACCOUNT, ADMIN
@@ -165,9 +164,7 @@ async def test_frames_are_settled_while_the_connection_lasts(database: Database)
         await served.happen(*(notified(number) for number in range(5)))
         async with served.socket() as socket:
             await collect(socket, 5)
-            (connection,) = [
-                each for group in served.channels._open.values() for each in group if isinstance(each, Connection)
-            ]
+            (connection,) = [each for group in served.channels.sockets._open.values() for each in group]
             await until(lambda: connection.channel.cursor == connection.sent)
             stored = await served.channels.channel(served.callers.known[ADMIN])
             assert stored.cursor == connection.sent
@@ -193,7 +190,7 @@ async def test_a_connection_in_another_process_replaces_goes_on_exactly_and_is_s
 async def test_a_poll_in_another_process_ends_when_the_channel_is_deleted(two: tuple[Served, Served]) -> None:
     first, second = two
     polls = [asyncio.create_task(each.call("GET", PULL)) for each in two]
-    await until(lambda: all(each.channels._open for each in two))
+    await until(lambda: all(each.channels.polls._open for each in two))
     assert (await first.call("DELETE", PULL)).text == "REMOVED"
     assert [each.status_code for each in await asyncio.gather(*polls)] == [410, 410]
     await second.registered()

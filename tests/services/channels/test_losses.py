@@ -168,7 +168,7 @@ async def test_a_long_poll_channel_is_told_once_where_its_serialization_asks(dat
         assert told((await served.call("GET", PULL)).json()) == [("age", 1)]
         assert list((await served.call("GET", PULL)).json()) == ["notifications"]
         assert (await served.call("GET", PULL)).status_code == 204
-        await asyncio.gather(*served.channels._tasks)
+        await asyncio.gather(*served.channels.polls._tasks)
         assert (await row(served, "")).losses is None
 
 

@@ -65,7 +65,7 @@ async def wire(served: Served) -> AsyncIterator[tuple[Wire, Served]]:
 
 
 def opened(served: Served) -> Connection:
-    (connection,) = [each for group in served.channels._open.values() for each in group if isinstance(each, Connection)]
+    (connection,) = [each for group in served.channels.sockets._open.values() for each in group]
     return connection
 
 

@@ -24,6 +24,7 @@ from tests.services.channels.served import (
     SECOND_KEY,
     SOCKET,
     Served,
+    ShiftedClock,
     close_code,
     collect,
     events_of,
@@ -286,6 +287,24 @@ async def test_a_deleted_channel_ends_its_connection_and_begins_anew(database: D
         await served.happen(notified(3))
         async with opened(served, "lamp") as socket:
             assert [item["path"] for item in await collect(socket, 1)] == numbered(3)
+
+
+async def test_a_long_poll_channel_is_shown_as_connected_while_its_client_comes(database: Database) -> None:
+    clock = ShiftedClock()
+    async with serving(database, clock=clock, long_poll=0.01) as served:
+        await served.call("GET", PULL)
+        state = await got(served, "default")
+        assert (state["type"], state["state"]) == ("long-poll", "connected")
+        clock.shift = 300
+        assert (await got(served, "default"))["state"] == "disconnected"
+
+
+@only_sqlite
+@pytest.mark.parametrize("name", ["Lamp", "l" * 41, "%00", "a%2Fb", "%C3%A9"])
+async def test_what_cannot_be_a_name_is_not_found(database: Database, name: str) -> None:
+    async with serving(database) as served:
+        answer = await served.call("GET", f"{CHANNELS}/{name}")
+        assert (answer.status_code, answer.json()["type"]) == (404, "not_found")
 
 
 @only_sqlite

@@ -29,7 +29,7 @@ from tests.services.channels.served import (
 
 
 def polls(served: Served) -> list[Poll]:
-    return [each for group in served.channels._open.values() for each in group if isinstance(each, Poll)]
+    return [*served.channels.polls._open]
 
 
 async def held(served: Served, number: int = 1) -> None:
@@ -92,7 +92,7 @@ async def test_a_poll_that_comes_while_the_cursor_is_written_is_told_nothing_twi
         channel = await get(store, account_id, subject_id, name)
         writing.set()
         await written.wait()
-        await asyncio.gather(*served.channels._tasks)
+        await asyncio.gather(*served.channels.polls._tasks)
         return channel
 
     async with serving(database, long_poll=0.05) as served:

@@ -159,13 +159,13 @@ async def test_an_open_poll_gets_what_comes_again(database: Database) -> None:
     async with serving(database, long_poll=30.0) as served:
         poll = asyncio.create_task(served.call("GET", PULL))
         async with asyncio.timeout(PATIENCE):
-            while not served.channels._open:  # noqa: ASYNC110
+            while not served.channels.polls._open:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         await served.happen(at(1, 60))
         assert (await poll).json()["notifications"][0]["path"] == "/3303/0/1"
         poll = asyncio.create_task(served.call("GET", PULL))
         async with asyncio.timeout(PATIENCE):
-            while not served.channels._open:  # noqa: ASYNC110
+            while not served.channels.polls._open:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         await replayed(served, "default", "earliest")
         assert (await poll).json()["notifications"][0]["path"] == "/3303/0/1"
@@ -264,27 +264,21 @@ async def test_what_is_no_place_is_refused(database: Database, from_: str) -> No
         assert (await replay(served, "absent", "earliest")).status_code == 404
 
 
-async def test_a_replay_asked_of_one_process_moves_what_is_open_in_another(
-    open_database: Any, database: Database
-) -> None:
-    other = open_database()
-    await other.start()
-    bus = LocalBus()
-    async with serving(database, bus=bus, process="one") as one, receiving() as receiver:
-        async with serving(other, bus=bus, process="two", known=one.callers) as two:
-            await put(one, "live", WEBSOCKET)
-            await hook(one, receiver, "hook")
-            async with opened(two, "live") as socket:
-                await one.happen(at(1, 300), at(2, 200))
-                assert await items(socket, 2) == numbered(1, 2)
-                await arrived(receiver, numbered(1, 2))
-                await shown(one, "hook", queue_size=0)
-                receiver.requests.clear()
-                for name in ("live", "hook"):
-                    assert (await replayed(one, name, ago(250)))["queue_size"] == 1
-                assert await items(socket, 1) == numbered(2)
-                await arrived(receiver, numbered(2))
-    await other.close()
+async def test_a_replay_asked_of_one_process_moves_what_is_open_in_another(two: tuple[Served, Served]) -> None:
+    asked, other = two
+    async with receiving() as receiver:
+        await put(asked, "live", WEBSOCKET)
+        await hook(asked, receiver, "hook")
+        async with opened(other, "live") as socket:
+            await asked.happen(at(1, 300), at(2, 200))
+            assert await items(socket, 2) == numbered(1, 2)
+            await arrived(receiver, numbered(1, 2))
+            await shown(asked, "hook", queue_size=0)
+            receiver.requests.clear()
+            for name in ("live", "hook"):
+                assert (await replayed(asked, name, ago(250)))["queue_size"] == 1
+            assert await items(socket, 1) == numbered(2)
+            await arrived(receiver, numbered(2))
 
 
 async def test_a_process_without_word_of_the_bus_follows_a_replay_by_the_log(

@@ -76,7 +76,7 @@ async def test_a_day_without_a_connection_begins_when_the_last_one_ended(databas
         async with asyncio.timeout(10):
             while (await served.call("GET", SOCKET)).json()["status"] != "disconnected":
                 pass
-        await until(lambda: not served.channels._open)
+        await until(lambda: not served.channels.sockets._open)
         clock.shift = 53 * HOUR
         await sweep(served)
         assert await there(served)

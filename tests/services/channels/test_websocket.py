@@ -10,7 +10,7 @@ import msgspec
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from lamplighter.services.channels.connection import Connection, Presented
+from lamplighter.services.channels.connection import Presented
 from lamplighter.services.channels.place import Place
 from lamplighter.services.channels.tail import KEPT_BYTES
 from lamplighter.storage.database import Database
@@ -307,7 +307,7 @@ async def test_a_second_handshake_with_a_key_is_429_while_the_first_lasts(databa
         await served.registered()
         slow, known = Slow(), served.callers.known[ADMIN]
         key = Presented(known.kind, ADMIN)
-        first = asyncio.create_task(served.channels.connect(known, key, slow))
+        first = asyncio.create_task(served.channels.sockets.connect(known, key, slow))
         await slow.shaken.wait()
         with pytest.raises(InvalidStatus) as refused:
             async with served.socket():
@@ -365,9 +365,7 @@ async def test_a_slow_reader_gets_everything_and_costs_one_page(database: Databa
         async with served.socket(max_queue=1, max_size=None, compression=None) as socket:
             for start in range(0, 400, 40):
                 await served.happen(*(notified(number, payload=payload) for number in range(start, start + 40)))
-            (connection,) = [
-                each for group in served.channels._open.values() for each in group if isinstance(each, Connection)
-            ]
+            (connection,) = [each for group in served.channels.sockets._open.values() for each in group]
             await until(lambda: connection._sending)
             assert connection.sent < Place.of(await served.log.end()), "the rest waits in the log"
             assert sum(page.size for page in served.channels._tail._pages) <= KEPT_BYTES
@@ -383,9 +381,7 @@ async def test_a_changed_serialization_counts_at_once(database: Database) -> Non
             cfg = {"deregistrations_as_object": "true", "include_original_ep": True}
             answer = await served.registered(body={"serialization": {"type": "v2", "cfg": cfg}})
             assert answer.json()["serialization"]["cfg"]["deregistrations_as_object"] is True
-            (connection,) = [
-                each for group in served.channels._open.values() for each in group if isinstance(each, Connection)
-            ]
+            (connection,) = [each for group in served.channels.sockets._open.values() for each in group]
             await until(lambda: connection.channel.serialization.cfg.include_original_ep)
             await served.happen(deregistered())
             assert await frame(socket) == {"de-registrations": [{"ep": DEVICE, "original-ep": "lamp"}]}

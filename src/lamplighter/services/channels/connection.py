@@ -108,7 +108,7 @@ class Connection:
         queue: Queue,
         tail: Tail,
         authenticator: Authenticator,
-        seen: Callable[[Channel], Awaitable[None]],
+        seen: Callable[[Channel], Awaitable[object]],
         look: float,
     ) -> None:
         self.id = id_

@@ -76,7 +76,7 @@ class EventStream:
         queue: Queue,
         tail: Tail,
         authenticator: Authenticator,
-        seen: Callable[[Channel], Awaitable[None]],
+        seen: Callable[[Channel], Awaitable[object]],
         look: float,
         beat: float = BEAT,
     ) -> None:

@@ -47,7 +47,7 @@ class EventStreams:
         places: Places,
         authenticator: Authenticator,
         limits: Limits,
-        seen: Callable[[Channel], Awaitable[None]],
+        seen: Callable[[Channel], Awaitable[object]],
         look: float,
         beat: float = BEAT,
     ) -> None:

@@ -29,7 +29,7 @@ from lamplighter.services.channels.named_store import NamedStore
 from lamplighter.services.channels.place import Place
 from lamplighter.services.channels.queue import Queue
 from lamplighter.services.channels.replay import REPLAYED, Places
-from lamplighter.services.channels.retention import event_of
+from lamplighter.services.channels.retention import SEEN, event_of
 from lamplighter.services.channels.store import Channel, Key, Store
 from lamplighter.services.channels.vault import Vault
 
@@ -74,8 +74,10 @@ class Named:
 
     async def find(self, caller: Caller, name: str, *mechanisms: Mechanism) -> Channel:
         """The caller's channel of that name; of one of the mechanisms, if any are given. Raises NamedChannelNotFound."""
-        found = await self._store.get(caller.account_id, caller.subject_id, "" if name == DEFAULT else name)
-        if found is None or not name or (mechanisms and found.mechanism not in mechanisms):
+        found = None
+        if NAME.fullmatch(name):
+            found = await self._store.get(caller.account_id, caller.subject_id, "" if name == DEFAULT else name)
+        if found is None or (mechanisms and found.mechanism not in mechanisms):
             raise channels.NamedChannelNotFound(
                 name=name[:40], kind=" or ".join(WORDS[each] for each in mechanisms) or "notification"
             )
@@ -107,7 +109,9 @@ class Named:
         if channel.mechanism in CONNECTED:
             connection = await self._connection(channel)
             return msgspec.structs.replace(state, state=connection.status, queue_size=connection.queue_size)
-        if target is not None:
+        if channel.mechanism == "LONG_POLLING":
+            state.state = "connected" if self._clock.now() - channel.seen_at < 2 * SEEN else "disconnected"
+        elif target is not None:
             setattr(state, state.type, target.shown())
         state.queue_size = await self._queue.size(channel, channel.cursor)
         return state

@@ -110,4 +110,4 @@ async def connect_channel(channels: Channels, call: Call, name: str, socket: Soc
     """Open the connection of a named websocket channel; a newer one replaces it."""
     channel = await channels.named.find(call.caller, name, "WEB_SOCKET")
     # The kernel has just resolved this very credential; it is needed again while the connection lasts.
-    await channels.connect(call.caller, Presented(*credential_of(socket.authorization)), socket, channel.name)
+    await channels.sockets.connect(call.caller, Presented(*credential_of(socket.authorization)), socket, channel.name)

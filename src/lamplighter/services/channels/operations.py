@@ -40,7 +40,7 @@ async def register_websocket(channels: Channels, call: Call) -> Answer | Registe
     channel, new = await channels.register(call.caller, "WEB_SOCKET", body.asked())
     if not new:
         return RegisterWebsocketChannel(channel.serialization)
-    return Answer(msgspec.json.encode(await channels.state(channel)), status=201)
+    return Answer(msgspec.json.encode(await channels.sockets.state(channel)), status=201)
 
 
 @operations.add(
@@ -52,7 +52,7 @@ async def register_websocket(channels: Channels, call: Call) -> Answer | Registe
 )
 async def get_websocket(channels: Channels, call: Call) -> WebsocketChannel:
     """Get the websocket channel: whether it is connected, and how much waits for it."""
-    return await channels.state(await channels.channel(call.caller, "WEB_SOCKET"))
+    return await channels.sockets.state(await channels.channel(call.caller, "WEB_SOCKET"))
 
 
 @operations.add(
@@ -80,7 +80,7 @@ async def connect_websocket(channels: Channels, call: Call, socket: Socket) -> N
     """Open the connection of the websocket channel; a newer one replaces it."""
     # The kernel has just resolved this very credential; it is needed again while the connection lasts.
     key = Presented(*credential_of(socket.authorization))
-    await channels.connect(call.caller, key, socket)
+    await channels.sockets.connect(call.caller, key, socket)
 
 
 @operations.add(
@@ -95,7 +95,7 @@ async def connect_websocket(channels: Channels, call: Call, socket: Socket) -> N
 )
 async def long_poll_notifications(channels: Channels, call: Call) -> Answer:
     """Wait for notifications; the first poll registers the long-poll channel."""
-    body = await channels.poll(call.caller, call.disconnected)
+    body = await channels.polls.poll(call.caller, call.disconnected)
     return Answer(status=204) if body is None else Answer(body)
 
 
