@@ -95,7 +95,7 @@ class KafkaBroker:
 
     async def got(self, number: int) -> list[Stored]:
         """Wait for that many records."""
-        async with asyncio.timeout(PATIENCE), self.arrived:
+        async with asyncio.timeout(3 * PATIENCE), self.arrived:
             await self.arrived.wait_for(lambda: len(self.stored) >= number)
         return self.stored
 

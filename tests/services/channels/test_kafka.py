@@ -68,7 +68,7 @@ def paths(broker: KafkaBroker) -> list[str]:
 async def arrived(broker: KafkaBroker, *numbers: int) -> None:
     """Wait for these notifications, in this order; one that came again counts once."""
     wanted = [f"/3303/0/{number}" for number in numbers]
-    async with asyncio.timeout(PATIENCE), broker.arrived:
+    async with asyncio.timeout(3 * PATIENCE), broker.arrived:
         await broker.arrived.wait_for(lambda: list(dict.fromkeys(paths(broker))) == wanted)
 
 
