@@ -97,7 +97,7 @@ async def test_one_message_is_under_way_at_a_time(database: Database) -> None:
     ids=["201", "202", "302", "404", "500", "closed", "silent"],
 )
 async def test_what_is_not_acknowledged_comes_again_until_it_is(database: Database, script: Script) -> None:
-    async with serving(database, outbound={"timeout": 0.2}, **SOON) as served, receiving() as receiver:
+    async with serving(database, outbound={"timeout": 1.0}, **SOON) as served, receiving() as receiver:
         await hook(served, receiver)
         receiver.script = script
         await served.happen(notified(1), notified(2))

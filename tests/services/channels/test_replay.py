@@ -221,7 +221,7 @@ async def test_whoever_read_before_a_replay_moves_no_cursor_after_it(database: D
 
 @pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 async def test_a_replay_ends_the_pause_of_a_webhook_that_fails(database: Database) -> None:
-    async with serving(database, pause=lambda failures: HOUR, outbound={"timeout": 0.2}) as served:
+    async with serving(database, pause=lambda failures: HOUR, outbound={"timeout": 1.0}) as served:
         async with receiving() as receiver:
             await hook(served, receiver, "lamp")
             receiver.script = stall
