@@ -3,9 +3,9 @@
 The courier (courier.py) and its deliveries (delivery.py) know when there is something for a channel, what, from which place
 on, how long to wait after a failure, and when to give up; a carrier knows only how a message gets there. To add one:
 
-1. ``model.py``: its mechanism in ``Mechanism``, its word in ``TYPES``, and in ``ChannelRequest`` a member of that word with
-   the type of its target, a ``msgspec.Struct`` that meets :class:`Target` (``WebhookTarget`` is an example). The request
-   names what is given; its faults come back together with all others, under ``<word>.<field>``.
+1. Its mechanism in ``model.Mechanism``, its word in ``named_model.TYPES``, and in ``ChannelRequest`` and ``ChannelState`` a
+   member of that word with the type of its target, a ``msgspec.Struct`` that meets :class:`Target` (``WebhookTarget`` is an
+   example). The request names what is given; its faults come back together with all others, under ``<word>.<field>``.
 2. A module with a class that meets :class:`Carrier`, and a line for it in ``carriers.py``.
 
 ``Channel.endpoint`` holds the target as JSON, sealed for its channel with the master key: it may hold credentials.
