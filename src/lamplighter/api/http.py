@@ -17,7 +17,7 @@ from lamplighter.api import reading
 from lamplighter.api.answer import Header, encode, encode_error
 from lamplighter.api.caller import Authenticator, Caller, credential_of
 from lamplighter.api.cors import Cors
-from lamplighter.api.kept import ErrorKeeper, KeptError
+from lamplighter.api.kept import ErrorKeeper, record_of
 from lamplighter.api.limits import Buckets, Quota
 from lamplighter.api.metrics import Metrics
 from lamplighter.api.networks import Origin, is_in
@@ -350,39 +350,18 @@ class Api:
         return result
 
     def _keep(self, request: Request, error: Error) -> None:
-        caller = request.caller
-        path = shown(request.raw_path)
-        self._keeper.keep(
-            KeptError(
-                request_id=request.request_id,
-                time=request.time,
-                status=error.status,
-                type=error.type,
-                member=error.name,
-                message=error.public_message,
-                remedy=error.advice,
-                fields=[{"name": fault.name, "message": fault.message} for fault in error.fields],
-                method=request.method,
-                path=path,
-                operation=request.operation.operation_id if request.operation else None,
-                account_id=caller.account_id if caller else None,
-                credential=f"{caller.kind.value} {caller.credential_id}" if caller else None,
-                address=request.address,
-                client_request_id=request.client_request_id,
-                user_agent=(request.header(b"user-agent") or "")[:200] or None,
-                details={**request.details, **error.details},
-            )
-        )
+        kept = record_of(request, error)
+        self._keeper.keep(kept)
         log.info(
             "error answered",
-            request_id=request.request_id,
-            status=error.status,
-            error=error.name,
-            method=request.method,
-            path=path,
-            address=request.address,
-            account_id=caller.account_id if caller else None,
-            client_request_id=request.client_request_id,
+            request_id=kept.request_id,
+            status=kept.status,
+            error=kept.member,
+            method=kept.method,
+            path=kept.path,
+            address=kept.address,
+            account_id=kept.account_id,
+            client_request_id=kept.client_request_id,
         )
 
     async def _websocket(self, request: Request, send: Send) -> None:
