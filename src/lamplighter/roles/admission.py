@@ -17,10 +17,13 @@ in a storm was 310 to 360 ms with 64 and is 140 to 170 ms with 16, and the storm
 --nice 15 --scenarios connect,storm,handshakes``)."""
 IN_LINE = 1000
 """Registrations that wait; at a few hundred a second they are all answered before devices repeat them twice."""
-SOONEST, LATEST = 10.0, 900.0
-"""Seconds after which a device that was put off may be told to come back."""
+SOONEST, LATEST = 10.0, 300.0
+"""Seconds after which a device that was put off may be told to come back. The last turn is followed by the first again."""
 PACE = 0.005
-"""Seconds from one turn to the next, as long as nothing else is known."""
+"""Seconds from one registration to the next, as long as nothing else is known."""
+PRESS = 0.5
+"""The part of that time from one turn to the next. Turns at the pace that was measured in the first rush would never tell
+that the server can do more: so more come than it did then, and whoever is too many is given another turn."""
 _MEMORY = 0.01
 """The part that the last registration has in the measured pace."""
 
@@ -55,9 +58,11 @@ class RegistrationLine:
             self._leave()
 
     def seconds_until_turn(self) -> int:
-        """When the next device that is put off shall come back: later than every one before it."""
+        """When the next device that is put off shall come back."""
         now = self._now()
-        self._turn = min(max(self._turn + self._pace, now + SOONEST), now + LATEST)
+        self._turn = max(self._turn + self._pace * PRESS, now + SOONEST)
+        if self._turn > now + LATEST:
+            self._turn = now + SOONEST
         return math.ceil(self._turn - now)
 
     def _leave(self) -> None:
