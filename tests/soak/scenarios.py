@@ -29,8 +29,8 @@ GROWTH = 256.0
 """MB that a storm may take beside what the devices take anyway."""
 KILOBYTES = 8.0
 """A device that talks (design: figures to reach)."""
-ENOUGH = 10_000
-"""Devices from which on their memory can be told."""
+ENOUGH = 50_000
+"""Devices from which on their memory can be told: what a process takes anyway is little beside it."""
 SAMPLE = 2000
 """Devices that are asked something, where not all are."""
 _MB = 1e6

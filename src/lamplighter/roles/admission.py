@@ -1,7 +1,7 @@
 """How many devices register at once: a storm of them waits in line, and whoever finds the line full is given a turn.
 
 Nothing else that devices ask waits in that line: it shares the database with no more than ``AT_ONCE`` registrations. Turns are
-given one after another at the pace at which devices were registered lately, so that a storm comes back as a stream.
+given one after another, somewhat faster than devices were registered lately, so that a storm comes back as a stream.
 """
 
 from __future__ import annotations
