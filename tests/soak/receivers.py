@@ -105,6 +105,11 @@ class PollReceiver(Receiver):
                 time.sleep(AGAIN)
 
 
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """The server that was killed in the middle of a request says nothing new."""
+
+
 class WebhookReceiver(Receiver):
     """Its receiver is not always well: it refuses, stalls, sends elsewhere, and hangs up.
 
@@ -140,7 +145,7 @@ class WebhookReceiver(Receiver):
             def log_message(self, format: str, *args: Any) -> None:
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = _Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
 
     def mood(self, ill: float) -> str:
