@@ -32,7 +32,9 @@ class Api:
         """Status and body. Tries again while the server is not there."""
         payload = json.dumps(body) if body is not None else None
         end = time.monotonic() + TIMEOUT
+        self._local.tries = 0
         while True:
+            self._local.tries += 1
             connection = getattr(self._local, "connection", None)
             if connection is None:
                 connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=TIMEOUT)
@@ -49,6 +51,11 @@ class Api:
                 if time.monotonic() > end:
                     raise
                 time.sleep(AGAIN)
+
+    @property
+    def tries(self) -> int:
+        """How often the last call of this thread was sent: an answer may be lost together with its server."""
+        return int(self._local.tries)
 
     def call_all(self, calls: Iterable[Call]) -> Counter[int]:
         """Many calls at a time; how many were answered with which status."""

@@ -83,8 +83,8 @@ class _Commands:
 
     def _give(self, path: str, async_id: str, body: dict[str, Any]) -> None:
         while True:
-            self.calls[async_id] += 1
             status, answer = self.receiver.call("POST", path, body)
+            self.calls[async_id] += self.receiver.tries
             self.answers[f"{status} {answer if isinstance(answer, str) else answer.get('type')}".strip()] += 1
             if status == 202:
                 self.accepted.add(async_id)
