@@ -88,7 +88,9 @@ class NamedChannelNotFound(family.NotFound):
         "another application: each application (and each API key) has its own."
     )
     remedy = (
-        "Take the name from GET /v2/notification/channels, or register it with PUT /v2/notification/channels/{name}."
+        "Take the name from GET /v2/notification/channels, or register the channel: with PUT "
+        "/v2/notification/channels/{name}, and the one called default with PUT /v2/notification/callback or "
+        "/v2/notification/websocket."
     )
 
 
