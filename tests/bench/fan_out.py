@@ -80,12 +80,17 @@ class Receivers:
         return f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/"
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
         try:
             while head := await reader.readuntil(b"\r\n\r\n"):
                 length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
                 self.delivered.take(_decode(await reader.readexactly(length)).get("notifications", ()))
                 writer.write(b"HTTP/1.1 204 No Content\r\n\r\n")
         except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
             writer.close()
 
     async def _close(self) -> None:

@@ -20,7 +20,7 @@ import msgspec
 from websockets.sync.client import connect
 
 from lamplighter.coap.message import Message, decode
-from lamplighter.coap.numbers import Code, ContentFormat, Option, Type
+from lamplighter.coap.numbers import Code, Type
 from lamplighter.lwm2m.registration import Registration
 from tests.bench.application import Delivered
 from tests.bench.device import LIFETIME, LINKS, VERSION, Refused, SecureDevice
@@ -32,6 +32,7 @@ from tests.soak.api import Api
 COMMANDS = 100_000
 EACH = 20
 """What waits for one device: as many as its queue takes."""
+DIMMER = "/3311/0/5851"
 PATIENCE = 600.0
 """Seconds for all of it."""
 
@@ -54,9 +55,9 @@ class Sleeper(SecureDevice):
         """Do what was asked."""
         for data in self.receive():
             message = decode(data)
-            if message.code == Code.GET:
-                answer = Message(Code.CONTENT, payload=b"lamp", token=message.token, mid=message.mid, type=Type.ACK)
-                self.send(answer.add(Option.CONTENT_FORMAT, ContentFormat.TEXT).encode())
+            if message.code == Code.PUT:
+                answer = Message(Code.CHANGED, token=message.token, mid=message.mid, type=Type.ACK)
+                self.send(answer.encode())
                 self.answered += 1
             elif message.code not in (Code.EMPTY, Code.CHANGED):
                 raise Refused(f"{self.name} was sent {message}")
@@ -96,7 +97,8 @@ def measure(options: Options) -> list[Row]:
 
 def _asked(device: Sleeper, number: int) -> tuple[str, str, Any]:
     path = f"/v2/device-requests/{device.location[-1]}?async-id={device.name}-{number}"
-    return "POST", path, {"method": "GET", "uri": "/3/0/0"}
+    body = {"method": "PUT", "uri": DIMMER, "content-type": "text/plain", "payload-b64": "NTA="}
+    return "POST", path, body  # a read could be answered by the value of the one before it
 
 
 def _wake(devices: Sequence[Sleeper]) -> None:
