@@ -118,7 +118,7 @@ class WebhookReceiver(Receiver):
 
     mechanism = "webhook"
 
-    def __init__(self, port: int, key: str, subject_id: str, *, ill: float = 0.05) -> None:
+    def __init__(self, port: int, key: str, subject_id: str, *, ill: float = 0.003) -> None:
         super().__init__(port, key, subject_id)
         self._chance = random.Random(1)
         receiver = self
