@@ -59,6 +59,17 @@ class Presented(NamedTuple):
     credential: str
 
 
+async def holds(key: Presented, channel: Channel, authenticator: Authenticator) -> bool:
+    """Whether a key that opened a channel may still have it. Raises DatabaseUnavailable."""
+    try:
+        caller = await authenticator.caller_of(*key)
+    except Error as error:
+        if error.status == 401:
+            return False
+        raise
+    return caller.subject_id == channel.subject_id and caller.may(PERMISSION)
+
+
 class Ending(NamedTuple):
     """Why a connection ends (the contract's close codes); code None: it has ended from the other side."""
 
@@ -247,13 +258,7 @@ class Connection:
 
     async def _check(self) -> Ending | None:
         """Whether key and channel still stand."""
-        try:
-            caller = await self._authenticator.caller_of(*self._key)
-        except Error as error:
-            if error.status == 401:
-                return REVOKED
-            raise
-        if caller.subject_id != self.channel.subject_id or not caller.may(PERMISSION):
+        if not await holds(self._key, self.channel, self._authenticator):
             return REVOKED
         current = await self._store.get(*self.channel.key)
         if current is None or current.id != self.channel.id:

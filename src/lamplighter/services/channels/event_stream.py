@@ -18,7 +18,7 @@ import structlog
 from lamplighter.api.caller import Authenticator
 from lamplighter.api.stream import Outlet
 from lamplighter.errors import Error
-from lamplighter.services.channels.connection import PERMISSION, PROOF, STALLED, Presented
+from lamplighter.services.channels.connection import PROOF, STALLED, Presented, holds
 from lamplighter.services.channels.messages import Message, loss_message, messages
 from lamplighter.services.channels.place import Place
 from lamplighter.services.channels.queue import Queue
@@ -219,13 +219,7 @@ class EventStream:
 
     async def _check(self) -> str | None:
         """Why the stream ends, if key or channel do not stand any more."""
-        try:
-            caller = await self._authenticator.caller_of(*self._key)
-        except Error as error:
-            if error.status == 401:
-                return REVOKED
-            raise
-        if caller.subject_id != self.channel.subject_id or not caller.may(PERMISSION):
+        if not await holds(self._key, self.channel, self._authenticator):
             return REVOKED
         if self._store is None:
             return None

@@ -11,7 +11,7 @@ from lamplighter.bus.event import Event
 from lamplighter.bus.outbox import append
 from lamplighter.errors.channels import NamedChannelLimitReached
 from lamplighter.services.channels.place import Place
-from lamplighter.services.channels.store import Channel, Key, channel_of, channels, failures
+from lamplighter.services.channels.store import Channel, Key, channel_of, channels, failures, values_of
 from lamplighter.storage.database import Database
 from lamplighter.storage.query import Query, insert
 from lamplighter.storage.schema import Alone, Text
@@ -136,17 +136,7 @@ class NamedStore:
                     raise NamedChannelLimitReached(limit=self._most)
                 row = await transaction.fetch_one(
                     _INSERT,
-                    **wanted.key._asdict(),
-                    id=wanted.id,
-                    mechanism=wanted.mechanism,
-                    serialization=text,
-                    xid=wanted.cursor.xid,
-                    position=wanted.cursor.position,
-                    since_xid=wanted.since.xid,
-                    since_position=wanted.since.position,
-                    created_at=wanted.created_at,
-                    endpoint=wanted.endpoint,
-                    seen_at=wanted.seen_at,
+                    **values_of(wanted),
                 )
         channel = channel_of(row)
         assert channel is not None

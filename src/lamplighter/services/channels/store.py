@@ -227,6 +227,23 @@ class Channel(NamedTuple):
 _PLAIN = Channel._fields[Channel._fields.index("connection") :]
 
 
+def values_of(channel: Channel) -> dict[str, Any]:
+    """What a new channel's row is made of."""
+    return {
+        **channel.key._asdict(),
+        "id": channel.id,
+        "mechanism": channel.mechanism,
+        "serialization": msgspec.json.encode(channel.serialization).decode(),
+        "xid": channel.cursor.xid,
+        "position": channel.cursor.position,
+        "since_xid": channel.since.xid,
+        "since_position": channel.since.position,
+        "created_at": channel.created_at,
+        "endpoint": channel.endpoint,
+        "seen_at": channel.seen_at,
+    }
+
+
 class Store:
     """The channels of all subjects; each function takes the account."""
 
@@ -248,17 +265,7 @@ class Store:
         async with self._database.transaction() as transaction:
             row = await transaction.fetch_one(
                 _REGISTER,
-                **own,
-                id=channel.id,
-                mechanism=channel.mechanism,
-                serialization=text,
-                xid=channel.cursor.xid,
-                position=channel.cursor.position,
-                since_xid=channel.since.xid,
-                since_position=channel.since.position,
-                created_at=channel.created_at,
-                endpoint=channel.endpoint,
-                seen_at=channel.seen_at,
+                **values_of(channel),
             )
             new = row is not None
             if row is None:
