@@ -53,7 +53,7 @@ async def _supervise(data: Path, config: Path | None, settings: Settings) -> int
 
 
 async def _serve(role: Role, data: Path, settings: Settings, worker: Worker | None) -> int:
-    from lamplighter.roles.garbage import settle
+    from lamplighter.roles.interpreter import settle
     from lamplighter.roles.places import CannotStart
     from lamplighter.roles.process import Process
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lamplighter.roles import garbage
+from lamplighter.roles import interpreter
 
 
 @pytest.fixture(autouse=True)
@@ -20,18 +20,18 @@ def as_before() -> Iterator[None]:
 
 def test_what_was_there_at_the_start_is_not_looked_at_again() -> None:
     before = gc.get_freeze_count()
-    garbage.settle()
+    interpreter.settle()
     assert gc.get_freeze_count() > before
 
 
 def test_a_request_does_not_set_the_collector_off() -> None:
-    garbage.settle()
-    assert gc.get_threshold()[0] == garbage.YOUNG
+    interpreter.settle()
+    assert gc.get_threshold()[0] == interpreter.YOUNG
     assert gc.isenabled()
 
 
 def test_what_refers_to_itself_is_collected_all_the_same() -> None:
-    garbage.settle()
+    interpreter.settle()
     collected: list[str] = []
 
     class Loop:
@@ -41,5 +41,5 @@ def test_what_refers_to_itself_is_collected_all_the_same() -> None:
     loop = Loop()
     loop.itself = loop  # type: ignore[attr-defined]
     del loop
-    kept = [[] for _ in range(garbage.YOUNG + 1)]
+    kept = [[] for _ in range(interpreter.YOUNG + 1)]
     assert collected and kept
