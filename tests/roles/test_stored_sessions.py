@@ -91,6 +91,37 @@ async def test_a_device_that_moved_is_asked_where_it_is(house: House) -> None:
     assert house.handshakes == 1
 
 
+async def test_a_device_that_comes_anew_while_its_stored_session_is_loaded_is_asked_in_the_new_one(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = await house.start()
+    device = await registered(first)
+    await house.stop(first)
+    second = await house.start()
+    take = second.role._sessions.take
+    begun, go_on, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slowly(*arguments: Any) -> Any:
+        begun.set()
+        await go_on.wait()
+        try:
+            return await take(*arguments)
+        finally:
+            asyncio.get_running_loop().call_soon(over.set)
+
+    monkeypatch.setattr(second.role._sessions, "take", slowly)
+    second.role._stored.reach(ACCOUNT, device.location[-1])
+    async with asyncio.timeout(PATIENCE):
+        await begun.wait()
+        again = await second.device_with_key(NAME)
+        again.location = device.location
+        assert (await again.update()).code == Code.CHANGED
+        go_on.set()
+        await over.wait()
+    assert (await second.request(device.location[-1], "GET", "/3/0/0"))["status"] == 200
+    assert ("3", "0", "0") in [each.uri_path() for each in again.requests]
+
+
 async def test_sessions_whose_time_is_over_are_removed(house: House) -> None:
     serving = await house.start()
     device = await registered(serving)

@@ -144,12 +144,14 @@ class StoredSessions:
         try:
             credential = await self._connect.credential_of_listening(account_id, device_id)
             found = await self._sessions.of_credential(credential) if credential else []
-            if not found or self._sessions.is_held(found[0].id):
+            if not found or self._sessions.is_held(found[0].id) or self._connect.is_here(account_id, device_id):
                 return
             stored = found[0]
             seen = look_into(stored.blob)
             if (taken := await self._take(stored, seen, seen.address)) is None:
                 return
+            if self._connect.is_here(account_id, device_id):
+                return  # it came meanwhile, by another session: that is the one to go on in, not what it left behind
             incarnation, moved = taken
             session = engine.import_session(
                 stored.blob, self._port.now(), incarnation=incarnation, receive_mark=stored.receive_mark

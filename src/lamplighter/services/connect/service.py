@@ -298,6 +298,11 @@ class Connect:
         """Whether a registered device talks through that session."""
         return peer in self.attached.by_peer
 
+    def is_here(self, account_id: str, device_id: str) -> bool:
+        """Whether a registered device talks through any session of this process."""
+        device = self.attached.devices.get((account_id, device_id))
+        return device is not None and device.peer is not None
+
     # The applications' side
 
     async def endpoints(self, account_id: str) -> list[Endpoint]:
