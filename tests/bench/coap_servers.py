@@ -14,7 +14,7 @@ from lamplighter.coap.endpoint import Endpoint
 from lamplighter.coap.events import RequestReceived
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code
-from lamplighter.roles.garbage import settle
+from lamplighter.roles.interpreter import settle
 from lamplighter.transport.udp import UdpTransport
 from tests.bench.measure import udp_ports
 

@@ -22,7 +22,7 @@ from OpenSSL import SSL
 
 from lamplighter.coap.endpoint import Endpoint
 from lamplighter.dtls import CertificateError, ServerConfig, TrustAnchor, verify_chain
-from lamplighter.roles.garbage import settle
+from lamplighter.roles.interpreter import settle
 from lamplighter.transport.datagram_socket import DatagramSocket, bind
 from lamplighter.transport.dtls import Accepted, DtlsTransport, PskKey, Rejected, Verdict
 from tests.bench.coap_servers import responder

@@ -15,7 +15,7 @@ from pathlib import Path
 import uvloop
 
 from lamplighter.bus.local import LocalBus
-from lamplighter.roles.garbage import settle
+from lamplighter.roles.interpreter import settle
 from lamplighter.roles.log import configure
 from lamplighter.roles.process import Process
 from lamplighter.services.certificates.service import Authority

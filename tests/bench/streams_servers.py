@@ -13,7 +13,7 @@ from OpenSSL import SSL
 
 from lamplighter.coap.tcp import StreamEndpoint
 from lamplighter.dtls import ServerConfig
-from lamplighter.roles.garbage import settle
+from lamplighter.roles.interpreter import settle
 from lamplighter.transport.dtls import PskKey, Rejected
 from lamplighter.transport.stream_session import StreamClosed, StreamEvent
 from lamplighter.transport.tls import TlsTransport
