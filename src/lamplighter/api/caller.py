@@ -53,6 +53,19 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
     def may(self, permission: str) -> bool:
         return "*" in self.permissions or permission in self.permissions
 
+    @property
+    def actor(self) -> dict[str, str]:
+        """Who did it, for the ``by`` of an event's data: what an owner recognizes, and no secret."""
+        named = {
+            "account_id": self.account_id,
+            "credential": self.kind.value,
+            "credential_id": self.credential_id,
+            "name": self.name,
+            "application_id": self.application_id,
+            "user_id": self.user_id,
+        }
+        return {name: value for name, value in named.items() if value}
+
 
 class Authenticator(Protocol):
     """Resolves credentials. Implemented by the access services."""
