@@ -21,7 +21,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import socket
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -82,6 +82,21 @@ class Authority:
         names = [_name(host) for host in device_hosts if host.isascii()]
         self.lwm2m = self._device_server("lwm2m", self.device_ca, "Lamplighter LwM2M server", names)
         self.bootstrap = self._device_server("bootstrap", self.bootstrap_ca, "Lamplighter bootstrap server", names)
+        self._listeners: list[Callable[[], None]] = []
+
+    @property
+    def device_anchors(self) -> tuple[x509.Certificate, ...]:
+        """Whose certificates open LwM2M: the authority that signs now first, then former ones until they are retired."""
+        return (self.device_ca.certificate,)
+
+    @property
+    def bootstrap_anchors(self) -> tuple[x509.Certificate, ...]:
+        """Likewise for bootstrap."""
+        return (self.bootstrap_ca.certificate,)
+
+    def on_change(self, listener: Callable[[], None]) -> None:
+        """Call it, on the event loop, after the anchors or what the servers show have changed."""
+        self._listeners.append(listener)
 
     @property
     def server_files(self) -> tuple[Path, Path]:
