@@ -100,6 +100,10 @@ class Access(_Section, frozen=True):
     devices_tier_0: Annotated[int, About("Devices of a free account; 0: no limit.")] = 0
     devices_tier_1: Annotated[int, About("Devices of a commercial account; 0: no limit.")] = 0
     developer_certificates: Annotated[int, About("Developer certificates of one account.")] = 50
+    trust_anchors: Annotated[int, About("Trust anchors of one account, for secure device access.")] = 1
+    device_token_validity: Annotated[
+        float, About("How long an access token for devices is good after it was given.", "seconds")
+    ] = 86400.0
 
 
 class Database(_Section, frozen=True):

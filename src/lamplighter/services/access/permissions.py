@@ -1,6 +1,6 @@
 """What may be allowed: one table of permissions, and the policies that groups give.
 
-A permission is ``<area>.read`` or ``<area>.write``. Every service names in its operations the permissions of this
+A permission is ``<area>.read``, ``<area>.write`` or ``<area>.use``. Every service names in its operations the permissions of this
 table and no other; ``*`` alone in a caller stands for all of them, those of later versions included.
 """
 
@@ -33,6 +33,9 @@ PERMISSIONS: Final[dict[str, str]] = {
     "credentials.write": "Create and delete pre-shared keys and enrolments.",
     "certificates.read": "See trusted and developer certificates, issuers and renewals.",
     "certificates.write": "Upload, issue, change, renew and delete certificates.",
+    "device-access.read": "See the trust anchors of secure device access.",
+    "device-access.write": "Create, change and delete trust anchors.",
+    "device-access.use": "Get access tokens that devices obey without the server (secure device access).",
     "update.read": "See firmware images, manifests and campaigns.",
     "update.write": "Upload images and manifests; make, start and stop campaigns.",
     "branding.read": "See colours and images of the account's portal.",
