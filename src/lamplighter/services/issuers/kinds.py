@@ -1,0 +1,216 @@
+"""The kinds of certificate issuers: what each needs to be told, and what is wrong with what was told.
+
+GLOBAL_SIGN and CFSSL_AUTH are the public contract's; EST (RFC 7030) is this server's own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import timedelta
+from typing import Final, Literal, NamedTuple
+
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
+
+from lamplighter.clock import EPOCH
+from lamplighter.errors import FieldFault
+from lamplighter.outbound.url import target_of
+
+Kind = Literal["GLOBAL_SIGN", "CFSSL_AUTH", "EST"]
+
+ATTRIBUTES, CREDENTIALS = "issuer_attributes", "issuer_credentials"
+PEM_CHARACTERS = 3000
+"""Of a certificate or a key (contract: GlobalSignCredentials)."""
+_HMAC_KEY = re.compile(r"([0-9A-Fa-f]{2}){1,32}", re.ASCII)
+_LABEL = re.compile(r"[A-Za-z0-9._~-]{1,100}", re.ASCII)
+_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+
+Values = Mapping[str, str]
+
+
+def _url(text: str) -> str | None:
+    try:
+        target = target_of(text)
+    except ValueError as fault:
+        return f"must {fault}"
+    if target.scheme != "https":
+        return "must begin with https://"
+    return "must have no query (?…)" if "?" in text else None
+
+
+def _hmac_key(text: str) -> str | None:
+    return None if _HMAC_KEY.fullmatch(text) else "must have an even number of hex digits, 2 to 64"
+
+
+def _label(text: str) -> str | None:
+    return None if _LABEL.fullmatch(text) else "must have 1 to 100 of A-Z, a-z, 0-9, ., _, ~ and -"
+
+
+def _printable(text: str) -> str | None:
+    return "must have printable characters only" if _UNPRINTABLE.search(text) else None
+
+
+def _user(text: str) -> str | None:
+    return "must have no colon" if ":" in text else _printable(text)
+
+
+def _anything(text: str) -> str | None:
+    """Looked at together with others."""
+    return None
+
+
+class Rule(NamedTuple):
+    """One attribute or credential."""
+
+    longest: int
+    check: Callable[[str], str | None]
+    """What is wrong with it, to follow its name."""
+    required: bool = False
+
+
+class Description(NamedTuple):
+    """What an issuer of that kind is told."""
+
+    attributes: Mapping[str, Rule]
+    credentials: Mapping[str, Rule]
+
+
+_IDENTITY: Final = {
+    "client_certificate": Rule(PEM_CHARACTERS, _anything),
+    "private_key": Rule(PEM_CHARACTERS, _anything),
+    "passphrase": Rule(1000, _anything),
+}
+"""What shows who we are in TLS."""
+
+KINDS: Final[Mapping[Kind, Description]] = {
+    "CFSSL_AUTH": Description(
+        {
+            "host_url": Rule(1000, _url, required=True),
+            "cfssl_label": Rule(100, _printable),
+            "cfssl_profile": Rule(100, _printable),
+        },
+        {"hmac_hex_key": Rule(64, _hmac_key, required=True)},
+    ),
+    "GLOBAL_SIGN": Description(
+        {"host_url": Rule(1000, _url)},
+        {
+            "api_key": Rule(1000, _printable, required=True),
+            "api_secret": Rule(250, _printable, required=True),
+            "client_certificate": Rule(PEM_CHARACTERS, _anything, required=True),
+            "private_key": Rule(PEM_CHARACTERS, _anything, required=True),
+            "passphrase": Rule(1000, _anything),
+        },
+    ),
+    "EST": Description(
+        {"host_url": Rule(1000, _url, required=True), "est_label": Rule(100, _label)},
+        {"username": Rule(250, _user), "password": Rule(250, _printable), **_IDENTITY},
+    ),
+}
+
+
+def faults_of(kind: Kind, attributes: Values | None, credentials: Values | None, now: int) -> list[FieldFault]:
+    """Everything that is wrong with them; what is None is not looked at.
+
+    :param now: microseconds UTC
+    """
+    description, found = KINDS[kind], list[FieldFault]()
+    if attributes is not None:
+        found += _rule_faults(ATTRIBUTES, description.attributes, attributes)
+    if credentials is not None:
+        found += _rule_faults(CREDENTIALS, description.credentials, credentials)
+        if kind == "EST":
+            found += _login_faults(credentials)
+        found += _identity_faults(credentials, {fault.name for fault in found}, now)
+    return found
+
+
+def _rule_faults(where: str, rules: Mapping[str, Rule], given: Values) -> Iterator[FieldFault]:
+    for name in given:
+        if name not in rules:
+            yield FieldFault(f"{where}.{name[:60]}", f"is unknown; there are {', '.join(rules)}")
+    for name, rule in rules.items():
+        text = given.get(name)
+        if text is None or (not text and not rule.required):
+            if rule.required:
+                yield FieldFault(f"{where}.{name}", "is required")
+        elif not text:
+            yield FieldFault(f"{where}.{name}", "must not be empty")
+        elif len(text) > rule.longest:
+            yield FieldFault(f"{where}.{name}", f"must have at most {rule.longest} characters")
+        elif (fault := rule.check(text)) is not None:
+            yield FieldFault(f"{where}.{name}", fault)
+
+
+def _login_faults(given: Values) -> Iterator[FieldFault]:
+    for first, second in (("username", "password"), ("client_certificate", "private_key")):
+        for name, other in ((first, second), (second, first)):
+            if given.get(name) and not given.get(other):
+                yield FieldFault(f"{CREDENTIALS}.{other}", f"is required with {name}")
+    if not any(given.get(name) for name in ("username", "password", "client_certificate", "private_key")):
+        yield FieldFault(CREDENTIALS, "must have username and password, or client_certificate and private_key")
+
+
+def _identity_faults(given: Values, known: set[str], now: int) -> Iterator[FieldFault]:
+    """Whether the client certificate is one, is valid, and belongs to the key."""
+    certificate, key = None, None
+    places = {name: f"{CREDENTIALS}.{name}" for name in _IDENTITY}
+    if given.get("client_certificate") and places["client_certificate"] not in known:
+        try:
+            certificate = x509.load_pem_x509_certificates(given["client_certificate"].encode())[0]
+        except ValueError:
+            yield FieldFault(places["client_certificate"], "must be a certificate in PEM, which may be followed by its chain")
+        else:
+            yield from _validity_faults(places["client_certificate"], certificate, now)
+    if given.get("private_key") and places["private_key"] not in known:
+        try:
+            key = private_key_of(given)
+        except KeyFault as fault:
+            yield FieldFault(places[fault.name], str(fault))
+    if certificate is not None and key is not None and certificate.public_key() != key.public_key():
+        yield FieldFault(places["client_certificate"], "does not belong to private_key")
+
+
+def _validity_faults(place: str, certificate: x509.Certificate, now: int) -> Iterator[FieldFault]:
+    moment = EPOCH + timedelta(microseconds=now)
+    if certificate.not_valid_after_utc < moment:
+        yield FieldFault(place, f"expired on {certificate.not_valid_after_utc.date().isoformat()}")
+    if certificate.not_valid_before_utc > moment:
+        yield FieldFault(place, f"is valid only from {certificate.not_valid_before_utc.date().isoformat()} on")
+
+
+class KeyFault(ValueError):
+    """A private key cannot be read; ``name`` is the credential to blame."""
+
+    def __init__(self, name: str, fault: str) -> None:
+        super().__init__(fault)
+        self.name = name
+
+
+def private_key_of(given: Values) -> PrivateKeyTypes:
+    """The key that ``private_key`` is, opened by ``passphrase`` where it is closed. Raises KeyFault."""
+    pem, passphrase = given["private_key"].encode(), given.get("passphrase") or None
+    try:
+        try:
+            return serialization.load_pem_private_key(pem, passphrase.encode() if passphrase else None)
+        except TypeError:
+            if passphrase is None:
+                raise KeyFault("passphrase", "is required: private_key is encrypted") from None
+            return serialization.load_pem_private_key(pem, None)  # it is not encrypted
+    except UnsupportedAlgorithm:
+        raise KeyFault("private_key", "is of a kind that is not supported: RSA or a NIST curve is") from None
+    except KeyFault:
+        raise
+    except ValueError:
+        if passphrase is not None and b"ENCRYPTED" in pem:
+            raise KeyFault("passphrase", "does not open private_key") from None
+        raise KeyFault("private_key", "must be a private key in PEM") from None
+
+
+def opened_key(given: Values) -> str:
+    """The same in PEM without a passphrase, for TLS. Raises KeyFault."""
+    key = private_key_of(given)
+    form = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption()).decode()
