@@ -1,0 +1,1 @@
+"""First to claim: owners name devices by their certificates, and the first who does so has them."""
