@@ -7,7 +7,7 @@ from collections.abc import Callable
 from lamplighter.dtls import DtlsServer, SessionEstablished, TrustAnchor, verify_chain
 from lamplighter.dtls.certificates import CertificateError
 from lamplighter.errors.bootstrap import CertificationRequestInvalid
-from lamplighter.services.bootstrap.service import certified_key
+from lamplighter.services.certificates.service import certified_key
 from tests.dtls.credentials import certificate_client, certificate_server
 from tests.dtls.pair import Pair, psk_client, server_config
 from tests.dtls.pki import SIGN, Credential, authority, device, issue
