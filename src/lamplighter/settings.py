@@ -111,6 +111,10 @@ class Database(_Section, frozen=True):
     pool: Annotated[int, About("Connections to PostgreSQL, or readers of SQLite.")] = 4
     timeout: Annotated[float, About("Longest wait for the database before 503.", "seconds")] = 10.0
 
+    certificate_issuers: Annotated[int, About("Certificate issuers of one account.")] = 20
+    certificate_configurations: Annotated[
+        int, About("Certificate issuer configurations of one account, one for each certificate name.")
+    ] = 100
 
 class Bus(_Section, frozen=True):
     url: Annotated[str, About("nats://host:4222, or empty where one process does everything.")] = ""
