@@ -212,6 +212,20 @@ class Echo(_Section, frozen=True):
     value_size: Annotated[int, About("Largest value that an echo keeps.", "bytes")] = 16_384
 
 
+class Enrollment(_Section, frozen=True):
+    claim_life: Annotated[
+        float, About("How long a claim waits for its device; then it vanishes, and anybody may claim anew.", "seconds")
+    ] = 183 * 86400.0
+    open_claims: Annotated[int, About("Claims of one account whose devices have not come; 0: no limit.")] = 1_000_000
+    bulk_size: Annotated[int, About("Largest file of a bulk upload or delete.", "bytes")] = 10 * 1024 * 1024
+    bulk_rows: Annotated[int, About("Identities in one bulk upload or delete.")] = 100_000
+    bulk_jobs: Annotated[int, About("Bulk uploads and deletes of one account that may be unfinished at once.")] = 20
+    bulk_kept: Annotated[float, About("How long a finished bulk job and its reports are kept.", "seconds")] = (
+        30 * 86400.0
+    )
+    denials: Annotated[int, About("Refused attempts of devices that are kept for each account, the newest.")] = 1000
+
+
 class Log(_Section, frozen=True):
     level: Annotated[Literal["debug", "info", "warning", "error"], About("Least serious message that is written.")] = (
         "info"
@@ -247,6 +261,7 @@ class Settings(_Section, frozen=True):
     dtls: Dtls = Dtls()
     channels: Channels = Channels()
     echo: Echo = Echo()
+    enrollment: Enrollment = Enrollment()
     outbound: Outbound = Outbound()
     log: Log = Log()
     metrics: Metrics = Metrics()
