@@ -74,6 +74,9 @@ def _named(found: tuple[Any, dict[str, Any]]) -> tuple[list[Any], dict[str, Any]
     return schemas, components
 
 
+_BINARY = {"type": "string", "format": "binary"}
+
+
 def _operation(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any]:
     entry: dict[str, Any] = {
         "operationId": operation.operation_id,
@@ -86,9 +89,10 @@ def _operation(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any
     if operation.deprecated:
         entry["deprecated"] = True
     if operation.body is not None:
-        schema = (
-            {"type": "string", "format": "binary"} if operation.body is bytes else _schema(operation.body, schema_of)
-        )
+        schema = _BINARY if operation.body is bytes else _schema(operation.body, schema_of)
+        if operation.form:
+            files = dict.fromkeys(operation.form, _BINARY)
+            schema = {"type": "object", "properties": files, "required": list(operation.form)}
         entry["requestBody"] = {
             "required": operation.body_required,
             "content": {kind: {"schema": schema} for kind in operation.media_types},

@@ -112,6 +112,8 @@ class Operation:
     media_types: tuple[str, ...] = JSON
     max_body: int | None = None
     """Largest body in bytes, where it differs from the setting http.max_body."""
+    form: tuple[str, ...] = ()
+    """Names of the files that a form must have (multipart/form-data); the body is then their contents by name."""
     answer: Any = None
     answer_media_type: str = "application/json"
     also: Mapping[int, Any] = field(default_factory=dict)

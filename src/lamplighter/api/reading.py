@@ -7,6 +7,7 @@ from typing import Any
 
 from lamplighter.api import body as bodies
 from lamplighter.api import filter as filters
+from lamplighter.api import form as forms
 from lamplighter.api import page as pages
 from lamplighter.api import query as queries
 from lamplighter.api.operation import Call, Operation, media_type_refused
@@ -33,6 +34,8 @@ async def read(call: Call, request: Request, limit: int) -> None:
     if operation.filters is not None:
         other = {"limit", "after", "order", "include", *(each.name for each in operation.parameters)}
         call.conditions = filters.read(operation.filters, query, other, faults, inner=operation.inner_filter)
+    if operation.form:
+        call.body = await forms.read(call.raw_body, request.header(b"content-type"), operation.form, faults)
     if operation.body is not None and operation.body is not bytes:
         if call.raw_body:
             call.body = bodies.convert(value, operation.body, faults)

@@ -78,6 +78,14 @@ class BodyNotObject(family.BadRequest):
     word = "MALFORMED_JSON_CONTENT"
 
 
+class MalformedForm(family.BadRequest):
+    """The body is not a form."""
+
+    message = "The body is not a well-formed multipart/form-data: {fault}."
+    cause = "The boundary of the Content-Type header is missing or another than in the body, or the body was cut."
+    remedy = "Have an HTTP client library build the form, and let it set the Content-Type header itself."
+
+
 class ContentTypeNotTaken(family.BadRequest):
     """The operation does not take a body of this media type."""
 
