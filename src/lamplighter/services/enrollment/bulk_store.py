@@ -68,6 +68,7 @@ _ADVANCE = Query(
         held_until=sa.bindparam("until"),
         completed_at=sa.bindparam("completed_at_"),
     )
+    .returning(_j.failed)
 )
 _CHUNK = (
     _k.account_id == sa.bindparam("account_id_"),
@@ -159,10 +160,10 @@ async def finish(
     failed: int,
     until: int,
     completed_at: int | None,
-) -> None:
-    """Write what became of a chunk."""
+) -> int:
+    """Write what became of a chunk; how many rows of the job have failed so far."""
     await tx.execute(_FINISH, account_id_=account_id, id_=job_id, number_=number, full=full, errors=errors)
-    await tx.execute(
+    row = await tx.fetch_one(
         _ADVANCE,
         account_id_=account_id,
         id_=job_id,
@@ -171,6 +172,8 @@ async def finish(
         until=until,
         completed_at_=completed_at,
     )
+    assert row is not None
+    return int(row["failed"])
 
 
 async def report(reader: Reader, account_id: str, job_id: str, number: int, name: str) -> str | None:

@@ -1,0 +1,114 @@
+"""Making and deleting many claims in one transaction, row by row as the same calls one by one would."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lamplighter.bus.event import Event
+from lamplighter.bus.outbox import append
+from lamplighter.clock import MICROSECONDS, Clock
+from lamplighter.errors import FieldFault, access
+from lamplighter.errors import enrollment as errors
+from lamplighter.ids import Ids
+from lamplighter.services.enrollment import store
+from lamplighter.services.enrollment.events import CLAIM_CREATED, CLAIM_DELETED
+from lamplighter.services.enrollment.identities_file import Entry
+from lamplighter.services.enrollment.identity import key_of
+from lamplighter.services.enrollment.reports import ReportLines
+from lamplighter.services.enrollment.room import Room
+from lamplighter.settings import Settings
+from lamplighter.storage.database import Transaction
+
+
+class Claiming:
+    """Claims of all accounts, as they are written."""
+
+    def __init__(self, clock: Clock, ids: Ids, settings: Settings) -> None:
+        self.room = Room(clock, settings.enrollment.open_claims)
+        self._life = round(settings.enrollment.claim_life * MICROSECONDS)
+        self._ids = ids
+
+    def row(self, account_id: str, identity: str, now: int) -> dict[str, Any]:
+        """A new claim."""
+        return {
+            "account_id": account_id,
+            "id": self._ids.new(),
+            "identity": identity,
+            "identity_key": key_of(identity),
+            "created_at": now,
+            "expires_at": now + self._life,
+            "open_until": now + self._life,
+            "claimed_at": None,
+            "device_id": None,
+            "version": 1,
+        }
+
+    async def claim_all(
+        self, tx: Transaction, account_id: str, entries: Sequence[Entry], origin: Mapping[str, Any], now: int
+    ) -> ReportLines:
+        """Claim them, as far as they are free and there is room. Raises UniqueViolation when others were faster.
+
+        :param origin: who or what does it, for the events
+        """
+        keys = list(dict.fromkeys([key_of(entry.text) for entry in entries if entry.fault is None]))
+        known = await store.by_keys(tx, keys) if keys else ()
+        taken = {row["identity_key"] for row in known if row["open_until"] is None or row["open_until"] > now}
+        if len(taken) < len(known):
+            await store.forget_expired(tx, keys, now)
+        room = await self.room.take(tx, account_id, len(keys) - len(taken))
+        lines, rows = ReportLines(now), []
+        for text, fault in entries:
+            if fault is not None:
+                lines.failed(text, malformed(fault))
+            elif (key := key_of(text)) in taken:
+                lines.failed(text, errors.IdentityClaimed(identity=text))
+            elif len(rows) == room:
+                lines.failed(text, self.full())
+            else:
+                taken.add(key)
+                rows.append(self.row(account_id, text, now))
+                lines.done(text)
+        await store.add_later(tx, rows)
+        await append(tx, *[created(row, origin, now) for row in rows])
+        return lines
+
+    async def delete_all(
+        self, tx: Transaction, account_id: str, entries: Sequence[Entry], origin: Mapping[str, Any], now: int
+    ) -> ReportLines:
+        """Delete the account's claims of them."""
+        keys = list(dict.fromkeys([key_of(entry.text) for entry in entries if entry.fault is None]))
+        found = await store.delete_keys(tx, account_id, keys, now) if keys else ()
+        deleted = {row["identity_key"]: row for row in found}
+        await append(
+            tx, *[gone(account_id, row["id"], row["identity"], row["device_id"], origin, now) for row in found]
+        )
+        lines = ReportLines(now)
+        for text, fault in entries:
+            if fault is not None:
+                lines.failed(text, malformed(fault))
+            elif deleted.pop(key_of(text), None) is not None:
+                lines.done(text)
+            else:
+                lines.failed(text, errors.IdentityNotClaimed(identity=text))
+        return lines
+
+    def full(self) -> access.ObjectLimitReached:
+        most = self.room.most
+        return access.ObjectLimitReached(used=most, limit=most, kind="enrollments whose devices have not come")
+
+
+def malformed(fault: str) -> errors.IdentityMalformed:
+    return errors.IdentityMalformed(fault=fault, fields=[FieldFault("enrollment_identity", fault)])
+
+
+def created(row: Mapping[str, Any], origin: Mapping[str, Any], now: int) -> Event:
+    data = {"identity": row["identity"], "id": row["id"], "device_id": None, **origin}
+    return Event(kind=CLAIM_CREATED, account_id=row["account_id"], time=now, data=data)
+
+
+def gone(
+    account_id: str, claim_id: str, identity: str, device_id: str | None, origin: Mapping[str, Any], now: int
+) -> Event:
+    data = {"identity": identity, "id": claim_id, "device_id": device_id, **origin}
+    return Event(kind=CLAIM_DELETED, account_id=account_id, device_id=device_id, time=now, data=data)
