@@ -51,6 +51,8 @@ from lamplighter.services.directory import operations as directory_operations
 from lamplighter.services.directory.service import Directory
 from lamplighter.services.echo.operations import operations as echo_operations
 from lamplighter.services.echo.service import Echoes
+from lamplighter.services.enrollment.operations import operations as enrollment_operations
+from lamplighter.services.enrollment.service import Enrollment
 from lamplighter.services.support.keeper import Keeper
 from lamplighter.services.support.maintenance import Gate
 from lamplighter.services.support.master_key import check_master_key
@@ -156,6 +158,9 @@ class Process:
             process=name,
         )
         self.echoes = Echoes(self.database, self.clock, settings, self.events, self.directory, connect)
+        # Two workers on one host may have one name, and would take each other's jobs and webhooks for their own.
+        own_name = "" if self.role == "worker" else name
+        self.enrollment = Enrollment(self.database, self.clock, self.ids, settings, bus, process=own_name)
         try:
             outbound = OutboundClient(settings.outbound, authority.client_files)
         except ValueError as error:
@@ -171,8 +176,7 @@ class Process:
             self.access.authenticator,
             master_key,
             outbound,
-            # Two workers on one host may have one name, and would take each other's webhooks for their own.
-            process="" if self.role == "worker" else name,
+            process=own_name,
         )
         self.metrics.registry.register(ChannelMetrics(channels))
         root = await self.access.root_account() if settings.coap.insecure else ""
@@ -222,10 +226,13 @@ class Process:
             *named_channel_operations.bind(channels),
             *event_stream_operations.bind(channels),
             *echo_operations.bind(self.echoes),
+            *enrollment_operations.bind(self.enrollment),
         ]
         if self.role in ("all", "worker"):
             await self.echoes.start()
             parts.push_async_callback(self.echoes.close)
+            await self.enrollment.worker.start()
+            parts.push_async_callback(self.enrollment.worker.close)
             chores = asyncio.create_task(self._chores(), name="chores")
             parts.push_async_callback(_stop, chores)
         if self.role in ("all", "api", "worker"):
@@ -293,6 +300,7 @@ class Process:
                 if self.clock.monotonic() - self._pruned > PRUNE_EVERY:
                     self._pruned = self.clock.monotonic()
                     await self.echoes.prune()
+                    await self.enrollment.prune()
                     await self.connect.outcomes.prune()
                     await self.events.prune(self.clock.now() - round(self.settings.events.kept * MICROSECONDS))
             except Error as error:
