@@ -63,6 +63,38 @@ def test_a_notification_is_acknowledged_only_when_it_is_accepted_and_again_when_
     assert endpoint.next_event() is None
 
 
+def test_a_postponed_notification_is_told_when_the_peer_repeats_it() -> None:
+    endpoint, token = observed()
+    for now in (1.0, 3.0):
+        endpoint.receive_datagram(notification(2, token, 900), "p", now)
+        event = endpoint.next_event()
+        assert isinstance(event, NotificationReceived) and sent_types(endpoint) == []
+        endpoint.postpone_notification(event)
+    endpoint.receive_datagram(notification(2, token, 900), "p", 7.0)
+    event = endpoint.next_event()
+    assert isinstance(event, NotificationReceived)
+    endpoint.accept_notification(event)
+    endpoint.postpone_notification(event)
+    assert sent_types(endpoint) == [Type.ACK]
+    endpoint.receive_datagram(notification(2, token, 900), "p", 8.0)
+    assert sent_types(endpoint) == [Type.ACK] and endpoint.next_event() is None
+
+
+def test_a_postponed_notification_is_stale_when_a_newer_one_was_kept() -> None:
+    endpoint, token = observed()
+    endpoint.receive_datagram(notification(2, token, 900), "p", 1.0)
+    older = endpoint.next_event()
+    assert isinstance(older, NotificationReceived)
+    endpoint.receive_datagram(notification(3, token, 901), "p", 1.0)
+    newer = endpoint.next_event()
+    assert isinstance(newer, NotificationReceived)
+    endpoint.accept_notification(newer)
+    endpoint.postpone_notification(older)
+    endpoint.receive_datagram(notification(2, token, 900), "p", 3.0)
+    assert endpoint.next_event() is None
+    assert sent_types(endpoint) == [Type.ACK, Type.ACK]
+
+
 def test_a_rejected_notification_is_reset_and_the_observation_is_over() -> None:
     endpoint, token = observed()
     endpoint.receive_datagram(notification(2, token, 900), "p", 1.0)

@@ -288,6 +288,16 @@ class Endpoint:
         if record is not None:
             self._peers.drop_observation(record, event.token)
 
+    def postpone_notification(self, event: NotificationReceived) -> None:
+        """It cannot be kept now: forget that it came, so that it is new when the peer repeats it."""
+        record = self._peers.get(event.peer)
+        if record is None or event.incoming is None or event.incoming.answered:
+            return
+        self._peers.unremember(record, event.incoming.mid)
+        observation = record.observations.get(event.token)
+        if observation is not None and event.message.observe is not None:
+            observation.take_back(event.message.observe)
+
     def cancel_observation(self, peer: Hashable, token: bytes, now: float, *, tell: bool = True) -> Exchange | None:
         """Stop an observation. The peer is told by a request with Observe 1 under the same token, where it is to be told and
         the request is known; otherwise its next notification is reset.

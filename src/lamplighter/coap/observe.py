@@ -40,6 +40,11 @@ class Observation:
         self._seen = now
         return True
 
+    def take_back(self, number: int) -> None:
+        """A notification was not kept after all: unless a newer one has come, it is fresh when it is repeated."""
+        if self._number == number % _MODULUS:
+            self._number = None
+
     def reset_freshness(self) -> None:
         """The peer may have begun counting anew: the next notification is fresh whatever its number."""
         self._number = None

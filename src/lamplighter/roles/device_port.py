@@ -36,9 +36,11 @@ from lamplighter.lwm2m.server import (
     SendRequested,
     UpdateRequested,
 )
+from lamplighter.roles import est_requests
 from lamplighter.roles.admission import RegistrationLine
 from lamplighter.roles.asking import Asking
 from lamplighter.roles.below import Below
+from lamplighter.roles.est_requests import EstRequests
 from lamplighter.roles.pace import RegistrationPace
 from lamplighter.roles.session_facts import facts_of
 from lamplighter.roles.tasks import Tasks
@@ -55,7 +57,9 @@ AT_ONCE = 16 * 1024
 """Bytes of a payload that is read without a pause: a millisecond or two."""
 LATER = 30
 """Seconds after which a device that was not served shall try again."""
-Question = RegisterRequested | UpdateRequested | DeregisterRequested | SendRequested
+ACKNOWLEDGE = 1.0
+"""Seconds after which a device is told that its certificate comes later: an issuer may take its time."""
+Question = RegisterRequested | UpdateRequested | DeregisterRequested | SendRequested | RequestDelegated
 
 
 class DevicePeer:
@@ -108,6 +112,7 @@ class DevicePort:
     :param identity_of: who is behind a peer of the endpoint
     :param stored: keeps the sessions below, where they can be kept
     :param lose: lets go of a session that is another process's now
+    :param est: answers devices that fetch their certificates
     """
 
     def __init__(
@@ -118,11 +123,15 @@ class DevicePort:
         *,
         stored: DeviceSessions | None = None,
         lose: Callable[[Any], None] = lambda peer: None,
+        est: EstRequests | None = None,
     ) -> None:
         self.endpoint = below.endpoint(stored.first_token if stored is not None else None)
         self.stored = stored
         self.flush: Callable[[], None] = lambda: None
-        self._server = Lwm2mServer(self.endpoint)
+        self._est = est
+        self._server = Lwm2mServer(
+            self.endpoint, delegated=frozenset() if est is None else frozenset({est_requests.FIRST_SEGMENT})
+        )
         self._connect = connect
         self._identity_of = identity_of
         self._end_session = below.end_session
@@ -145,7 +154,9 @@ class DevicePort:
             case RequestReceived():
                 self._take(event)
             case NotificationReceived():
-                if not self._is_full:  # else it is not acknowledged, and comes again
+                if self._is_full:
+                    self.endpoint.postpone_notification(event)
+                else:
                     self._tasks.spawn(self._notified(event))
             case ResponseReceived() | RequestTimedOut() | RequestReset() | RequestFailed():
                 self._asking.take(event)
@@ -216,8 +227,6 @@ class DevicePort:
         match asked:
             case RequestRefused(_, code, faults):
                 log.info("device refused", peer=peer.address, code=numbers.format_code(code), faults=faults)
-            case RequestDelegated():
-                self._server.reject(asked, Code.NOT_FOUND, self.now())
             case _ if self._is_full:
                 self._server.reject(asked, Code.SERVICE_UNAVAILABLE, self.now(), max_age=LATER)
             case RegisterRequested(_, registration) if wait := self._too_often(peer.key, registration):
@@ -286,6 +295,21 @@ class DevicePort:
             case SendRequested(request, records):
                 await self._connect.sent(peer, records, _exchange(request, peer))
                 self._server.accept_send(asked, self.now())
+            case RequestDelegated(request, path):
+                await self._enrol(request, path, peer)
+
+    async def _enrol(self, request: RequestReceived, path: tuple[str, ...], peer: DevicePeer) -> None:
+        assert self._est is not None, "nothing else is delegated"
+        later = self._loop.call_later(ACKNOWLEDGE, self._acknowledge, request)
+        try:
+            response = await self._est.answer(peer, path, request.message)
+        finally:
+            later.cancel()
+        self.endpoint.respond(request, response, self.now())
+
+    def _acknowledge(self, request: RequestReceived) -> None:
+        self.endpoint.acknowledge(request)
+        self.flush()
 
     async def _notified(self, event: NotificationReceived) -> None:
         peer = self._peers.get(event.peer)
@@ -293,6 +317,7 @@ class DevicePort:
             wanted = peer is not None and await self._connect.notified(peer, event.token, event.message)
         except Error as error:
             log.warning("a notification is not acknowledged", why=str(error))
+            self.endpoint.postpone_notification(event)
             return
         except SessionLost:
             self._lose(event.peer)
