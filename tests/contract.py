@@ -22,8 +22,9 @@ OTHER_SCHEMAS = {
 }
 """Answers that the contract describes by the wrong schema, and the one that is meant."""
 
-NULLABLE = frozenset({"after"})
-"""Fields that are null in practice where the contract does not say so: a list's marker on the first page."""
+NULLABLE = frozenset({"after", "claimed_at", "enrolled_device_id", "completed_at"})
+"""Fields that are null in practice where the contract does not say so: a list's marker on the first page, and what has not
+happened yet (its prose says that of two of them)."""
 
 WRONG_PATTERNS = frozenset({"last_operator_suspended_category", "last_system_suspended_category"})
 """Fields whose pattern in answers excludes the categories that the contract itself takes and lists."""

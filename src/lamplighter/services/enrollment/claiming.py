@@ -57,7 +57,8 @@ class Claiming:
         if len(taken) < len(known):
             await store.forget_expired(tx, keys, now)
         room = await self.room.take(tx, account_id, len(keys) - len(taken))
-        lines, rows = ReportLines(now), []
+        lines = ReportLines(now)
+        rows: list[dict[str, Any]] = []
         for text, fault in entries:
             if fault is not None:
                 lines.failed(text, malformed(fault))

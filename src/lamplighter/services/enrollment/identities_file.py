@@ -37,7 +37,7 @@ def read_identities(content: bytes, most: int) -> Sequence[Entry]:
         text = content.decode()
     except UnicodeDecodeError as error:
         raise errors.EnrollmentFileNotText(position=error.start) from None
-    entries = []
+    entries: list[Entry] = []
     for line in _LINES.split(text.removeprefix("\ufeff"))[1:]:
         if stripped := line.strip(WHITESPACE):
             if len(entries) == most:

@@ -90,19 +90,20 @@ class BulkWorker:
 
     async def turn(self) -> bool:
         """Do some of the job that waits longest; False: none waits."""
-        job = await self._take()
+        job = await self.take()
         if job is None:
             return False
         try:
             for _ in range(TURN):
-                if self._ending or not await self._chunk(job):
+                if self._ending or not await self.chunk(job):
                     break
         finally:
             async with self._database.transaction() as tx:
                 await bulk_store.release(tx, job.account_id, job.id, self._life, self._clock.now())
         return True
 
-    async def _take(self) -> Job | None:
+    async def take(self) -> Job | None:
+        """The job that waits longest, which is this worker's now; None: none waits."""
         now = self._clock.now()
         for row in await bulk_store.waiting(self._database, self._holder, self._life, now, LOOKED_AT):
             async with self._database.transaction() as tx:
@@ -119,7 +120,7 @@ class BulkWorker:
                 return _job(taken)
         return None
 
-    async def _chunk(self, job: Job) -> bool:
+    async def chunk(self, job: Job) -> bool:
         """Do the next chunk; False: the job is completed, or another worker's."""
         for tried in range(TRIES):
             try:
