@@ -53,6 +53,8 @@ from lamplighter.services.echo.operations import operations as echo_operations
 from lamplighter.services.echo.service import Echoes
 from lamplighter.services.enrollment.operations import operations as enrollment_operations
 from lamplighter.services.enrollment.service import Enrollment
+from lamplighter.services.secure_access.operations import operations as secure_access_operations
+from lamplighter.services.secure_access.service import SecureAccess
 from lamplighter.services.support.keeper import Keeper
 from lamplighter.services.support.maintenance import Gate
 from lamplighter.services.support.master_key import check_master_key
@@ -142,6 +144,7 @@ class Process:
         credentials = Credentials(
             self.database, self.clock, self.ids, settings, master_key, authority, bus, self.clock.now()
         )
+        secure_access = SecureAccess(self.database, self.clock, self.ids, settings, master_key, self.directory)
         support = Support(keeper, settings.api.errors_kept / 86400)
         name = f"{self.role}-{socket.gethostname()}-{settings.lwm2m.port}".replace(".", "-")
         if self._worker is not None:
@@ -217,6 +220,7 @@ class Process:
             *self.access.operations(),
             *chain.from_iterable(table.bind(self.directory) for table in directory_operations.TABLES),
             *credential_operations.bind(credentials),
+            *secure_access_operations.bind(secure_access),
             *support_operations.bind(support),
             *connect_operations.bind(connect),
             *direct_operations.bind(connect),
