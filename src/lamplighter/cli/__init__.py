@@ -22,6 +22,8 @@ app = App(
 )
 certificate = App(name="certificate", help="Certificates of devices.")
 app.command(certificate)
+pki = App(name="pki", help="The certificate authorities towards devices.")
+app.command(pki)
 webhook = App(name="webhook", help="The webhook of an application.")
 app.command(webhook)
 channels = App(name="channels", help="The notification channels of an application.")
@@ -278,6 +280,55 @@ def issue(endpoint_name: str, /, *, out: Path = Path(), data: Data = DATA, confi
     from lamplighter.cli.installation import issue as run
 
     return run(endpoint_name, out, data, config)
+
+
+@pki.command(name="list")
+def pki_list(*, data: Data = DATA, config: Config = None, json: Json = False) -> int:
+    """List the authorities whose certificates open the server to devices: those that sign, and former ones still trusted."""
+    from lamplighter.cli.pki import list_ as run
+
+    return run(data, config, json)
+
+
+@pki.command(name="rotate")
+def pki_rotate(
+    authority: Literal["device", "bootstrap"],
+    /,
+    *,
+    certificate: Path | None = None,
+    key: Path | None = None,
+    data: Data = DATA,
+    config: Config = None,
+) -> int:
+    """Let a new authority sign from now on. The former one stays trusted until it is retired.
+
+    Parameters
+    ----------
+    authority
+        `device` signs the LwM2M server and devices' certificates for it, `bootstrap` the bootstrap server and developer
+        certificates.
+    certificate
+        PEM of your own authority, then those above it up to the root; where not given, one is made.
+    key
+        Its private key in PEM, without a passphrase; it is sealed by the master key. Remove the file afterwards.
+    """
+    from lamplighter.cli.pki import rotate as run
+
+    return run(authority, certificate, key, data, config)
+
+
+@pki.command(name="retire")
+def pki_retire(authority: Literal["device", "bootstrap"], /, *, data: Data = DATA, config: Config = None) -> int:
+    """Trust the former authority no more: sessions that rest on it end, and the server shows the new one's certificate.
+
+    Parameters
+    ----------
+    authority
+        As for `rotate`.
+    """
+    from lamplighter.cli.pki import retire as run
+
+    return run(authority, data, config)
 
 
 @webhook.command(name="show")

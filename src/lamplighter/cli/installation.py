@@ -20,7 +20,7 @@ def init(username: str | None, email: str | None, data: Path, config: Path | Non
     password = _password() if username else ""
     if username and not email:
         raise Failure("An administrator user needs an e-mail address too: --email")
-    made = _run(installation.prepare(data, _settings(config), username, email, password))
+    made = run_here(installation.prepare(data, settings_of(config), username, email, password))
     print(f"{data} is ready." if made else f"{data} was ready before.")
     print(f"The administrator's key is in {data / 'admin-key'}.")
     return 0
@@ -29,7 +29,7 @@ def init(username: str | None, email: str | None, data: Path, config: Path | Non
 def migrate(data: Path, config: Path | None) -> int:
     from lamplighter.roles import installation
 
-    _run(installation.migrate(data, _settings(config)))
+    run_here(installation.migrate(data, settings_of(config)))
     print("The database has this version's schema.")
     return 0
 
@@ -37,7 +37,7 @@ def migrate(data: Path, config: Path | None) -> int:
 def backup(target: Path, data: Path, config: Path | None) -> int:
     from lamplighter.roles import installation
 
-    _run(installation.backup(data, _settings(config), target))
+    run_here(installation.backup(data, settings_of(config), target))
     print(f"Copied to {target}. Keep {data / 'master-key'} and {data / 'pki'} too, and apart from it.")
     return 0
 
@@ -45,7 +45,7 @@ def backup(target: Path, data: Path, config: Path | None) -> int:
 def restore(source: Path, data: Path, config: Path | None) -> int:
     from lamplighter.roles import installation
 
-    _run(installation.restore(data, _settings(config), source))
+    run_here(installation.restore(data, settings_of(config), source))
     print(f"Restored from {source}. Start with: lamplighter serve --data {data}")
     return 0
 
@@ -53,7 +53,7 @@ def restore(source: Path, data: Path, config: Path | None) -> int:
 def maintenance(on: bool, note: str, data: Path, config: Path | None) -> int:
     from lamplighter.roles import installation
 
-    _run(installation.maintenance(data, _settings(config), on, note))
+    run_here(installation.maintenance(data, settings_of(config), on, note))
     print("The API answers 503 to everybody." if on else "The API is open.")
     return 0
 
@@ -61,19 +61,19 @@ def maintenance(on: bool, note: str, data: Path, config: Path | None) -> int:
 def issue(endpoint_name: str, out: Path, data: Path, config: Path | None) -> int:
     from lamplighter.roles import installation
 
-    files = _run(installation.issue(data, _settings(config), endpoint_name, out))
+    files = run_here(installation.issue(data, settings_of(config), endpoint_name, out))
     print("\n".join(str(path) for path in files))
     return 0
 
 
-def _settings(config: Path | None) -> Settings:
+def settings_of(config: Path | None) -> Settings:
     try:
         return load(config)
     except SettingsError as error:
         raise Failure(str(error)) from None
 
 
-def _run(work: Coroutine[Any, Any, Any]) -> Any:
+def run_here(work: Coroutine[Any, Any, Any]) -> Any:
     try:
         return asyncio.run(work)
     except (Error, OSError, ValueError) as error:

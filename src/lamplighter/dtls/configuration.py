@@ -122,6 +122,10 @@ class ServerConfig:
         rows = [CIPHER_SUITES[number] for number in self.cipher_suites]
         self.suites = {row.number: row for row in rows if (self.psk if row.psk else self.private_key is not None)}
 
+    def show(self, certificate_chain: Sequence[bytes], private_key: ec.EllipticCurvePrivateKey) -> None:
+        """Show another certificate, from the next handshake on. A server that began with one, and keeps its suites."""
+        self.certificate_chain, self.private_key = certificate_chain, private_key
+
     def nobodys_key(self, identity: bytes) -> bytes:
         """The key of an identity that nobody has, made from its name: so it fails as a wrong key does, and takes as long."""
         made = self._identity_key.copy()

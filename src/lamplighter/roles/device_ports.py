@@ -204,6 +204,10 @@ class DevicePorts(Generic[AnyPort]):
 
     # Sessions
 
+    def show(self, own: Credential) -> None:
+        """Show another certificate from the next handshake on."""
+        self._config.show(own.sent_der, own.key)
+
     def end_session(self, session: Any) -> None:
         """End a session or a connection; the device is told where there is a word for it. Flush after that."""
         if isinstance(session, StreamSession):
@@ -259,7 +263,7 @@ def server_config(
     """What both roles tell the engine. ``own``: what the server shows; the secrets are the same in all processes."""
     return ServerConfig(
         wall_time=lambda: clock.now() / MICROSECONDS,
-        certificate_chain=(own.certificate_der,),
+        certificate_chain=own.sent_der,
         private_key=own.key,
         extended_master_secret=settings.dtls.extended_master_secret,
         half_open=settings.dtls.half_open,

@@ -19,9 +19,11 @@ from cryptography import x509
 from lamplighter.bus.open import open_bus
 from lamplighter.errors import Error
 from lamplighter.roles.places import Folder, with_addresses
+from lamplighter.services.certificates.service import PLAIN, AuthorityUnusable, KeyFiles, in_use
 from lamplighter.settings import Settings
 from lamplighter.storage.migrations import SchemaTooNew, is_behind
 from lamplighter.storage.open import schema_version
+from lamplighter.storage.seal import FILE, VARIABLE, MasterKeyError, load_master_key
 
 LEAST_DISK = 1024**3
 """Bytes that should be free for the database and firmware."""
@@ -130,7 +132,12 @@ async def _is_ours(port: int, tls: bool) -> bool:
 
 
 async def _certificates(folder: Folder) -> AsyncIterator[Finding]:
-    for name in ("ca", "server", "device-ca", "lwm2m", "bootstrap-ca", "bootstrap"):
+    try:
+        names = in_use(folder.pki)
+    except AuthorityUnusable as error:
+        yield Finding("pki", "bad", str(error))
+        return
+    for name in names:
         path = folder.pki / f"{name}.pem"
         if not path.exists():
             yield Finding(
@@ -162,6 +169,37 @@ async def _certificates(folder: Folder) -> AsyncIterator[Finding]:
             )
         else:
             yield Finding(f"certificate {name}", "ok", f"{until}.")
+    async for finding in _keys(folder, names):
+        yield finding
+
+
+async def _keys(folder: Folder, names: list[str]) -> AsyncIterator[Finding]:
+    """Whether the keys in pki/ are there, sealed, and this installation's master key opens them."""
+    if not (folder.path / FILE).exists() and VARIABLE not in os.environ:
+        return  # asking for the master key would make one
+    try:
+        keys = KeyFiles(folder.pki, load_master_key(folder.path))
+    except MasterKeyError as error:
+        yield Finding("master key", "bad", str(error))
+        return
+    for name in names:
+        if not keys.certificate_path(name).exists():
+            continue
+        plain = keys.plain_path(name)
+        try:
+            sealed = keys.is_sealed(name)
+        except AuthorityUnusable as error:
+            yield Finding(f"key {name}", "bad", str(error))
+            continue
+        if not sealed and not plain.exists():
+            mend = f"Bring back {keys.sealed_path(name).name} from a copy."
+            yield Finding(f"key {name}", "bad", f"{keys.certificate_path(name)} has no key beside it.", mend)
+        elif plain.exists() and plain.stat().st_mode & 0o077:
+            yield Finding(
+                f"key {name}", "bad", f"{plain} can be read by others.", f"chmod 600 {plain}, and replace it."
+            )
+        elif not sealed and name not in PLAIN:
+            yield Finding(f"key {name}", "note", f"{plain} is not sealed yet.", "The next start seals and removes it.")
 
 
 async def _clock(folder: Folder) -> AsyncIterator[Finding]:

@@ -34,7 +34,7 @@ from lamplighter.roles.workers import Worker
 from lamplighter.services.access.permissions import PERMISSIONS, POLICIES
 from lamplighter.services.access.service import Access
 from lamplighter.services.bootstrap.service import Bootstrap
-from lamplighter.services.certificates.service import Authority
+from lamplighter.services.certificates.service import Authority, AuthorityUnusable
 from lamplighter.services.channels.event_stream_operations import operations as event_stream_operations
 from lamplighter.services.channels.named_operations import operations as named_channel_operations
 from lamplighter.services.channels.operations import operations as channel_operations
@@ -103,7 +103,7 @@ class Process:
         """Everything, up to the open ports. Raises CannotStart."""
         try:
             await self._start()
-        except (PortInUse, MasterKeyError, SchemaTooNew, Error, OSError) as error:
+        except (PortInUse, MasterKeyError, AuthorityUnusable, SchemaTooNew, Error, OSError) as error:
             await self._parts.aclose()
             reason = error.details.get("reason") if isinstance(error, Error) else None
             raise CannotStart(f"{error} ({reason})" if reason else str(error)) from error
@@ -118,7 +118,7 @@ class Process:
         self.ids = Ids(self.clock)
         self.metrics = Metrics()
         master_key = load_master_key(self.folder.path)
-        authority = Authority(self.folder.pki, self.clock.now(), device_hosts(settings))
+        authority = Authority(self.folder.pki, self.clock.now(), device_hosts(settings), master_key=master_key)
         self.database = open_database(settings, self.folder.path)
         await self.database.start()
         parts.push_async_callback(self.database.close)
@@ -232,6 +232,8 @@ class Process:
             *echo_operations.bind(self.echoes),
             *enrollment_operations.bind(self.enrollment),
         ]
+        watch = asyncio.create_task(authority.watch(), name="authorities")
+        parts.push_async_callback(_stop, watch)
         if self.role in ("all", "worker"):
             await self.echoes.start()
             parts.push_async_callback(self.echoes.close)

@@ -91,11 +91,17 @@ class OpensslServer:
         self.sessions = Sessions()
         self._cookies = Cookies(config.cookie_secret)
         self._psk = PskCallback()
-        suites = [number for number in config.cipher_suites if config.speaks(number)]
-        self._context = datagram_context(config.certificate_chain, config.private_key, suites, self._psk)
+        self._renew()
         self._handshakes: Openings[OpensslHandshake] = Openings(config)
         self._events: deque[Event] = deque()
         self._outgoing: list[tuple[bytes, Hashable]] = []
+
+    def _renew(self) -> None:
+        """Another context, with the certificate that is shown now."""
+        config = self.config
+        suites = [number for number in config.cipher_suites if config.speaks(number)]
+        self._context = datagram_context(config.certificate_chain, config.private_key, suites, self._psk)
+        self._shown = config.certificate_chain
 
     @property
     def half_open(self) -> int:
@@ -237,6 +243,8 @@ class OpensslServer:
         ):  # OpenSSL wants this message in one piece
             self.refused += 1
             return
+        if self._shown is not self.config.certificate_chain:
+            self._renew()
         connection = SSL.Connection(self._context, None)
         connection.set_accept_state()
         connection.set_ciphertext_mtu(self.config.mtu)

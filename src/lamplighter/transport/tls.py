@@ -295,25 +295,26 @@ class TlsTransport(StreamTransport):
         self.requires_extended_master_secret = config.extended_master_secret == "required"
         self.psk = PskCallback()
         self._config = config
-        self.context = self._make_context()
-        self._renewed = self.now()
+        self._renew()
         self._sessions: OrderedDict[bytes, _Remembered] = OrderedDict()
         self._full_handshake: OrderedDict[Any, None] = OrderedDict()
 
     def make_connection(self) -> TlsConnection:
-        if self.now() - self._renewed >= TICKET_KEY_AGE:
-            self.context, self._renewed = self._make_context(), self.now()
+        if self.now() - self._renewed >= TICKET_KEY_AGE or self._shown is not self._config.certificate_chain:
+            self._renew()
         return TlsConnection(self)
 
-    def _make_context(self) -> SSL.Context:
+    def _renew(self) -> None:
+        """Another context: with another key for tickets, and the certificate that is shown now."""
         config = self._config
-        return server_context(
+        self.context = server_context(
             config.certificate_chain,
             config.private_key,
             [number for number in config.cipher_suites if config.speaks(number)],
             self.psk,
             alpn=_choose_protocol,
         )
+        self._shown, self._renewed = config.certificate_chain, self.now()
 
     # Resumption
 

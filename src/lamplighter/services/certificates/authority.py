@@ -14,254 +14,286 @@ lwm2m.pem          the LwM2M server towards devices, which may check its names  
 bootstrap-ca.pem   signs the bootstrap server, and developer certificates          the same
 bootstrap.pem      the bootstrap server towards devices, likewise                  the same
 =================  ==============================================================  =====================================
+
+The two towards devices can give way to successors (``rotation.py``), whose files have the number of their generation:
+``device-ca-2.pem``, ``lwm2m-2.pem``. They may also be an operator's own (``given.py``): then the ``.pem`` holds the path up to
+his root, and nothing is valid for longer than that.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import os
 import socket
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import NamedTuple
 
+import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
 from lamplighter.clock import EPOCH
+from lamplighter.services.certificates.credential import Credential
+from lamplighter.services.certificates.files import AuthorityUnusable, KeyFiles
+from lamplighter.services.certificates.given import check_authority, is_signed
+from lamplighter.services.certificates.issuing import ALWAYS, issue_client, issue_server, make_root, year_from
+from lamplighter.services.certificates.rotation import (
+    BOOTSTRAP,
+    DEVICE,
+    LINES,
+    Generation,
+    Line,
+    State,
+    Towards,
+    forget_retired,
+    read_state,
+)
+from lamplighter.storage.seal import MasterKey, load_master_key
 
-ALWAYS = (datetime(1970, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC))
-"""Validity towards devices, whose clocks may stand at zero."""
+log = structlog.get_logger("lamplighter.certificates")
 
 RENEW_BEFORE = timedelta(days=30)
-
-
-class Credential(NamedTuple):
-    """A certificate and its key."""
-
-    certificate: x509.Certificate
-    key: ec.EllipticCurvePrivateKey
-
-    @property
-    def certificate_pem(self) -> bytes:
-        return self.certificate.public_bytes(serialization.Encoding.PEM)
-
-    @property
-    def certificate_der(self) -> bytes:
-        return self.certificate.public_bytes(serialization.Encoding.DER)
-
-    @property
-    def key_pem(self) -> bytes:
-        return self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+WATCH_EVERY = 0.4
+"""Seconds: what rests on a retired authority ends within a second."""
 
 
 class Authority:
-    """The folder and what is in it. Everything is P-256 with SHA-256: what devices can check."""
+    """The folder and what is in it. Everything is P-256 with SHA-256: what devices can check.
 
-    def __init__(self, folder: Path, now: int, device_hosts: Iterable[str] = ()) -> None:
+    What it says can change while a process runs: another one has put a successor in an authority's place. ``watch`` finds
+    that out.
+    """
+
+    def __init__(
+        self, folder: Path, now: int, device_hosts: Iterable[str] = (), *, master_key: MasterKey | None = None
+    ) -> None:
         """Open the folder, and make whatever is missing or about to expire.
+
+        Raises AuthorityUnusable, MasterKeyError.
 
         :param now: microseconds UTC
         :param device_hosts: where devices are sent to; the vendor's client looks at no name, others do
+        :param master_key: seals private keys; None: that of the data folder which ``folder`` is in
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.folder = folder
-        moment = EPOCH + timedelta(microseconds=now)
-        rest = (moment - timedelta(hours=1), moment + timedelta(days=3650))
-        self.ca = self._load("ca") or self._root("ca", "Lamplighter REST CA", rest)
-        self.device_ca = self._load("device-ca") or self._root("device-ca", "Lamplighter device CA", ALWAYS)
-        self.server = self._current_server(moment)
-        self.client = self._current_client(moment)
-        # A certificate for one role must not open the other: each role trusts its own CA only (gateway rule 5.9).
-        self.bootstrap_ca = self._load("bootstrap-ca") or self._root("bootstrap-ca", "Lamplighter bootstrap CA", ALWAYS)
-        names = [_name(host) for host in device_hosts if host.isascii()]
-        self.lwm2m = self._device_server("lwm2m", self.device_ca, "Lamplighter LwM2M server", names)
-        self.bootstrap = self._device_server("bootstrap", self.bootstrap_ca, "Lamplighter bootstrap server", names)
-        self._listeners: list[Callable[[], None]] = []
+        self.files = KeyFiles(folder, master_key or load_master_key(folder.parent))
+        self.moment = EPOCH + timedelta(microseconds=now)
+        self.device_names = [_name(host) for host in device_hosts if host.isascii()]
+        self._listeners: list[Callable[[frozenset[bytes]], None]] = []
+        with self.files.locked():
+            rest = (self.moment - timedelta(hours=1), self.moment + timedelta(days=3650))
+            self.ca = self._with_key("ca") or self._store("ca", make_root("Lamplighter REST CA", rest))
+            self.server = self._current_server()
+            self.client = self._current_client()
+            # A certificate for one role must not open the other: each role trusts its own CA only (gateway rule 5.9).
+            self._seen = self._look()
+            self._device, self._bootstrap = self._read()
+
+    # Towards devices
+
+    @property
+    def device_ca(self) -> Credential:
+        """Signs certificates of devices for LwM2M."""
+        return self._device.signs
+
+    @property
+    def bootstrap_ca(self) -> Credential:
+        """Signs developer certificates."""
+        return self._bootstrap.signs
+
+    @property
+    def lwm2m(self) -> Credential:
+        """What the LwM2M server shows. Under a former authority for as long as that is trusted: some devices know no other."""
+        return self._device.server
+
+    @property
+    def bootstrap(self) -> Credential:
+        return self._bootstrap.server
+
+    @property
+    def device_root(self) -> x509.Certificate:
+        """By which a device that is bootstrapped now knows the LwM2M server, now and when a former authority has retired."""
+        return self._device.root
+
+    @property
+    def bootstrap_root(self) -> x509.Certificate:
+        """By which a device that gets its developer certificate now knows the bootstrap server."""
+        return self._bootstrap.root
 
     @property
     def device_anchors(self) -> tuple[x509.Certificate, ...]:
-        """Whose certificates open LwM2M: the authority that signs now first, then former ones until they are retired."""
-        return (self.device_ca.certificate,)
+        """Whose certificates open LwM2M: the authority that signs now first, then a former one until it is retired."""
+        return self._device.anchors
 
     @property
     def bootstrap_anchors(self) -> tuple[x509.Certificate, ...]:
         """Likewise for bootstrap."""
-        return (self.bootstrap_ca.certificate,)
+        return self._bootstrap.anchors
 
-    def on_change(self, listener: Callable[[], None]) -> None:
-        """Call it, on the event loop, after the anchors or what the servers show have changed."""
+    def file_of(self, kind: str, back: int) -> Path:
+        """Where the certificate of an anchor lies, that many generations ago."""
+        at: Generation = getattr(read_state(self.folder), kind)
+        return self.files.certificate_path(LINES[kind].authority_file(at.number - back))
+
+    def on_change(self, listener: Callable[[frozenset[bytes]], None]) -> None:
+        """Call it, on the event loop, after the anchors or what the servers show have changed, with the fingerprints (SHA-256)
+        of the anchors that are not trusted any more."""
         self._listeners.append(listener)
+
+    async def watch(self) -> None:
+        """Take up what other processes change, until cancelled."""
+        told = ""
+        while True:
+            await asyncio.sleep(WATCH_EVERY)
+            if (seen := self._look()) == self._seen:
+                continue
+            try:
+                self._take(*await asyncio.to_thread(self._read_alone))
+            except (
+                AuthorityUnusable,
+                OSError,
+            ) as error:  # files may still be on their way here: the next look tries again
+                if str(error) != told:
+                    log.warning("a change of the authorities is not taken up", why=str(error))
+                told = str(error)
+            else:
+                self._seen, told = seen, ""
+                log.info("the authorities have changed", subject=self.device_ca.certificate.subject.rfc4514_string())
+
+    def _take(self, device: Towards, bootstrap: Towards) -> None:
+        before = {*self.device_anchors, *self.bootstrap_anchors}
+        self._device, self._bootstrap = device, bootstrap
+        gone = before - {*self.device_anchors, *self.bootstrap_anchors}
+        for listener in self._listeners:
+            listener(frozenset(each.fingerprint(hashes.SHA256()) for each in gone))
+
+    def _read_alone(self) -> tuple[Towards, Towards]:
+        with self.files.locked():
+            return self._read()
+
+    def _read(self) -> tuple[Towards, Towards]:
+        state = read_state(self.folder)
+        return self._open(DEVICE, state.device), self._open(BOOTSTRAP, state.bootstrap)
+
+    # Files of HTTPS
 
     @property
     def server_files(self) -> tuple[Path, Path]:
         """Certificate chain and key of HTTPS, as files."""
-        return self.folder / "server.pem", self.folder / "server.key"
+        return self.files.certificate_path("server"), self.files.plain_path("server")
 
     @property
     def client_files(self) -> tuple[Path, Path]:
         """Certificate and key with which this server is a client of others, as files."""
-        return self.folder / "client.pem", self.folder / "client.key"
+        return self.files.certificate_path("client"), self.files.plain_path("client")
+
+    # Issuing
 
     def issue_device(self, endpoint_name: str, account_id: str, device_id: str) -> Credential:
         """A device certificate for LwM2M: CN is the endpoint name, OU the account, L the device id (wire facts 2.2)."""
-        return self._issue_client(
-            self.device_ca,
-            x509.NameAttribute(NameOID.COMMON_NAME, endpoint_name),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, account_id),
-            x509.NameAttribute(NameOID.LOCALITY_NAME, device_id),
-        )
+        key = ec.generate_private_key(ec.SECP256R1())
+        subject = _subject(endpoint_name, account_id, device_id)
+        return Credential(issue_client(self.device_ca, key.public_key(), *subject), key)
 
     def issue_device_for(
         self, key: ec.EllipticCurvePublicKey, endpoint_name: str, account_id: str, device_id: str
     ) -> bytes:
         """The same in DER, for a key that the device made and keeps to itself."""
-        builder = _client_builder(
-            self.device_ca,
-            key,
-            x509.NameAttribute(NameOID.COMMON_NAME, endpoint_name),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, account_id),
-            x509.NameAttribute(NameOID.LOCALITY_NAME, device_id),
-        )
-        return builder.sign(self.device_ca.key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
+        made = issue_client(self.device_ca, key, *_subject(endpoint_name, account_id, device_id))
+        return made.public_bytes(serialization.Encoding.DER)
 
     def issue_developer(self, endpoint_name: str, account_id: str) -> Credential:
         """A developer certificate: it opens bootstrap, and nothing else."""
-        return self._issue_client(
-            self.bootstrap_ca,
-            x509.NameAttribute(NameOID.COMMON_NAME, endpoint_name),
-            x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, account_id),
-        )
-
-    def _issue_client(
-        self,
-        issuer: Credential,
-        *subject: x509.NameAttribute[str],
-        validity: tuple[datetime, datetime] = ALWAYS,
-    ) -> Credential:
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _client_builder(issuer, key.public_key(), *subject, validity=validity)
-        return Credential(builder.sign(issuer.key, hashes.SHA256()), key)
+        return Credential(issue_client(self.bootstrap_ca, key.public_key(), *_subject(endpoint_name, account_id)), key)
 
-    def _current_server(self, moment: datetime) -> Credential:
-        found = self._load("server")
-        names = _names()
-        if (
-            found is not None
-            and found.certificate.not_valid_after_utc - moment > RENEW_BEFORE
-            and _covers(found, names)
-        ):
-            return found
-        return self._store("server", self._issue_server(self.ca, "Lamplighter", names, _year_from(moment)))
+    # Steps
 
-    def _current_client(self, moment: datetime) -> Credential:
-        found = self._load("client")
-        if found is not None and found.certificate.not_valid_after_utc - moment > RENEW_BEFORE:
-            return found
-        name = x509.NameAttribute(NameOID.COMMON_NAME, "Lamplighter notifications")
-        return self._store("client", self._issue_client(self.ca, name, validity=_year_from(moment)))
+    def signing(self, line: Line, generation: int) -> Credential | None:
+        """The authority of that generation, if it is there. Raises AuthorityUnusable."""
+        name = line.authority_file(generation)
+        path = str(self.files.certificate_path(name))
+        return self._with_key(name, lambda found: check_authority(path, found, self.moment))
 
-    def _device_server(
-        self, name: str, issuer: Credential, common_name: str, names: list[x509.GeneralName]
-    ) -> Credential:
-        """What the server shows devices. It stays as it is while it has those names: some devices trust just this one."""
-        found = self._load(name)
-        if found is not None and _covers(found, names):
+    def device_server(self, line: Line, generation: int, issuer: Credential) -> Credential:
+        """What the server shows under that authority. It stays as it is while it has the names devices are sent to: some trust
+        just this one."""
+        name = line.server_file(generation)
+        found = self.files.load(name)
+        if found is not None and _covers(found, self.device_names) and is_signed(found.certificate, issuer.certificate):
             return found
         key = None if found is None else found.key
-        every = list(dict.fromkeys([*names, *_names()]))
-        return self._store(name, self._issue_server(issuer, common_name, every, ALWAYS, key))
+        every = list(dict.fromkeys([*self.device_names, *_names()]))
+        return self._store(name, issue_server(issuer, line.server_name, every, ALWAYS, key))
 
-    def _root(self, name: str, common_name: str, validity: tuple[datetime, datetime]) -> Credential:
+    def _open(self, line: Line, at: Generation) -> Towards:
+        signs = self.signing(line, at.number)
+        if signs is None:
+            if at.number > 1:
+                raise AuthorityUnusable(
+                    f"{self.files.certificate_path(line.authority_file(at.number))} is missing: bring it back from a copy."
+                )
+            signs = self._store(line.authority_file(1), make_root(line.authority_name, ALWAYS))
+        forget_retired(self.files, line, at)
+        former = self.signing(line, at.number - 1) if at.overlap else None
+        shown = at.number if former is None else at.number - 1
+        server = self.device_server(line, shown, former or signs)
+        crosses = self.files.certificates(line.cross_file(shown)) if former is not None else ()
+        return Towards.put_together(signs, former, server, crosses)
+
+    def _with_key(self, name: str, check: Callable[[Credential], object] = lambda found: None) -> Credential | None:
+        """An authority of the folder. A certificate without its key is no reason to make another one: devices trust it."""
+        found = self.files.load(name, check)
+        path = self.files.certificate_path(name)
+        if found is None and path.exists():
+            raise AuthorityUnusable(
+                f"{path} has no key beside it: bring back {self.files.sealed_path(name).name} from a copy. Without it, move "
+                "the .pem away: another authority is made, and what trusts this one must be given the new one."
+            )
+        return found
+
+    def _current_server(self) -> Credential:
+        found = self.files.load("server")
+        names = _names()
+        if found is not None and self._lasts(found) and _covers(found, names):
+            return found
+        return self._store("server", issue_server(self.ca, "Lamplighter", names, year_from(self.moment)))
+
+    def _current_client(self) -> Credential:
+        found = self.files.load("client")
+        if found is not None and self._lasts(found):
+            return found
         key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-        builder = _builder(subject, subject, key.public_key(), validity)
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        builder = builder.add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
-        builder = builder.add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        return self._store(name, Credential(builder.sign(key, hashes.SHA256()), key))
+        name = x509.NameAttribute(NameOID.COMMON_NAME, "Lamplighter notifications")
+        made = issue_client(self.ca, key.public_key(), name, validity=year_from(self.moment))
+        return self._store("client", Credential(made, key))
 
-    def _issue_server(
-        self,
-        issuer: Credential,
-        common_name: str,
-        names: list[x509.GeneralName],
-        validity: tuple[datetime, datetime],
-        key: ec.EllipticCurvePrivateKey | None = None,
-    ) -> Credential:
-        key = key or ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-        builder = _builder(subject, issuer.certificate.subject, key.public_key(), validity)
-        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(_usage(digital_signature=True), critical=True)
-        builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        builder = builder.add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.key.public_key()), critical=False
-        )
-        builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        return Credential(builder.sign(issuer.key, hashes.SHA256()), key)
-
-    def _load(self, name: str) -> Credential | None:
-        certificate, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
-        if not certificate.exists() or not key.exists():
-            return None
-        private = serialization.load_pem_private_key(key.read_bytes(), None)
-        assert isinstance(private, ec.EllipticCurvePrivateKey)
-        return Credential(x509.load_pem_x509_certificate(certificate.read_bytes()), private)
+    def _lasts(self, credential: Credential) -> bool:
+        return credential.certificate.not_valid_after_utc - self.moment > RENEW_BEFORE
 
     def _store(self, name: str, credential: Credential) -> Credential:
-        _write(self.folder / f"{name}.key", credential.key_pem, 0o600)
-        _write(self.folder / f"{name}.pem", credential.certificate_pem, 0o644)
-        return credential
+        return self.files.store(name, credential)
+
+    def _look(self) -> tuple[int, int] | None:
+        """What tells one state of the folder from another."""
+        try:
+            found = os.stat(State.path_in(self.folder))
+        except FileNotFoundError:
+            return None
+        return found.st_ino, found.st_mtime_ns
 
 
-def _client_builder(
-    issuer: Credential,
-    key: ec.EllipticCurvePublicKey,
-    *subject: x509.NameAttribute[str],
-    validity: tuple[datetime, datetime] = ALWAYS,
-) -> x509.CertificateBuilder:
-    builder = _builder(x509.Name(subject), issuer.certificate.subject, key, validity)
-    builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-    builder = builder.add_extension(_usage(digital_signature=True), critical=True)
-    return builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]), critical=False)
-
-
-def _builder(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, validity: tuple[datetime, datetime]
-) -> x509.CertificateBuilder:
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(validity[0])
-        .not_valid_after(validity[1])
-    )
-
-
-def _year_from(moment: datetime) -> tuple[datetime, datetime]:
-    return moment - timedelta(hours=1), moment + timedelta(days=365)
-
-
-def _usage(*, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=digital_signature,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=key_cert_sign,
-        crl_sign=crl_sign,
-        encipher_only=False,
-        decipher_only=False,
-    )
+def _subject(common_name: str, account_id: str, device_id: str = "") -> list[x509.NameAttribute[str]]:
+    named = [
+        x509.NameAttribute(NameOID.COMMON_NAME, common_name),
+        x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, account_id),
+    ]
+    return [*named, x509.NameAttribute(NameOID.LOCALITY_NAME, device_id)] if device_id else named
 
 
 def _names() -> list[x509.GeneralName]:
@@ -290,14 +322,3 @@ def _covers(credential: Credential, names: list[x509.GeneralName]) -> bool:
     except x509.ExtensionNotFound:
         return not names
     return set(names) <= set(extension.value)
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file whole, so that a crash leaves the old one or the new one."""
-    temporary = path.with_suffix(path.suffix + ".new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)

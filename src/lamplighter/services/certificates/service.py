@@ -2,7 +2,23 @@
 
 from __future__ import annotations
 
-from lamplighter.services.certificates.authority import Authority, Credential
+from lamplighter.services.certificates.authority import Authority
+from lamplighter.services.certificates.credential import Credential
+from lamplighter.services.certificates.files import PLAIN, AuthorityUnusable, KeyFiles
+from lamplighter.services.certificates.given import read_given
 from lamplighter.services.certificates.requests import certified_key, framed
+from lamplighter.services.certificates.rotation import in_use, retire, rotate
 
-__all__ = ["Authority", "Credential", "certified_key", "framed"]
+__all__ = [
+    "PLAIN",
+    "Authority",
+    "AuthorityUnusable",
+    "Credential",
+    "KeyFiles",
+    "certified_key",
+    "framed",
+    "in_use",
+    "read_given",
+    "retire",
+    "rotate",
+]
