@@ -23,6 +23,7 @@ AREAS = {
     "errors": "the same calls ending in an error; peer their success",
     "restart_sessions": "a start with 100,000 stored sessions, to the first answered record",
     "revocation": "from a revocation to its end in another process that hears nothing of it",
+    "enrollment": "claims of 100,000 devices by one file, until the reports are read; single claims meanwhile",
     "start": "the second start of serve, to the first answer",
     "directory": "ten lists of many devices on both databases (only when named)",
     "queued": "100,000 commands that wait for sleeping devices, until their responses are told (only when named)",

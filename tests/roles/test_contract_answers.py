@@ -18,6 +18,7 @@ import httpx2
 import pytest
 
 from lamplighter.api.operation import Operation
+from lamplighter.services.enrollment.service import identity_of
 from tests import contract
 from tests.outbound.receivers import LOOPBACK, receiving
 from tests.roles.serving import Serving, settings_for
@@ -41,8 +42,9 @@ EXTENSIONS = (
         "createChannelSecret",
         "deleteChannelSecret",
     }
+    | {f"getBulkDeviceEnrollment{kind}{name}Report" for kind in ("", "Delete") for name in ("Full", "Errors")}
 )
-"""Additions with answers of their own, tested by those of connect and channels."""
+"""Additions with answers of their own, tested by those of connect, channels and enrollment."""
 ELSEWHERE = {"connectWebsocket", "connectChannel", "watchNotifications", "followChannel"}
 """Tested with real WebSockets and event streams by the tests of channels."""
 NO_JSON = {"getEndpointSubscriptions", "deleteLongPollChannel"}
@@ -73,6 +75,7 @@ class Walk:
         key: str = "",
         query: str = "",
         status: int | tuple[int, ...] = 0,
+        files: Any = None,
     ) -> Any:
         """Call an operation with the values of its path's variables; the decoded body.
 
@@ -84,6 +87,7 @@ class Walk:
             operation.method,
             f"{path}?{query}" if query else path,
             json=body,
+            files=files,
             headers={"Authorization": f"Bearer {key or self._key}"},
         )
         found = operation.operation_id
@@ -126,6 +130,7 @@ async def test_every_operation_succeeds_as_the_contract_says_and_none_is_left_ou
         await walk_management(Walk(serving, client, account, reached))
         await walk_directory(own, device_id)
         await walk_credentials(own)
+        await walk_enrollment(own, serving)
         await walk_devices(own, device_id)
         await walk_channels(own)
         await walk_errors(own, client)
@@ -306,6 +311,28 @@ async def walk_credentials(walk: Walk) -> None:
     await walk.do("getAllServerCredentials")
     await walk.do("getBootstrapServerCredentials")
     await walk.do("getL2M2MServerCredentials")
+
+
+async def walk_enrollment(walk: Walk, serving: Serving) -> None:
+    identities = [identity_of(b"a certificate"), identity_of(b"another")]
+    claim = await walk.do("createDeviceEnrollment", body={"enrollment_identity": identities[0]})
+    await walk.do("getDeviceEnrollments", query="include=total_count&order=DESC")
+    await walk.do("getDeviceEnrollment", claim["id"])
+    await walk.do("deleteDeviceEnrollment", claim["id"])
+    files = {"enrollment_identities": ("identities.csv", "\n".join(["identity", *identities]), "text/csv")}
+    for create, get in (
+        ("createBulkDeviceEnrollment", "getBulkDeviceEnrollment"),
+        ("deleteBulkDeviceEnrollment", "getBulkDeviceEnrollmentDelete"),
+    ):
+        job = await walk.do(create, files=files)
+        while job["status"] != "completed":
+            job = await walk.do(get, job["id"])
+        assert (job["total_count"], job["errors_count"]) == (2, 0)
+    account, certificate = claim["account_id"], "c" * 32
+    await serving.process.enrollment.denied([account], {account: certificate}, "lamp", "It is not claimed.")
+    query = f"trusted_certificate_id__eq={certificate}"
+    (denial,) = (await walk.do("listEnrollmentDenialAttempts", query=query))["data"]
+    await walk.do("getEnrollmentDenialAttempt", denial["id"])
 
 
 async def walk_devices(walk: Walk, device: str) -> None:

@@ -51,7 +51,7 @@ def foundation(config: dict[str, str], folder: Path) -> None:
     assert full.count("\n") == ROWS + 1 and errors.count("\n") == 2
     assert identity(0) in errors and '"409","duplicate"' in errors
     assert len(list(sdk.device_enrollment().list(page_size=100))) == ROWS
-    gone = done(sdk.device_enrollment_bulk_delete().create(str(path)))
+    gone = done(sdk.device_enrollment_bulk_delete().delete(str(path)))
     assert gone.errors_count == 0 and "entity__deleted_at" in gone.download_full_report_file().read()
     claim = sdk.device_enrollment(enrollment_identity=identity(1)).create()
     claim.delete()
