@@ -93,7 +93,7 @@ def test_what_the_server_shows_while_two_are_trusted_has_room_in_a_small_client(
     rotate(opened(tmp_path), kind)
     sent = shown(opened(tmp_path), kind).sent_der
     assert len(sent) == 2
-    assert 3 + sum(3 + len(each) for each in sent) <= 1024 + 400
+    assert len(sent[1]) <= 420  # of the 1,024, beside a certificate that has the names of this machine
 
 
 def test_one_authority_is_changed_and_the_other_stays(tmp_path: Path) -> None:
