@@ -104,6 +104,10 @@ class Access(_Section, frozen=True):
     device_token_validity: Annotated[
         float, About("How long an access token for devices is good after it was given.", "seconds")
     ] = 86400.0
+    certificate_issuers: Annotated[int, About("Certificate issuers of one account.")] = 20
+    certificate_configurations: Annotated[
+        int, About("Certificate issuer configurations of one account, one for each certificate name.")
+    ] = 100
 
 
 class Database(_Section, frozen=True):
@@ -111,10 +115,6 @@ class Database(_Section, frozen=True):
     pool: Annotated[int, About("Connections to PostgreSQL, or readers of SQLite.")] = 4
     timeout: Annotated[float, About("Longest wait for the database before 503.", "seconds")] = 10.0
 
-    certificate_issuers: Annotated[int, About("Certificate issuers of one account.")] = 20
-    certificate_configurations: Annotated[
-        int, About("Certificate issuer configurations of one account, one for each certificate name.")
-    ] = 100
 
 class Bus(_Section, frozen=True):
     url: Annotated[str, About("nats://host:4222, or empty where one process does everything.")] = ""
@@ -226,6 +226,12 @@ class Enrollment(_Section, frozen=True):
     denials: Annotated[int, About("Refused attempts of devices that are kept for each account, the newest.")] = 1000
 
 
+class Issuers(_Section, frozen=True):
+    renewals_per_minute: Annotated[
+        int, About("Certificates whose renewal begins by itself in a minute, where configurations say so.")
+    ] = 600
+
+
 class Log(_Section, frozen=True):
     level: Annotated[Literal["debug", "info", "warning", "error"], About("Least serious message that is written.")] = (
         "info"
@@ -262,6 +268,7 @@ class Settings(_Section, frozen=True):
     channels: Channels = Channels()
     echo: Echo = Echo()
     enrollment: Enrollment = Enrollment()
+    issuers: Issuers = Issuers()
     outbound: Outbound = Outbound()
     log: Log = Log()
     metrics: Metrics = Metrics()

@@ -66,11 +66,38 @@ def authority(tmp_path: Path) -> Authority:
 
 async def test_a_request_goes_out_whole_and_its_answer_comes_back() -> None:
     async with receiving(status(200, "X-Y: z", body=b"fine")) as receiver, client() as made:
-        assert await put(made, receiver.url(path="/a?b=c"), b'{"a":1}') == Reply(200, b"fine", True)
+        reply = await put(made, receiver.url(path="/a?b=c"), b'{"a":1}')
+        assert reply == Reply(200, b"fine", True, {"content-length": "4", "x-y": "z"})
         request = receiver.requests[0]
         assert (request.method, request.path, request.body) == ("PUT", "/a?b=c", b'{"a":1}')
         assert request.headers["host"] == f"127.0.0.1:{receiver.port}"
         assert request.headers["content-length"] == "7"
+
+
+async def test_other_paths_of_a_server_are_asked_in_the_same_place() -> None:
+    async with receiving(status(200)) as receiver, client() as made:
+        async with made.reserve(receiver.url(path="/v2")) as outgoing:
+            for path in ("/login", "/certificates/1"):
+                await outgoing.at(path).send("GET", {})
+            with pytest.raises(ValueError, match="printable ASCII"):
+                outgoing.at("/a b")
+        assert [each.path for each in receiver.requests] == ["/v2/login", "/v2/certificates/1"]
+        assert receiver.connections == 1
+
+
+async def test_a_request_can_show_a_certificate_of_its_own(authority: Authority, tmp_path: Path) -> None:
+    settings = outbound(ca_file=str(ca_file(authority)))
+    pems = authority.client.certificate_pem.decode(), authority.client.key_pem.decode()
+    async with receiving(tls=server_tls(authority, ask=True)) as receiver, client(settings) as made:
+        url = receiver.url("localhost")
+        async with made.reserve_as(*pems, url) as outgoing:
+            await outgoing.send("GET", {})
+            await outgoing.send("GET", {})
+        assert receiver.certificates == [authority.client.certificate_der] and receiver.connections == 1
+        with pytest.raises(ValueError, match="TLS failed"):
+            async with made.reserve_as(pems[0], authority.server.key_pem.decode(), url):
+                pass
+        assert (await failure(made, url)).kind in ("connection", "tls")
 
 
 async def test_a_connection_serves_many_requests() -> None:

@@ -7,9 +7,10 @@ from cryptography import x509
 
 from lamplighter.coap.numbers import Code, Type
 from lamplighter.lwm2m import management
+from lamplighter.lwm2m.renewal import RenewalStatus as Status
 from lamplighter.lwm2m.server import RequestDelegated
 from lamplighter.simulator.account import Account
-from lamplighter.simulator.renewal import CUSTOM, LWM2M, RenewalImpossible, Status, certificate_name
+from lamplighter.simulator.renewal import CUSTOM, LWM2M, RenewalImpossible, certificate_name
 from tests.simulator.test_vendor import vendor_town
 from tests.simulator.town import Town
 

@@ -26,7 +26,9 @@ class IssuerInUse(family.BadRequest):
 
     message = "The certificate issuer {issuer_id} is in use by the configuration {references}."
     cause = "Devices get certificates from it, and would get none without it."
-    remedy = "Give that configuration another issuer first (PUT /v3/certificate-issuer-configurations/{configuration_id})."
+    remedy = (
+        "Give that configuration another issuer first (PUT /v3/certificate-issuer-configurations/{configuration_id})."
+    )
 
 
 class IssuerFailed(family.FailedDependency):
@@ -70,11 +72,13 @@ class IssuerConfigurationNotCustom(family.BadRequest):
     """The configuration of the LwM2M certificate is to be deleted."""
 
     message = "The issuer configuration for {reference} cannot be deleted."
-    cause = "Every device has a certificate for LwM2M, so its configuration is always there; only custom ones come and go."
+    cause = (
+        "Every device has a certificate for LwM2M, so its configuration is always there; only custom ones come and go."
+    )
     remedy = "Set certificate_issuer_id to null instead, and the server's own authority issues."
 
 
-class EnrollmentNotFound(family.NotFound):
+class CertificateEnrollmentNotFound(family.NotFound):
     """The account has no such certificate enrollment."""
 
     message = "There is no certificate enrollment {enrollment_id}."
@@ -93,7 +97,9 @@ class RenewalRunning(family.Conflict):
 class RenewalNotSupported(family.Locked):
     """The device cannot renew certificates on the server's word."""
 
-    message = "The device {device_id} has not registered the resource /35011/0/27002, by which certificates are renewed."
+    message = (
+        "The device {device_id} has not registered the resource /35011/0/27002, by which certificates are renewed."
+    )
     cause = "Its firmware is built without the certificate enrollment client."
     remedy = "Update the device's firmware; without it, a certificate for LwM2M is renewed by a new bootstrap."
 

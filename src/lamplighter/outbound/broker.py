@@ -7,7 +7,6 @@ delivery ends when the broker has acknowledged all of it, or has failed.
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Sequence
@@ -15,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from lamplighter.outbound.certificate import show
 from lamplighter.outbound.client import IDLE_CONNECTIONS, IDLE_SECONDS, OutboundClient
 from lamplighter.outbound.failure import OutboundFailed, tls_reason
 from lamplighter.outbound.network import GuardedNetwork
@@ -37,7 +37,7 @@ class Tls:
         try:
             context = ssl.create_default_context(cadata=self.ca or None)
             if self.certificate:
-                _load(context, self.certificate, self.private_key)
+                show(context, self.certificate, self.private_key)
         except ssl.SSLError as error:
             raise ValueError(tls_reason(error)) from error
         return context
@@ -192,13 +192,3 @@ class Brokers:
         task = asyncio.create_task(link.close())
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
-
-
-def _load(context: ssl.SSLContext, certificate: str, private_key: str) -> None:
-    """The standard library reads certificates from files only: one that is in memory."""
-    file = os.memfd_create("certificate")
-    try:
-        os.write(file, f"{certificate}\n{private_key}\n".encode())
-        context.load_cert_chain(f"/proc/self/fd/{file}", password=lambda: b"")
-    finally:
-        os.close(file)

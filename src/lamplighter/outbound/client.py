@@ -16,6 +16,7 @@ from typing import NamedTuple
 import httpcore2
 
 from lamplighter.outbound.addresses import Guard
+from lamplighter.outbound.certificate import show
 from lamplighter.outbound.failure import OutboundFailed, tls_reason
 from lamplighter.outbound.network import GuardedNetwork, Resolve, Resolver
 from lamplighter.outbound.url import Target, target_of
@@ -36,6 +37,8 @@ class Reply(NamedTuple):
     """At most LARGEST_BODY bytes of it."""
     whole: bool
     """Whether that is all of the body."""
+    headers: Mapping[str, str] = {}
+    """Names in lower case; of a repeated one the last."""
 
 
 class Outgoing:
@@ -43,10 +46,19 @@ class Outgoing:
 
     def __init__(self, pool: httpcore2.AsyncConnectionPool, target: Target, timeout: float) -> None:
         self._pool = pool
+        self._target = target
         self._url = httpcore2.URL(
             scheme=target.scheme.encode(), host=target.host.encode(), port=target.port, target=target.path.encode()
         )
         self._timeout = timeout
+
+    def at(self, path: str) -> Outgoing:
+        """The same place, for a request to another path of that server, which stands behind the URL's own.
+
+        Raises ValueError for what is no path of a URL.
+        """
+        target = target_of(f"https://host{self._target.path.rstrip('/')}{path}")
+        return Outgoing(self._pool, self._target._replace(path=target.path), self._timeout)
 
     async def send(self, method: str, headers: Mapping[str, str], body: bytes = b"") -> Reply:
         """Send a request and read its answer within the time. Raises OutboundFailed."""
@@ -72,8 +84,8 @@ class Outgoing:
             async for part in response.aiter_stream():
                 received += part
                 if len(received) > LARGEST_BODY:
-                    return Reply(response.status, bytes(received[:LARGEST_BODY]), False)
-            return Reply(response.status, bytes(received), True)
+                    return Reply(response.status, bytes(received[:LARGEST_BODY]), False, _headers(response))
+            return Reply(response.status, bytes(received), True, _headers(response))
 
 
 class OutboundClient:
@@ -92,16 +104,12 @@ class OutboundClient:
         self.timeout = settings.timeout
         self.network = GuardedNetwork(Guard(settings.allowed_networks), resolve or Resolver())
         self.tls = _tls(settings.ca_file, certificate)
+        self._ca_file = settings.ca_file
+        self._connections = settings.connections_host
         self._per_host = settings.connections_host
         self._everywhere = _Places(settings.connections)
         self._hosts: dict[str, _Places] = {}
-        self._pool = httpcore2.AsyncConnectionPool(
-            ssl_context=self.tls,
-            max_connections=settings.connections,
-            max_keepalive_connections=IDLE_CONNECTIONS,
-            keepalive_expiry=IDLE_SECONDS,
-            network_backend=self.network,
-        )
+        self._pool = self._new_pool(self.tls, settings.connections)
 
     async def close(self) -> None:
         """Close what is kept for later."""
@@ -113,6 +121,36 @@ class OutboundClient:
         target = target_of(url)
         async with self.place(target.host, suspect=suspect):
             yield Outgoing(self._pool, target, self.timeout)
+
+    @asynccontextmanager
+    async def reserve_as(self, certificate: str, private_key: str, url: str) -> AsyncIterator[Outgoing]:
+        """The same, showing the server that certificate with its chain instead of ours, on connections that end with the block.
+
+        Raises ValueError for what is no URL, no certificate, or not its key without a password; both in PEM.
+        """
+        target = target_of(url)
+        async with self.place(target.host):
+            # In a thread, because reading the system's authorities takes a while.
+            tls = await asyncio.to_thread(self._showing, certificate, private_key)
+            async with self._new_pool(tls, self._connections) as pool:
+                yield Outgoing(pool, target, self.timeout)
+
+    def _showing(self, certificate: str, private_key: str) -> ssl.SSLContext:
+        context = _tls(self._ca_file, None)
+        try:
+            show(context, certificate, private_key)
+        except ssl.SSLError as error:
+            raise ValueError(tls_reason(error)) from error
+        return context
+
+    def _new_pool(self, tls: ssl.SSLContext, connections: int) -> httpcore2.AsyncConnectionPool:
+        return httpcore2.AsyncConnectionPool(
+            ssl_context=tls,
+            max_connections=connections,
+            max_keepalive_connections=IDLE_CONNECTIONS,
+            keepalive_expiry=IDLE_SECONDS,
+            network_backend=self.network,
+        )
 
     @asynccontextmanager
     async def place(self, name: str, *, suspect: bool = False) -> AsyncIterator[None]:
@@ -151,6 +189,10 @@ class _Places:
         self.all = asyncio.Semaphore(number)
         self.suspects = asyncio.Semaphore(max(1, number // 2))
         self.users = 0
+
+
+def _headers(response: httpcore2.Response) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
 
 
 def _tls(ca_file: str, certificate: tuple[Path, Path] | None) -> ssl.SSLContext:

@@ -128,6 +128,7 @@ class DevicePort:
         self.endpoint = below.endpoint(stored.first_token if stored is not None else None)
         self.stored = stored
         self.flush: Callable[[], None] = lambda: None
+        self._stream = below.stream
         self._est = est
         self._server = Lwm2mServer(
             self.endpoint, delegated=frozenset() if est is None else frozenset({est_requests.FIRST_SEGMENT})
@@ -308,8 +309,9 @@ class DevicePort:
         self.endpoint.respond(request, response, self.now())
 
     def _acknowledge(self, request: RequestReceived) -> None:
-        self.endpoint.acknowledge(request)
-        self.flush()
+        if not self._stream:  # where nothing is sent twice
+            self.endpoint.acknowledge(request)
+            self.flush()
 
     async def _notified(self, event: NotificationReceived) -> None:
         peer = self._peers.get(event.peer)

@@ -15,6 +15,7 @@ from lamplighter.ids import is_id
 from lamplighter.roles.below import Below
 from lamplighter.roles.device_port import DevicePort
 from lamplighter.roles.device_ports import DevicePorts, Numbers, server_config
+from lamplighter.roles.est_requests import EstRequests
 from lamplighter.roles.gate import Gate, Holder, holder_in
 from lamplighter.roles.stored_sessions import StoredSessions
 from lamplighter.roles.turned_away import TurnedAway
@@ -23,6 +24,7 @@ from lamplighter.services.certificates.service import Authority
 from lamplighter.services.connect.service import Connect, Identity, Proof, parse_identity
 from lamplighter.services.connect.sessions.service import DeviceSessions
 from lamplighter.services.credentials.service import REVOKED, Credentials
+from lamplighter.services.issuers.renewals import Renewals
 from lamplighter.settings import Settings
 from lamplighter.storage.seal import MasterKey
 
@@ -30,6 +32,7 @@ from lamplighter.storage.seal import MasterKey
 class Lwm2mRole:
     """The ports for devices of one process.
 
+    :param renewals: of devices' certificates; without it devices are told that there is no EST here
     :param insecure_account: whose devices without security are, where ``coap.insecure`` opens a port for them
     :param worker: which process of several on one port this is
     """
@@ -45,6 +48,7 @@ class Lwm2mRole:
         sessions: DeviceSessions,
         master_key: MasterKey,
         *,
+        renewals: Renewals | None = None,
         insecure_account: str = "",
         worker: Worker | None = None,
     ) -> None:
@@ -57,6 +61,7 @@ class Lwm2mRole:
         self._connect = connect
         self._credentials = credentials
         self._sessions = sessions
+        self._est = EstRequests(connect, renewals) if renewals is not None else None
         self._insecure = Identity(Proof.NOTHING, settings.coap.insecure_account or insecure_account)
         self._turned_away = TurnedAway(connect)
         self._revoked: Subscription | None = None
@@ -117,8 +122,10 @@ class Lwm2mRole:
         if not below.secure:
             return DevicePort(self._connect, lambda peer: self._insecure, below)
         if below.stream:
-            return DevicePort(self._connect, _identity_in, below)
-        return DevicePort(self._connect, _identity_in, below, stored=self._sessions, lose=self._stored.lose)
+            return DevicePort(self._connect, _identity_in, below, est=self._est)
+        return DevicePort(
+            self._connect, _identity_in, below, stored=self._sessions, lose=self._stored.lose, est=self._est
+        )
 
     # Who holds a credential (``Holders``)
 

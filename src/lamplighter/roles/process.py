@@ -53,6 +53,11 @@ from lamplighter.services.echo.operations import operations as echo_operations
 from lamplighter.services.echo.service import Echoes
 from lamplighter.services.enrollment.operations import operations as enrollment_operations
 from lamplighter.services.enrollment.service import Enrollment
+from lamplighter.services.issuers.campaign import Campaign
+from lamplighter.services.issuers.operations import operations as issuer_operations
+from lamplighter.services.issuers.renewal_operations import operations as renewal_operations
+from lamplighter.services.issuers.renewals import Renewals
+from lamplighter.services.issuers.service import Issuers
 from lamplighter.services.secure_access.operations import operations as secure_access_operations
 from lamplighter.services.secure_access.service import SecureAccess
 from lamplighter.services.support.keeper import Keeper
@@ -169,6 +174,9 @@ class Process:
         except ValueError as error:
             raise CannotStart(f"outbound.allowed_networks: {error}.") from error
         parts.push_async_callback(outbound.close)
+        issuers = Issuers(self.database, self.clock, self.ids, settings, master_key, authority, outbound)
+        self.renewals = Renewals(self.database, self.clock, self.ids, connect, self.directory, issuers)
+        self.campaign = Campaign(self.database, self.clock, settings, self.renewals)
         channels = Channels(
             self.database,
             self.clock,
@@ -204,6 +212,7 @@ class Process:
                 authority,
                 sessions,
                 master_key,
+                renewals=self.renewals,
                 insecure_account=root,
                 worker=self._worker,
             )
@@ -221,6 +230,8 @@ class Process:
             *chain.from_iterable(table.bind(self.directory) for table in directory_operations.TABLES),
             *credential_operations.bind(credentials),
             *secure_access_operations.bind(secure_access),
+            *issuer_operations.bind(issuers),
+            *renewal_operations.bind(self.renewals),
             *support_operations.bind(support),
             *connect_operations.bind(connect),
             *direct_operations.bind(connect),
@@ -303,6 +314,7 @@ class Process:
             await asyncio.sleep(BEAT)
             try:
                 await self.directory.fold_counts()
+                await self.campaign.tick()
                 if self.clock.monotonic() - self._pruned > PRUNE_EVERY:
                     self._pruned = self.clock.monotonic()
                     await self.echoes.prune()

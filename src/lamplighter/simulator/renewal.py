@@ -6,7 +6,6 @@ The names and numbers are those of the client's certificate-enrollment-client (c
 from __future__ import annotations
 
 from dataclasses import replace
-from enum import IntEnum
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,6 +16,8 @@ from lamplighter.coap.exchange import Exchange
 from lamplighter.coap.message import Message
 from lamplighter.coap.numbers import Code, Option, is_success
 from lamplighter.lwm2m.est import EST_PATH
+from lamplighter.lwm2m.renewal import NAME, OPTIONAL, RENEWAL
+from lamplighter.lwm2m.renewal import RenewalStatus as Status
 from lamplighter.simulator.account import Account
 from lamplighter.simulator.bootstrapping import Bootstrapping
 from lamplighter.simulator.enrolment import (
@@ -25,27 +26,13 @@ from lamplighter.simulator.enrolment import (
     certification_request,
     enrolment_message,
 )
-from lamplighter.simulator.vendor_objects import ENROL, ENROLMENT
 
 LWM2M = "LWM2M"
 """The certificate that the device registers with."""
 CUSTOM = "customer.dlms"
 """A certificate for a purpose of the owner's, which the device has from its factory."""
-_PATH = [b"%d" % number for number in (ENROLMENT, 0, ENROL)]
+_PATH = [b"%d" % number for number in RENEWAL.ids]
 _BOOTSTRAP = frozenset({"mbed.BootstrapDeviceCert", "mbed.BootstrapDevicePrivateKey"})
-_NAME = 1
-_OPTIONAL = 0x8000
-
-
-class Status(IntEnum):
-    """What the device answers in the end, as far as this one knows it."""
-
-    SUCCESS = 0
-    ITEM_NOT_FOUND = 0x504
-    BAD_INPUT_FROM_SERVER = 0x506
-    EST_ERROR = 0x507
-    RENEWAL_ITEM_VALIDATION_ERROR = 0x509
-    FORBIDDEN_REQUEST = 0x50F
 
 
 class RenewalImpossible(Exception):
@@ -158,9 +145,9 @@ def certificate_name(payload: bytes) -> str:
         length = int.from_bytes(payload[position + 2 : position + 4], "big")
         value = payload[position + 4 : position + 4 + length]
         position += 4 + length
-        if position > len(payload) or (kind & ~_OPTIONAL != _NAME and not kind & _OPTIONAL):
+        if position > len(payload) or (kind & ~OPTIONAL != NAME and not kind & OPTIONAL):
             raise RenewalImpossible(Status.BAD_INPUT_FROM_SERVER)
-        if kind & ~_OPTIONAL == _NAME:
+        if kind & ~OPTIONAL == NAME:
             if not value.endswith(b"\0") or not value.isascii():
                 raise RenewalImpossible(Status.BAD_INPUT_FROM_SERVER)
             name = value[:-1].decode()

@@ -18,6 +18,7 @@ from lamplighter.ids import Ids, is_id
 from lamplighter.services.connect import events, outcomes, store
 from lamplighter.services.connect.formats import content_format_of
 from lamplighter.services.connect.model import COMPOSITE, OBSERVE, Command, DeviceRequest
+from lamplighter.services.connect.own_commands import OwnCommands
 from lamplighter.services.connect.registering import Registered, registered_of
 from lamplighter.services.connect.resources import has, is_path, path_of
 from lamplighter.services.connect.results import Undelivered, encoded, failed, request_of
@@ -39,13 +40,21 @@ class Commands:
     """Adds commands and ends them."""
 
     def __init__(
-        self, database: Database, clock: Clock, ids: Ids, settings: Settings, directory: Directory, process: str
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        settings: Settings,
+        directory: Directory,
+        process: str,
+        own: OwnCommands,
     ) -> None:
         self._database = database
         self._clock = clock
         self._ids = ids
         self._directory = directory
         self._process = process
+        self._own = own
         self.limit = settings.lwm2m.command_queue
 
     async def request(
@@ -70,37 +79,55 @@ class Commands:
         Raises DeviceNotFound, DeviceNotConnected, UriPathNotExisting, ResourceNotFound, QueueIsFull.
         """
         async with self._database.transaction() as tx:
-            row = await store.lock_registration(tx, account_id, device_id) if is_id(device_id) else None
-            if row is None:
-                raise await self._absent(tx, account_id, device_id)
-            registered = registered_of(row)
-            if await store.is_waiting(tx, account_id, device_id, subject_id, async_id):
-                return registered
-            now, digest = self._clock.now(), outcomes.digest_of(body.method, body.uri, body.payload)
-            if await outcomes.is_done(tx, account_id, device_id, subject_id, async_id, digest, now):
-                return registered
-            path = path_of(body.uri.partition("?")[0])
-            if body.method not in COMPOSITE and not has(registered.links, path):
-                if not is_path(path):
-                    raise connect.UriPathNotExisting(uri=body.uri[:100], device_id=device_id)
-                raise connect.ResourceNotFound(device_id=device_id, path=path)
-            if await store.waiting(tx, account_id, device_id) >= self.limit:
-                raise connect.QueueIsFull(device_id=device_id, limit=self.limit)
-            command = Command(
-                request_id or self._ids.new(),
-                subject_id,
-                async_id,
-                body.method,
-                body.uri,
-                content_format_of(body.accept or ""),
-                content_format_of(body.content_type or ""),
-                body.payload,
-                *self._terms(registered, retry, expiry),
+            return await self.add(
+                tx, account_id, subject_id, device_id, async_id, body, retry, expiry, request_id=request_id
             )
-            await store.add_command(tx, account_id, device_id, command, now)
-            if body.writes:
-                item = {"path": path, **encoded(command.payload, command.content_format, 0)}
-                await append(tx, events.desired(account_id, device_id, now, command.id, item))
+
+    async def add(
+        self,
+        tx: Transaction,
+        account_id: str,
+        subject_id: str,
+        device_id: str,
+        async_id: str,
+        body: DeviceRequest,
+        retry: int | None = None,
+        expiry: int | None = None,
+        *,
+        request_id: str | None = None,
+    ) -> Registered:
+        """The same in a transaction of the caller's."""
+        row = await store.lock_registration(tx, account_id, device_id) if is_id(device_id) else None
+        if row is None:
+            raise await self._absent(tx, account_id, device_id)
+        registered = registered_of(row)
+        if await store.is_waiting(tx, account_id, device_id, subject_id, async_id):
+            return registered
+        now, digest = self._clock.now(), outcomes.digest_of(body.method, body.uri, body.payload)
+        if await outcomes.is_done(tx, account_id, device_id, subject_id, async_id, digest, now):
+            return registered
+        path = path_of(body.uri.partition("?")[0])
+        if body.method not in COMPOSITE and not has(registered.links, path):
+            if not is_path(path):
+                raise connect.UriPathNotExisting(uri=body.uri[:100], device_id=device_id)
+            raise connect.ResourceNotFound(device_id=device_id, path=path)
+        if await store.waiting(tx, account_id, device_id) >= self.limit:
+            raise connect.QueueIsFull(device_id=device_id, limit=self.limit)
+        command = Command(
+            request_id or self._ids.new(),
+            subject_id,
+            async_id,
+            body.method,
+            body.uri,
+            content_format_of(body.accept or ""),
+            content_format_of(body.content_type or ""),
+            body.payload,
+            *self._terms(registered, retry, expiry),
+        )
+        await store.add_command(tx, account_id, device_id, command, now)
+        if body.writes:
+            item = {"path": path, **encoded(command.payload, command.content_format, 0)}
+            await append(tx, events.desired(account_id, device_id, now, command.id, item))
         return registered
 
     async def observe(self, tx: Transaction, registered: Registered, subject_id: str, async_id: str, path: str) -> None:
@@ -141,16 +168,13 @@ class Commands:
         async with self._database.transaction() as tx:
             if not await store.take_command(tx, registered.account_id, registered.device_id, command.id):
                 return False
-            await append(
-                tx,
-                self._finished(
-                    registered, command.subject_id, item, request_of(command.id, command.method, command.uri)
-                ),
-            )
-            if command.heard:
-                digest = outcomes.digest_of(command.method, command.uri, command.payload)
-                own, request = (registered.account_id, registered.device_id), command._asdict()
-                await outcomes.keep(tx, *own, request, item, self._clock.now(), details, digest)
+            device = (registered.account_id, registered.device_id)
+            if not await self._own.end(tx, *device, command.subject_id, item, details):
+                request = request_of(command.id, command.method, command.uri)
+                await append(tx, self._finished(registered, command.subject_id, item, request))
+                if command.heard:
+                    digest = outcomes.digest_of(command.method, command.uri, command.payload)
+                    await outcomes.keep(tx, *device, command._asdict(), item, self._clock.now(), details, digest)
             if also is not None:
                 await also(tx)
         return True
@@ -180,8 +204,10 @@ class Commands:
         endpoint_name = registration["endpoint_name"] if registration is not None else ""
         # What was under way may have been done; "expired" would say that it was not.
         end = Undelivered.UNKNOWN if row["sent_by"] else Undelivered.EXPIRED
-        item = failed(row["async_id"], *end.value)
-        await outcomes.keep(tx, account_id, device_id, row, item, now, {"why": outcomes.WHY[end]})
+        item, details = failed(row["async_id"], *end.value), {"why": outcomes.WHY[end]}
+        if await self._own.end(tx, account_id, device_id, subject_id, item, details):
+            return
+        await outcomes.keep(tx, account_id, device_id, row, item, now, details)
         request = request_of(row["id"], row["method"], row["uri"])
         await append(tx, events.finished(account_id, device_id, now, item, endpoint_name, subject_id, request))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Protocol
 
 from lamplighter.bus.event import Event
@@ -14,7 +14,7 @@ from lamplighter.services.connect.registering import Ending, Registering
 from lamplighter.services.credentials.events import KEY_DELETED
 from lamplighter.services.directory import events as directory_events
 from lamplighter.services.directory.service import Directory
-from lamplighter.storage.database import Database
+from lamplighter.storage.database import Database, Transaction
 
 SUBJECT_ENDED = frozenset({"ApplicationDeactivated", "ApplicationDeleted", "ApiKeyDeleted"})
 """Events of services/access whose data names an application or API key that ended."""
@@ -30,6 +30,7 @@ class Ends(Protocol):
     presubscriptions: Presubscriptions
     key_deleted: Callable[[str], None]
     device_denied: Callable[[str, str, str], None]
+    device_deleted: Callable[[Transaction, str, str], Awaitable[None]]
 
     async def end(self, account_id: str, device_id: str, how: Ending, *, before: int) -> None: ...
 
@@ -66,6 +67,7 @@ class Handlers:
             await self._connect.mediated.gateway_deleted(event.account_id, event.device_id)
             async with self._database.transaction() as tx:
                 await notification_attributes.forget(tx, event.account_id, event.device_id)
+                await self._connect.device_deleted(tx, event.account_id, event.device_id)
         elif event.kind == directory_events.DEVICE_SUSPENDED:
             await self._connect.end(event.account_id, event.device_id, Ending.SUSPENDED, before=event.time)
             self._connect.device_denied(event.account_id, event.device_id, event.data["endpoint_name"])

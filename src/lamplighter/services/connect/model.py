@@ -12,6 +12,7 @@ import msgspec
 from lamplighter.coap.numbers import ContentFormat
 from lamplighter.errors import FieldFault
 from lamplighter.services.connect.formats import content_format_of
+from lamplighter.services.connect.own_commands import MARK
 
 MAX_PAYLOAD = 1024 * 1024
 """Bytes."""
@@ -115,5 +116,5 @@ class Command(NamedTuple):
 
     @property
     def repeatable(self) -> bool:
-        """Whether doing it twice is doing it once. Execute and Create are not."""
-        return self.method != "POST"
+        """Whether doing it twice is doing it once, or no worse. Execute and Create of applications are not so."""
+        return self.method != "POST" or self.subject_id.startswith(MARK)

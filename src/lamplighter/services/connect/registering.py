@@ -21,6 +21,7 @@ from lamplighter.lwm2m.registration import Registration, RegistrationUpdate, mer
 from lamplighter.lwm2m.steps import STEP, Steps
 from lamplighter.services.connect import events, outcomes, store
 from lamplighter.services.connect.identity import Identity, Proof
+from lamplighter.services.connect.own_commands import OwnCommands
 from lamplighter.services.connect.resources import (
     Links,
     dump_links,
@@ -149,6 +150,7 @@ class Registering:
         directory: Directory,
         process: str,
         tier_of: TierOf,
+        own: OwnCommands,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -157,6 +159,7 @@ class Registering:
         self._directory = directory
         self._process = process
         self._tier_of = tier_of
+        self._own = own
         self._limited = bool(settings.access.devices_tier_0 or settings.access.devices_tier_1)
 
     async def register(
@@ -360,9 +363,11 @@ class Registering:
         happened = [events.deregistered(account_id, device_id, now, endpoint_name, expired=expired)]
         for command in await store.take_commands(tx, account_id, device_id):
             item = failed(command["async_id"], *how.undelivered.value)
-            await outcomes.keep(tx, account_id, device_id, command, item, now, {"why": outcomes.WHY[how.undelivered]})
+            subject_id, details = command["subject_id"], {"why": outcomes.WHY[how.undelivered]}
+            if await self._own.end(tx, account_id, device_id, subject_id, item, details):
+                continue
+            await outcomes.keep(tx, account_id, device_id, command, item, now, details)
             request = request_of(command["id"], command["method"], command["uri"])
-            subject_id = command["subject_id"]
             happened.append(events.finished(account_id, device_id, now, item, endpoint_name, subject_id, request))
         await append(tx, *happened)
 

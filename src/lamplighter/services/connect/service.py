@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -35,6 +35,7 @@ from lamplighter.services.connect.mediated import TOGETHER, Mediated, MediatedDe
 from lamplighter.services.connect.model import DeviceRequest, Endpoint, Resource
 from lamplighter.services.connect.orders import Order, Orders
 from lamplighter.services.connect.outcomes import Outcomes
+from lamplighter.services.connect.own_commands import MARK, OwnCommands
 from lamplighter.services.connect.peer import AnswerTooLarge, NoAnswer, Peer, PeerGone, SessionLost
 from lamplighter.services.connect.presubscriptions import Presubscription, Presubscriptions
 from lamplighter.services.connect.registering import Change, Ending, Registered, Registering, TierOf, registered_of
@@ -59,6 +60,10 @@ RESUMED_TOGETHER, RESUME = 50, 0.1
 
 ENDED_TOGETHER = 500
 """Devices of an application that ended, looked up at once."""
+
+
+async def _nothing_is_kept(tx: Transaction, account_id: str, device_id: str) -> None:
+    return
 
 
 async def was_reset(reader: Reader, account_id: str, device_id: str) -> bool:
@@ -98,8 +103,11 @@ class Connect:
         process: str = "lwm2m",
     ) -> None:
         self.process = process
-        self.registering = Registering(database, clock, ids, settings, directory, process, tier_of)
-        self.commands = Commands(database, clock, ids, settings, directory, process)
+        self.own_commands = OwnCommands()
+        self.registering = Registering(
+            database, clock, ids, settings, directory, process, tier_of, self.own_commands
+        )
+        self.commands = Commands(database, clock, ids, settings, directory, process, self.own_commands)
         self.definitions = OwnDefinitions(database, clock, settings)
         self.mediated = Mediated(database, clock, ids, settings, directory, self.registering, tier_of)
         self.outcomes = Outcomes(database, clock, settings.api.errors_kept)
@@ -114,6 +122,8 @@ class Connect:
         """Told of each deleted pre-shared key: sessions by it are to end, whatever is registered through them."""
         self.device_denied: Callable[[str, str, str], None] = lambda account_id, device_id, endpoint_name: None
         """Told of each device that was suspended or deleted: its sessions are to end, registered through them or not."""
+        self.device_deleted: Callable[[Transaction, str, str], Awaitable[None]] = _nothing_is_kept
+        """Told of each deleted device, maybe more than once: what is kept of it elsewhere goes, in that transaction."""
         self.device_wanted: Callable[[str, str], None] = lambda account_id, device_id: None
         """Told of each device that something waits for and that is not here: its session may be stored."""
         self._database = database
@@ -339,6 +349,35 @@ class Connect:
             account_id, subject_id, device_id, async_id, body, retry, expiry, request_id=request_id
         )
         self._orders.tell(registered.process, Order("work", account_id, device_id))
+
+    async def command(
+        self,
+        tx: Transaction,
+        name: str,
+        account_id: str,
+        device_id: str,
+        command_id: str,
+        body: DeviceRequest,
+        retry: int,
+        expiry: int,
+    ) -> None:
+        """Ask something of a device for a service of ours, in its transaction; ``own_commands`` tells the service how it ended.
+
+        :param name: the service's, under which it listens
+        :param command_id: the ``id`` of what it is told
+
+        Otherwise as ``Commands.request``.
+        """
+        registered = await self.commands.add(
+            tx, account_id, MARK + name, device_id, command_id, body, retry, expiry
+        )
+        order = Order("work", account_id, device_id)
+        tx.after_commit(lambda: self._orders.tell(registered.process, order))
+
+    def registered_through(self, peer: Peer) -> Registered | None:
+        """The device that is registered through a session."""
+        device = self.attached.by_peer.get(peer)
+        return device.registered if device is not None else None
 
     async def fresh(self, registered: Registered, path: str) -> Fresh | None:
         """The value of a resource that is still of age, its content format, and the seconds that it goes on being so; as the

@@ -161,7 +161,9 @@ def _identity_faults(given: Values, known: set[str], now: int) -> Iterator[Field
         try:
             certificate = x509.load_pem_x509_certificates(given["client_certificate"].encode())[0]
         except ValueError:
-            yield FieldFault(places["client_certificate"], "must be a certificate in PEM, which may be followed by its chain")
+            yield FieldFault(
+                places["client_certificate"], "must be a certificate in PEM, which may be followed by its chain"
+            )
         else:
             yield from _validity_faults(places["client_certificate"], certificate, now)
     if given.get("private_key") and places["private_key"] not in known:

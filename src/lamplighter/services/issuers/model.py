@@ -68,16 +68,12 @@ class CertificateIssuerVerification(msgspec.Struct):
 
 
 class ConfigurationRequest(msgspec.Struct):
-    """``renewal_days`` is this server's own: renew certificates by themselves so many days before they expire."""
-
     certificate_issuer_id: str | None | UnsetType = UNSET
-    renewal_days: Days | None | UnsetType = UNSET
 
 
 class ConfigurationCreateRequest(msgspec.Struct):
     reference: Annotated[str, msgspec.Meta(pattern=REFERENCE)]
     certificate_issuer_id: str | None
-    renewal_days: Days | None = None
 
 
 class Configuration(msgspec.Struct, kw_only=True):
@@ -89,7 +85,12 @@ class Configuration(msgspec.Struct, kw_only=True):
     reference: str
     certificate_issuer_id: str | None
     is_custom: bool
-    renewal_days: int | None
+
+
+class AutomaticRenewal(msgspec.Struct):
+    """How many days before they expire certificates of a name are renewed by themselves; null: they are not."""
+
+    renewal_days: Days | None
 
 
 class CertificateEnrollment(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -143,7 +144,6 @@ def configuration_of(row: Row) -> Configuration:
         reference=row["reference"],
         certificate_issuer_id=row["issuer_id"],
         is_custom=row["reference"] != LWM2M,
-        renewal_days=row["renewal_days"],
     )
 
 

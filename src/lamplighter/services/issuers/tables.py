@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from lamplighter.storage.schema import BigInteger, LargeBinary, Text, metadata
+from lamplighter.storage.schema import BigInteger, LargeBinary, SmallInteger, Text, metadata
 
 issuers = sa.Table(
     "certificate_issuers",
@@ -54,16 +54,21 @@ enrollments = sa.Table(
     sa.Column("enroll_result", Text),
     # Why it failed.
     sa.Column("detail", Text),
-    # SHA-256 of the certification request that was answered, and the certificates that it was answered with (DER, each with its
-    # length in two bytes): the same request again gets the same answer, and no other gets one.
+    # SHA-256 of the certification request that was answered last, and the certificates that it was answered with (DER, each with
+    # its length in two bytes): the same request again gets the same answer.
     sa.Column("request", Text),
     sa.Column("chain", LargeBinary),
+    # How many requests were answered.
+    sa.Column("answers", SmallInteger, nullable=False),
+    # When to ask the device again, which was busy.
+    sa.Column("try_at", BigInteger),
     sa.Column("issuer_id", Text),
     sa.Column("version", BigInteger, nullable=False),
     sa.Column("created_at", BigInteger, nullable=False),
     sa.Column("updated_at", BigInteger, nullable=False),
     sa.PrimaryKeyConstraint("account_id", "id"),
     sa.Index("ix_certificate_enrollments_account_id_device_id_id", "account_id", "device_id", "id"),
+    sa.Index("ix_certificate_enrollments_try_at", "try_at"),
     # One at a time of a device's certificate.
     sa.Index(
         "uq_certificate_enrollments_running",
@@ -95,5 +100,7 @@ device_certificates = sa.Table(
     sa.Column("try_at", BigInteger, nullable=False),
     sa.PrimaryKeyConstraint("account_id", "id"),
     sa.UniqueConstraint("account_id", "device_id", "certificate_name"),
-    sa.Index("ix_device_certificates_account_id_certificate_name_expires_at", "account_id", "certificate_name", "expires_at"),
+    sa.Index(
+        "ix_device_certificates_account_id_certificate_name_expires_at", "account_id", "certificate_name", "expires_at"
+    ),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from lamplighter.storage.schema import BigInteger, LargeBinary, Text
+from lamplighter.storage.schema import BigInteger, LargeBinary, SmallInteger, Text
 
 revision = "0020_certificate_issuers"
 down_revision = "0019_trust_anchors"
@@ -51,6 +51,8 @@ def upgrade() -> None:
         sa.Column("detail", Text),
         sa.Column("request", Text),
         sa.Column("chain", LargeBinary),
+        sa.Column("answers", SmallInteger, nullable=False),
+        sa.Column("try_at", BigInteger),
         sa.Column("issuer_id", Text),
         sa.Column("version", BigInteger, nullable=False),
         sa.Column("created_at", BigInteger, nullable=False),
@@ -62,6 +64,7 @@ def upgrade() -> None:
         "certificate_enrollments",
         ["account_id", "device_id", "id"],
     )
+    op.create_index("ix_certificate_enrollments_try_at", "certificate_enrollments", ["try_at"])
     op.create_index(
         "uq_certificate_enrollments_running",
         "certificate_enrollments",

@@ -1,0 +1,42 @@
+"""The certificates that devices have: noted for the report of what expires when, and for renewing it before."""
+
+from __future__ import annotations
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+
+from lamplighter.clock import EPOCH, MICROSECONDS
+from lamplighter.ids import Ids
+from lamplighter.services.issuers import enrollment_store as store
+from lamplighter.storage.database import Transaction
+
+LONGEST_ISSUER = 500
+"""Characters."""
+
+
+async def note_certificate(
+    tx: Transaction,
+    ids: Ids,
+    account_id: str,
+    device_id: str,
+    certificate_name: str,
+    leaf: bytes,
+    issuer_id: str | None,
+    now: int,
+) -> None:
+    """Note a certificate (DER) that a device has from now on, in the place of its older one of that name."""
+    certificate = x509.load_der_x509_certificate(leaf)
+    values = {
+        "account_id": account_id,
+        "id": ids.new(),
+        "device_id": device_id,
+        "certificate_name": certificate_name,
+        "fingerprint": certificate.fingerprint(hashes.SHA256()).hex(),
+        "issuer": certificate.issuer.rfc4514_string()[:LONGEST_ISSUER],
+        "serial_number": f"{certificate.serial_number:x}",
+        "issuer_id": issuer_id,
+        "created_at": now,
+        "expires_at": round((certificate.not_valid_after_utc - EPOCH).total_seconds()) * MICROSECONDS,
+        "try_at": 0,
+    }
+    await store.keep(tx, values)

@@ -1,0 +1,412 @@
+"""What may happen to certificate issuers and their configurations, and certificates from whoever is configured."""
+
+from __future__ import annotations
+
+import asyncio
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec
+from msgspec import UNSET
+
+from lamplighter.api.filter import Condition
+from lamplighter.api.page import Page, envelope
+from lamplighter.bus.outbox import append
+from lamplighter.clock import Clock
+from lamplighter.errors import FieldFault, access
+from lamplighter.errors import issuers as errors
+from lamplighter.errors.requests import invalid
+from lamplighter.ids import Ids, is_id
+from lamplighter.lwm2m.est import strict_request
+from lamplighter.outbound.client import OutboundClient
+from lamplighter.services.certificates.service import Authority, certified_key
+from lamplighter.services.issuers import issued, store
+from lamplighter.services.issuers.cfssl import Cfssl
+from lamplighter.services.issuers.est import Est
+from lamplighter.services.issuers.events import happened
+from lamplighter.services.issuers.globalsign import GlobalSign
+from lamplighter.services.issuers.issued import Connector, Refused, Unreachable, certification_request
+from lamplighter.services.issuers.kinds import Kind, Values, faults_of
+from lamplighter.services.issuers.model import (
+    LWM2M,
+    AutomaticRenewal,
+    CertificateIssuer,
+    CertificateIssuerRequest,
+    CertificateIssuerUpdateRequest,
+    CertificateIssuerVerification,
+    Configuration,
+    ConfigurationCreateRequest,
+    ConfigurationRequest,
+    Subject,
+    configuration_of,
+    issuer_of,
+)
+from lamplighter.services.issuers.noted import note_certificate
+from lamplighter.settings import Settings
+from lamplighter.storage.database import Database, Reader, Row, Transaction, UniqueViolation
+from lamplighter.storage.seal import MasterKey
+
+PURPOSE = "certificate issuer"
+TEST_NAME = "lamplighter-test-certificate"
+"""Endpoint name in the certificate by which an issuer is verified. It has the account where others have the device."""
+
+Make = Callable[[OutboundClient, Values, Values], Connector]
+"""Is given the attributes and the credentials."""
+CONNECTORS: Mapping[Kind, Make] = {"CFSSL_AUTH": Cfssl, "GLOBAL_SIGN": GlobalSign, "EST": Est}
+
+By = Mapping[str, str]
+
+
+class Issuers:
+    """Those of all accounts."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        settings: Settings,
+        master_key: MasterKey,
+        authority: Authority,
+        outbound: OutboundClient,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._ids = ids
+        self._settings = settings.access
+        self._master_key = master_key
+        self._authority = authority
+        self._outbound = outbound
+
+    # Certificates
+
+    async def certify(self, account_id: str, reference: str, subject: Subject, request: bytes) -> list[bytes]:
+        """A certificate (DER) with those above it, for the key of a PKCS#10 request (DER), by whom the account has configured
+        for certificates of that name. Whatever the request says, it is the subject's.
+
+        Raises CertificationRequestInvalid, IssuerFailed, IssuerUnreachable.
+        """
+        key = await asyncio.to_thread(certified_key, subject.device_id, request)
+        row = await self.issuer_for(account_id, reference)
+        if row is None:
+            leaf = self._authority.issue_device_for(key, *subject)
+            return [leaf, *self._authority.device_ca.path_der]
+        try:
+            return await self._issue(row, subject, strict_request(request))
+        except Refused as refusal:
+            raise errors.IssuerFailed(name=row["name"], reason=str(refusal)) from refusal
+        except Unreachable as failure:
+            raise errors.IssuerUnreachable(name=row["name"], reason=str(failure)) from failure
+
+    async def issuer_for(self, account_id: str, reference: str) -> Row | None:
+        """Whoever issues certificates of that name; None: the installation's own authority."""
+        configured = await store.configuration_of(self._database, account_id, reference)
+        if configured is None or configured["issuer_id"] is None:
+            return None
+        return await store.issuer(self._database, account_id, configured["issuer_id"])
+
+    async def _issue(self, row: Row, subject: Subject, request: bytes) -> list[bytes]:
+        """Raises Refused, Unreachable."""
+        credentials = msgspec.json.decode(self._master_key.open(row["sealed"], PURPOSE, row["id"]), type=dict[str, str])
+        now = self._clock.now()
+        connector = CONNECTORS[row["issuer_type"]](self._outbound, _attributes(row), credentials)
+        chain = await connector.issue(subject, request, now)
+        await asyncio.to_thread(issued.check, chain, subject, request, now)
+        return chain
+
+    async def note(
+        self,
+        tx: Transaction,
+        account_id: str,
+        device_id: str,
+        reference: str,
+        leaf: bytes,
+        issuer_id: str | None,
+    ) -> None:
+        """Note the certificate (DER) of that name that a device has from now on, for the report of what expires when.
+
+        :param issuer_id: ``issuer_for`` of that name; None: the installation's own authority
+        """
+        await note_certificate(tx, self._ids, account_id, device_id, reference, leaf, issuer_id, self._clock.now())
+
+    # Issuers
+
+    async def issuers(self, account_id: str, page: Page) -> dict[str, Any]:
+        """All of them: there are few, and the public API does not page them."""
+        rows = await store.all_issuers(self._database, account_id)
+        found = [issuer_of(row, _attributes(row)) for row in (reversed(rows) if page.descending else rows)]
+        return envelope(page, found, has_more=False, total_count=len(found))
+
+    async def issuer(self, account_id: str, issuer_id: str) -> CertificateIssuer:
+        """Raises IssuerNotFound."""
+        row = await _issuer(self._database, account_id, issuer_id)
+        return issuer_of(row, _attributes(row))
+
+    async def create_issuer(self, account_id: str, by: By, wanted: CertificateIssuerRequest) -> CertificateIssuer:
+        """Raises InvalidParameters, ObjectLimitReached, IssuerNameTaken."""
+        now, issuer_id, attributes = self._clock.now(), self._ids.new(), _given(wanted.issuer_attributes)
+        await self._check(wanted.issuer_type, attributes, wanted.issuer_credentials)
+        try:
+            async with self._database.transaction() as tx:
+                await store.alone(tx, account_id)
+                used, limit = len(await store.all_issuers(tx, account_id)), self._settings.certificate_issuers
+                if used >= limit:
+                    raise access.ObjectLimitReached(used=used, limit=limit, kind="certificate issuers")
+                values = {
+                    "account_id": account_id,
+                    "id": issuer_id,
+                    "name": wanted.name,
+                    "name_key": _key_of(wanted.name),
+                    "description": wanted.description,
+                    "issuer_type": wanted.issuer_type,
+                    "attributes": msgspec.json.encode(attributes).decode(),
+                    "sealed": self._sealed(issuer_id, wanted.issuer_credentials),
+                    "version": 1,
+                    "created_at": now,
+                }
+                await store.add_issuer(tx, values)
+                await append(tx, happened("CertificateIssuerCreated", account_id, now, issuer_id, by=by))
+                row = await _issuer(tx, account_id, issuer_id)
+        except UniqueViolation:
+            raise errors.IssuerNameTaken(name=wanted.name) from None
+        return issuer_of(row, attributes)
+
+    async def change_issuer(
+        self, account_id: str, issuer_id: str, by: By, wanted: CertificateIssuerUpdateRequest
+    ) -> CertificateIssuer:
+        """Raises IssuerNotFound, InvalidParameters, IssuerNameTaken."""
+        row = await _issuer(self._database, account_id, issuer_id)
+        attributes = None if wanted.issuer_attributes is UNSET else _given(wanted.issuer_attributes)
+        credentials = None if wanted.issuer_credentials is UNSET else wanted.issuer_credentials
+        await self._check(row["issuer_type"], attributes, credentials)
+        now = self._clock.now()
+        changed = [name for name in wanted.__struct_fields__ if getattr(wanted, name) is not UNSET]
+        try:
+            async with self._database.transaction() as tx:
+                held = await store.lock_issuer(tx, account_id, issuer_id)
+                if held is None:
+                    raise errors.IssuerNotFound(issuer_id=issuer_id)
+                name = held["name"] if wanted.name is UNSET else wanted.name
+                await store.change_issuer(
+                    tx,
+                    account_id,
+                    issuer_id,
+                    name=name,
+                    name_key=_key_of(name),
+                    description=held["description"] if wanted.description is UNSET else wanted.description,
+                    attributes=held["attributes"] if attributes is None else msgspec.json.encode(attributes).decode(),
+                    sealed=held["sealed"] if credentials is None else self._sealed(issuer_id, credentials),
+                )
+                facts = {"by": by, "changed": ",".join(changed)}
+                await append(tx, happened("CertificateIssuerChanged", account_id, now, issuer_id, **facts))
+                row = await _issuer(tx, account_id, issuer_id)
+        except UniqueViolation:
+            raise errors.IssuerNameTaken(name=wanted.name) from None
+        return issuer_of(row, _attributes(row))
+
+    async def delete_issuer(self, account_id: str, issuer_id: str, by: By) -> None:
+        """Raises IssuerNotFound, IssuerInUse."""
+        async with self._database.transaction() as tx:
+            await store.alone(tx, account_id)
+            await _issuer(tx, account_id, issuer_id)
+            uses = await store.uses_of(tx, account_id, issuer_id)
+            if uses:
+                references = ", ".join(row["reference"] for row in uses)
+                raise errors.IssuerInUse(issuer_id=issuer_id, references=references, configuration_id=uses[0]["id"])
+            await store.delete_issuer(tx, account_id, issuer_id)
+            await append(tx, happened("CertificateIssuerDeleted", account_id, self._clock.now(), issuer_id, by=by))
+
+    async def verify_issuer(self, account_id: str, issuer_id: str, by: By) -> CertificateIssuerVerification:
+        """Have it issue a certificate that nobody uses. Raises IssuerNotFound, IssuerUnreachable."""
+        row = await _issuer(self._database, account_id, issuer_id)
+        subject = Subject(TEST_NAME, account_id, account_id)
+        request = certification_request(ec.generate_private_key(ec.SECP256R1()), subject)
+        found = CertificateIssuerVerification(
+            True, "The issuer issued a certificate for a key and a name of this test."
+        )
+        unreachable: Unreachable | None = None
+        try:
+            await self._issue(row, subject, request)
+        except Refused as refusal:
+            found = CertificateIssuerVerification(False, f"The issuer issued no certificate: {refusal}.")
+        except Unreachable as failure:
+            unreachable = failure
+            found = CertificateIssuerVerification(False, f"The issuer cannot be reached: {failure}.")
+        facts = {"by": by, "successful": found.successful, "message": found.message}
+        async with self._database.transaction() as tx:
+            now = self._clock.now()
+            await append(tx, happened("CertificateIssuerVerified", account_id, now, issuer_id, **facts))
+        if unreachable is not None:
+            raise errors.IssuerUnreachable(name=row["name"], reason=str(unreachable)) from unreachable
+        return found
+
+    # Configurations
+
+    async def configurations(self, account_id: str, page: Page, conditions: Sequence[Condition]) -> dict[str, Any]:
+        """Those of the account; that of the LwM2M certificate is always among them."""
+        await self._lwm2m(account_id)
+        own = {"account_id": account_id}
+        order = "DESC" if page.descending else "ASC"
+        found = await store.CONFIGURATIONS.page(
+            self._database, own, conditions, order=order, after=page.after, limit=page.limit
+        )
+        count = await store.CONFIGURATIONS.count(self._database, own, conditions)
+        shown = [configuration_of(row) for row in found[: page.limit]]
+        return envelope(page, shown, has_more=len(found) > page.limit, total_count=count)
+
+    async def configuration(self, account_id: str, configuration_id: str) -> Configuration:
+        """Raises IssuerConfigurationNotFound."""
+        return configuration_of(await _configuration(self._database, account_id, configuration_id))
+
+    async def lwm2m_configuration(self, account_id: str) -> Configuration:
+        return configuration_of(await self._lwm2m(account_id))
+
+    async def create_configuration(self, account_id: str, by: By, wanted: ConfigurationCreateRequest) -> Configuration:
+        """Raises InvalidParameters, IssuerConfigurationExists, ObjectLimitReached."""
+        await self._lwm2m(account_id)
+        now, configuration_id = self._clock.now(), self._ids.new()
+        async with self._database.transaction() as tx:
+            await store.alone(tx, account_id)
+            await self._check_issuer(tx, account_id, wanted.certificate_issuer_id)
+            there = await store.configuration_of(tx, account_id, wanted.reference)
+            if there is not None:
+                raise errors.IssuerConfigurationExists(reference=wanted.reference, configuration_id=there["id"])
+            own, limit = {"account_id": account_id}, self._settings.certificate_configurations
+            used = await store.CONFIGURATIONS.count(tx, own)
+            if used >= limit:
+                raise access.ObjectLimitReached(used=used, limit=limit, kind="certificate issuer configurations")
+            values = self._new_configuration(account_id, configuration_id, wanted.reference, now)
+            values["issuer_id"] = wanted.certificate_issuer_id
+            await store.add_configuration(tx, values)
+            facts = {"by": by, "reference": wanted.reference}
+            await append(tx, happened("IssuerConfigurationCreated", account_id, now, configuration_id, **facts))
+            return configuration_of(await _configuration(tx, account_id, configuration_id))
+
+    async def change_lwm2m_configuration(self, account_id: str, by: By, wanted: ConfigurationRequest) -> Configuration:
+        """Raises InvalidParameters."""
+        row = await self._lwm2m(account_id)
+        return await self.change_configuration(account_id, row["id"], by, wanted)
+
+    async def change_configuration(
+        self, account_id: str, configuration_id: str, by: By, wanted: ConfigurationRequest
+    ) -> Configuration:
+        """Raises IssuerConfigurationNotFound, InvalidParameters."""
+        issuer_id = wanted.certificate_issuer_id
+        async with self._database.transaction() as tx:
+            await store.alone(tx, account_id)
+            row = await _configuration(tx, account_id, configuration_id)
+            if issuer_id is not UNSET:
+                await self._check_issuer(tx, account_id, issuer_id)
+            changed = {"issuer_id": row["issuer_id"] if issuer_id is UNSET else issuer_id}
+            return configuration_of(await self._changed(tx, row, by, changed))
+
+    async def automatic_renewal(self, account_id: str, configuration_id: str) -> AutomaticRenewal:
+        """Raises IssuerConfigurationNotFound."""
+        row = await _configuration(self._database, account_id, configuration_id)
+        return AutomaticRenewal(row["renewal_days"])
+
+    async def set_automatic_renewal(
+        self, account_id: str, configuration_id: str, by: By, wanted: AutomaticRenewal
+    ) -> AutomaticRenewal:
+        """Raises IssuerConfigurationNotFound."""
+        async with self._database.transaction() as tx:
+            await store.alone(tx, account_id)
+            row = await _configuration(tx, account_id, configuration_id)
+            await self._changed(tx, row, by, {"renewal_days": wanted.renewal_days})
+        return wanted
+
+    async def _changed(self, tx: Transaction, row: Row, by: By, changed: Mapping[str, Any]) -> Row:
+        now, own = self._clock.now(), (row["account_id"], row["id"])
+        values = {name: row[name] for name in ("issuer_id", "renewal_days")} | dict(changed)
+        await store.change_configuration(tx, *own, **values, updated_at=now)
+        facts = {"by": by, "reference": row["reference"]}
+        await append(tx, happened("IssuerConfigurationChanged", own[0], now, own[1], **facts))
+        return await _configuration(tx, *own)
+
+    async def delete_configuration(self, account_id: str, configuration_id: str, by: By) -> None:
+        """Raises IssuerConfigurationNotFound, IssuerConfigurationNotCustom."""
+        now = self._clock.now()
+        async with self._database.transaction() as tx:
+            row = await _configuration(tx, account_id, configuration_id)
+            if row["reference"] == LWM2M:
+                raise errors.IssuerConfigurationNotCustom(reference=LWM2M)
+            await store.delete_configuration(tx, account_id, configuration_id)
+            facts = {"by": by, "reference": row["reference"]}
+            await append(tx, happened("IssuerConfigurationDeleted", account_id, now, configuration_id, **facts))
+
+    # Steps
+
+    async def _check(self, kind: Kind, attributes: Values | None, credentials: Values | None) -> None:
+        """Raises InvalidParameters. In a thread: a passphrase takes long to try."""
+        faults = await asyncio.to_thread(faults_of, kind, attributes, credentials, self._clock.now())
+        if faults:
+            raise invalid(faults)
+
+    async def _check_issuer(self, reader: Reader, account_id: str, issuer_id: str | None) -> None:
+        """Raises InvalidParameters."""
+        if issuer_id is None:
+            return
+        if not is_id(issuer_id) or await store.issuer(reader, account_id, issuer_id) is None:
+            raise invalid(
+                [FieldFault("certificate_issuer_id", "must be the ID of a certificate issuer of the account, or null")]
+            )
+
+    async def _lwm2m(self, account_id: str) -> Row:
+        """The configuration of the LwM2M certificate, made when it is first looked for."""
+        row = await store.configuration_of(self._database, account_id, LWM2M)
+        if row is not None:
+            return row
+        values = self._new_configuration(account_id, self._ids.new(), LWM2M, self._clock.now())
+        async with self._database.transaction() as tx:
+            await store.ensure_configuration(tx, values)
+            row = await store.configuration_of(tx, account_id, LWM2M)
+        assert row is not None
+        return row
+
+    def _new_configuration(self, account_id: str, configuration_id: str, reference: str, now: int) -> dict[str, Any]:
+        return {
+            "account_id": account_id,
+            "id": configuration_id,
+            "reference": reference,
+            "issuer_id": None,
+            "renewal_days": None,
+            "version": 1,
+            "created_at": now,
+            "updated_at": now,
+        }
+
+    def _sealed(self, issuer_id: str, credentials: Values) -> bytes:
+        return self._master_key.seal(msgspec.json.encode(credentials), PURPOSE, issuer_id)
+
+
+async def _issuer(reader: Reader, account_id: str, issuer_id: str) -> Row:
+    """Raises IssuerNotFound."""
+    row = await store.issuer(reader, account_id, issuer_id) if is_id(issuer_id) else None
+    if row is None:
+        raise errors.IssuerNotFound(issuer_id=issuer_id[:40])
+    return row
+
+
+async def _configuration(reader: Reader, account_id: str, configuration_id: str) -> Row:
+    """Raises IssuerConfigurationNotFound."""
+    row = await store.configuration(reader, account_id, configuration_id) if is_id(configuration_id) else None
+    if row is None:
+        raise errors.IssuerConfigurationNotFound(configuration_id=configuration_id[:40])
+    return row
+
+
+def _given(attributes: dict[str, str] | None) -> dict[str, str]:
+    return attributes or {}
+
+
+def _attributes(row: Row) -> dict[str, str]:
+    return msgspec.json.decode(row["attributes"], type=dict[str, str])
+
+
+def _key_of(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+__all__ = ["Issuers", "Subject", "certification_request"]

@@ -1,0 +1,297 @@
+"""Certificates renewed over the air, by a whole server and the simulated client of the vendor."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from lamplighter.roles.fleet import Conduct, Profile, Summary, developer_account, run_fleet
+from lamplighter.roles.process import Process
+from lamplighter.services.issuers import renewals
+from tests.outbound.receivers import LOOPBACK
+from tests.roles.serving import Serving, settings_for
+from tests.roles.simulated import PATIENCE, registered, simulated
+from tests.services.issuers.authorities import HMAC_KEY, CfsslServer, Signer, ca_of, listening
+
+DLMS = "customer.dlms"
+
+
+@pytest.fixture
+async def serving(database_url: str, tmp_path: Path) -> AsyncIterator[Serving]:
+    outbound = {"allowed_networks": LOOPBACK, "ca_file": ca_of(tmp_path)}
+    serving = Serving(tmp_path / "data", settings_for(database_url, outbound=outbound))
+    await serving.start()
+    yield serving
+    await serving.close()
+
+
+@asynccontextmanager
+async def vendor_device(serving: Serving) -> AsyncIterator[str]:
+    """A client of the vendor that came by bootstrap and is registered: its device id."""
+    process = serving.process
+    assert process.bootstrap is not None and process.lwm2m is not None
+    made = await serving.call("POST", "/v3/developer-certificates", json={"name": "for renewal"})
+    credentials = (await serving.call("GET", "/v3/server-credentials/bootstrap")).json()
+    account = developer_account(
+        made.json()["developer_certificate"],
+        made.json()["developer_private_key"],
+        credentials["server_certificate"],
+        f"{credentials['server_uri'].partition('?')[0]}?aid={made.json()['account_id']}",
+    )
+    changed, stop = asyncio.Event(), asyncio.Event()
+    subscription = await process.events.on_append(changed.set)
+    summaries: list[Summary] = []
+    conduct = Conduct(profile=Profile.VENDOR, bootstraps=True)
+    fleet = asyncio.create_task(
+        run_fleet(
+            [account], "127.0.0.1", process.bootstrap.port, seed=0, stop=stop, report=summaries.append, conduct=conduct
+        )
+    )
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not (found := await registered(serving)):
+                await changed.wait()
+                changed.clear()
+        yield found[0]
+    finally:
+        stop.set()
+        await fleet
+        await subscription.cancel()
+
+
+async def again(serving: Serving) -> None:
+    """Stop the process and start another on its data and ports."""
+    old = serving.process
+    assert old.lwm2m is not None and old.bootstrap is not None
+    ports = {"lwm2m": {"port": old.lwm2m.port}, "bootstrap": {"port": old.bootstrap.port}}
+    sections = {name: msgspec.structs.replace(getattr(old.settings, name), **more) for name, more in ports.items()}
+    await serving.close()
+    serving.process = Process(old.folder.path, msgspec.structs.replace(old.settings, **sections))
+    await serving.start()
+
+
+async def until(serving: Serving, look: Callable[[], Awaitable[Any]]) -> Any:
+    """The first true result; it is looked for whenever the log has grown."""
+    changed = asyncio.Event()
+    subscription = await serving.process.events.on_append(changed.set)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not (found := await look()):
+                await changed.wait()
+                changed.clear()
+            return found
+    finally:
+        await subscription.cancel()
+
+
+async def renew(serving: Serving, device_id: str, name: str) -> dict[str, Any]:
+    answer = await serving.call("POST", f"/v3/devices/{device_id}/certificates/{name}/renew")
+    assert answer.status_code == 201, answer.text
+    begun: dict[str, Any] = answer.json()
+    assert (begun["enroll_status"], begun["device_id"], begun["certificate_name"]) == ("new", device_id, name)
+    return begun
+
+
+async def completed(serving: Serving, enrollment_id: str) -> dict[str, Any]:
+    async def look() -> Any:
+        found = (await serving.call("GET", f"/v3/certificate-enrollments/{enrollment_id}")).json()
+        return found if found["enroll_status"] == "completed" else None
+
+    found: dict[str, Any] = await until(serving, look)
+    return found
+
+
+async def cfssl_issuer(serving: Serving, url: str, reference: str, key: str = HMAC_KEY) -> str:
+    body = {
+        "issuer_type": "CFSSL_AUTH",
+        "name": f"issuer of {reference}",
+        "issuer_attributes": {"host_url": url},
+        "issuer_credentials": {"hmac_hex_key": key},
+    }
+    made = await serving.call("POST", "/v3/certificate-issuers", json=body)
+    assert made.status_code == 201, made.text
+    body = {"reference": reference, "certificate_issuer_id": made.json()["id"]}
+    configured = await serving.call("POST", "/v3/certificate-issuer-configurations", json=body)
+    assert configured.status_code == 201, configured.text
+    issuer_id: str = made.json()["id"]
+    return issuer_id
+
+
+async def test_the_certificate_that_a_device_registers_with_is_renewed_by_the_servers_own_authority(
+    serving: Serving,
+) -> None:
+    async with vendor_device(serving) as device_id:
+        before = (await serving.call("GET", f"/v3/devices/{device_id}")).json()
+        begun = await renew(serving, device_id, "LWM2M")
+        ended = await completed(serving, begun["id"])
+        assert ended["enroll_result"] == "success", ended
+        after = (await serving.call("GET", f"/v3/devices/{device_id}")).json()
+        assert after["device_key"] != before["device_key"] and after["state"] == "registered"
+        (known,) = (await serving.call("GET", "/v3/device-certificates")).json()["data"]
+        assert (known["device_id"], known["certificate_name"]) == (device_id, "LWM2M")
+        assert known["certificate_fingerprint"] == after["device_key"].replace(":", "")
+
+
+async def test_a_certificate_of_the_owners_is_renewed_by_the_configured_issuer(
+    serving: Serving, tmp_path: Path
+) -> None:
+    signer = Signer()
+    server = CfsslServer(signer)
+    async with listening(server, tmp_path) as receiver, vendor_device(serving) as device_id:
+        issuer_id = await cfssl_issuer(serving, receiver.url("localhost", ""), DLMS)
+        ended = await completed(serving, (await renew(serving, device_id, DLMS))["id"])
+        assert ended["enroll_result"] == "success", ended
+        device = (await serving.call("GET", f"/v3/devices/{device_id}")).json()
+        (asked,) = server.seen
+        assert asked["subject"] == {
+            "CN": device["endpoint_name"],
+            "names": [{"OU": device["account_id"], "L": device_id}],
+        }
+        (known,) = (await serving.call("GET", f"/v3/device-certificates?device_id__eq={device_id}")).json()["data"]
+        assert known["certificate_issuer_id"] == issuer_id and known["issuer"] == "CN=their issuing authority"
+        log = (await serving.call("GET", "/v3/certificate-enrollments?certificate_name__eq=customer.dlms")).json()
+        assert [each["id"] for each in log["data"]] == [ended["id"]]
+
+
+async def test_a_renewal_that_the_issuer_refuses_ends_with_its_words_and_changes_nothing(
+    serving: Serving, tmp_path: Path
+) -> None:
+    async with listening(CfsslServer(Signer()), tmp_path) as receiver, vendor_device(serving) as device_id:
+        await cfssl_issuer(serving, receiver.url("localhost", ""), DLMS, "77" * 16)
+        ended = await completed(serving, (await renew(serving, device_id, DLMS))["id"])
+        assert ended["enroll_result"] == "failure"
+        assert ended["enroll_result_detail"].startswith(
+            "The device did not get a certificate (EST). It answered 0x507."
+        )
+        assert "it says: invalid token" in ended["enroll_result_detail"]
+        assert (await serving.call("GET", "/v3/device-certificates")).json()["data"] == []
+        again = await completed(serving, (await renew(serving, device_id, "unknown.cert"))["id"])
+        assert again["enroll_result_detail"] == "The device has no certificate of that name. It answered 0x504."
+
+
+async def test_what_cannot_be_renewed_is_refused_with_the_documented_statuses(serving: Serving) -> None:
+    async def refused(device_id: str, name: str) -> tuple[int, str]:
+        answer = await serving.call("POST", f"/v3/devices/{device_id}/certificates/{name}/renew")
+        return answer.status_code, answer.json()["type"]
+
+    assert await refused("0" * 32, DLMS) == (404, "not_found")
+    assert await refused("x", DLMS) == (404, "not_found")
+    created = await serving.call("POST", "/v3/devices/", json={"endpoint_name": "never-came", "mechanism": "connector"})
+    assert await refused(created.json()["id"], DLMS) == (423, "locked")
+    assert await refused(created.json()["id"], "nonsense") == (400, "validation_error")
+    async with simulated(serving, 1) as (device_id,):
+        assert await refused(device_id, DLMS) == (423, "locked")
+
+
+async def test_one_renewal_at_a_time_of_a_certificate(serving: Serving, tmp_path: Path) -> None:
+    asked, go_on = asyncio.Event(), asyncio.Event()
+    server = CfsslServer(Signer())
+    async with listening(server, tmp_path) as receiver, vendor_device(serving) as device_id:
+        answers = receiver.script
+
+        async def slowly(request: Any, writer: asyncio.StreamWriter) -> None:
+            asked.set()
+            await go_on.wait()
+            await answers(request, writer)
+
+        receiver.script = slowly
+        await cfssl_issuer(serving, receiver.url("localhost", ""), DLMS)
+        begun = await renew(serving, device_id, DLMS)
+        await asked.wait()
+        second = await serving.call("POST", f"/v3/devices/{device_id}/certificates/{DLMS}/renew")
+        assert (second.status_code, second.json()["type"]) == (409, "conflict") and begun["id"] in second.json()[
+            "message"
+        ]
+        running = (await serving.call("GET", "/v3/certificate-enrollments?enroll_status__eq=new")).json()["data"]
+        assert [each["id"] for each in running] == [begun["id"]] and "enroll_result" not in running[0]
+        go_on.set()
+        assert (await completed(serving, begun["id"]))["enroll_result"] == "success"
+        again = await renew(serving, device_id, DLMS)
+        assert (await completed(serving, again["id"]))["enroll_result"] == "success"
+
+
+async def test_a_renewal_goes_on_where_the_server_was_stopped_in_the_middle_of_it(
+    serving: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renewals, "BUSY_WAIT", 0)
+    asked, go_on = asyncio.Event(), asyncio.Event()
+    async with listening(CfsslServer(Signer()), tmp_path) as receiver, vendor_device(serving) as device_id:
+        answers = receiver.script
+
+        async def slowly(request: Any, writer: asyncio.StreamWriter) -> None:
+            asked.set()
+            await go_on.wait()
+            await answers(request, writer)
+
+        receiver.script = slowly
+        await cfssl_issuer(serving, receiver.url("localhost", ""), DLMS)
+        begun = await renew(serving, device_id, DLMS)
+        await asked.wait()
+        await again(serving)
+        go_on.set()
+
+        async def look() -> Any:
+            await serving.process.renewals.ask_again()
+            found = (await serving.call("GET", f"/v3/certificate-enrollments/{begun['id']}")).json()
+            return found if found["enroll_status"] == "completed" else None
+
+        async with asyncio.timeout(PATIENCE):
+            while (found := await look()) is None:
+                pass
+        assert found["enroll_result"] == "success", found
+
+
+async def test_what_is_about_to_expire_is_renewed_by_itself_and_at_a_pace(serving: Serving, tmp_path: Path) -> None:
+    signer = Signer()
+    signer.days = 20
+    async with listening(CfsslServer(signer), tmp_path) as receiver, vendor_device(serving) as device_id:
+        await cfssl_issuer(serving, receiver.url("localhost", ""), DLMS)
+        first = await completed(serving, (await renew(serving, device_id, DLMS))["id"])
+        assert first["enroll_result"] == "success" and await serving.process.campaign.step() == 0
+        (known,) = (await serving.call("GET", "/v3/device-certificates")).json()["data"]
+        (configuration,) = (
+            await serving.call("GET", "/v3/certificate-issuer-configurations?reference__eq=customer.dlms")
+        ).json()["data"]
+        place = f"/v3/certificate-issuer-configurations/{configuration['id']}/automatic-renewal"
+        signer.days = 300
+        # The server's own chores look every ten seconds; whoever is first begins the one renewal.
+        assert (await serving.call("PUT", place, json={"renewal_days": 30})).status_code == 200
+        await serving.process.campaign.step()
+        assert await serving.process.campaign.step() == 0
+
+        async def renewed() -> Any:
+            (found,) = (await serving.call("GET", "/v3/device-certificates")).json()["data"]
+            return found if found["expires_at"] > known["expires_at"] else None
+
+        assert (await until(serving, renewed))["certificate_fingerprint"] != known["certificate_fingerprint"]
+        log = (await serving.call("GET", "/v3/certificate-enrollments")).json()
+        assert log["total_count"] == 2
+        assert await serving.process.campaign.step() == 0
+        due = await serving.call("GET", f"/v3/device-certificates?expires_at__lte={known['expires_at']}")
+        assert due.json()["data"] == []
+
+
+async def test_secrets_are_in_no_event_and_in_no_file_of_the_server(serving: Serving, tmp_path: Path) -> None:
+    secret = "a5" * 32
+    async with listening(CfsslServer(Signer()), tmp_path) as receiver, vendor_device(serving) as device_id:
+        await cfssl_issuer(serving, receiver.url("localhost", ""), DLMS, secret)
+        await completed(serving, (await renew(serving, device_id, DLMS))["id"])
+    data = tmp_path / "data"
+    files = [each for each in data.rglob("*") if each.is_file() and each.suffix not in (".key",)]
+    assert files
+    for each in files:
+        content = each.read_bytes()
+        assert secret.encode() not in content and bytes.fromhex(secret) not in content, each
+
+
+async def test_a_device_that_is_gone_ends_its_renewals(serving: Serving) -> None:
+    async with vendor_device(serving) as device_id:
+        pass  # it deregisters
+    answer = await serving.call("POST", f"/v3/devices/{device_id}/certificates/LWM2M/renew")
+    assert answer.status_code == 423
