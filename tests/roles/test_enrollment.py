@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import httpx2
 
 from lamplighter.roles.process import Process
-from lamplighter.services.enrollment.events import CLAIM_CREATED
+from lamplighter.services.enrollment.events import CLAIMS_CREATED
 from lamplighter.settings import Database as DatabaseSettings
 from lamplighter.settings import Settings
 from lamplighter.storage.open import open_database
@@ -128,9 +128,8 @@ async def test_a_job_goes_on_after_each_kill_and_no_row_is_done_twice(tmp_path: 
     database = open_database(Settings(database=DatabaseSettings(url=database_url)), server.data)
     await database.start()
     try:
-        told = Counter(
-            [each.event.data["identity"] async for each in recorded(database) if each.event.kind == CLAIM_CREATED]
-        )
+        events = [each.event async for each in recorded(database) if each.event.kind == CLAIMS_CREATED]
     finally:
         await database.close()
+    told = Counter(identity for event in events for identity in event.data["identities"])
     assert len(told) == MANY and set(told.values()) == {1}

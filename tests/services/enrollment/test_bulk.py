@@ -132,7 +132,8 @@ async def test_who_asked_for_a_job_and_what_it_did_is_in_the_event_log(bench: Be
     about = {"id": job["id"], "kind": "upload", "total": 2}
     created, claimed, completed = await bench.events()
     assert created == (events.BULK_CREATED, ACCOUNT, None, {**about, "by": ACTOR})
-    assert (claimed[0], claimed[3]["bulk_id"]) == (events.CLAIM_CREATED, job["id"])
+    made = {"identities": [identity(1)], "bulk_id": job["id"]}
+    assert claimed == (events.CLAIMS_CREATED, ACCOUNT, None, made)
     assert completed == (events.BULK_COMPLETED, ACCOUNT, None, {**about, "failed": 1, "by": ACTOR})
 
 

@@ -30,7 +30,8 @@ async def check(bench: Bench, job_id: str, number: int = ROWS) -> None:
     assert (job["status"], job["processed_count"], job["errors_count"]) == ("completed", number, 0)
     report = await bench.report(job["full_report_file"])
     assert len(report) == number and not any(line["error__code"] for line in report)
-    claimed = Counter(data["identity"] for kind, _, _, data in await bench.events() if kind == events.CLAIM_CREATED)
+    told = [data["identities"] for kind, _, _, data in await bench.events() if kind == events.CLAIMS_CREATED]
+    claimed = Counter(identity for identities in told for identity in identities)
     assert set(claimed.values()) == {1}
 
 

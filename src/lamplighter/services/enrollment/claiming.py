@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from lamplighter.bus.event import Event
@@ -12,7 +12,7 @@ from lamplighter.errors import FieldFault, access
 from lamplighter.errors import enrollment as errors
 from lamplighter.ids import Ids
 from lamplighter.services.enrollment import store
-from lamplighter.services.enrollment.events import CLAIM_CREATED, CLAIM_DELETED
+from lamplighter.services.enrollment.events import CLAIM_DELETED, CLAIMS_CREATED
 from lamplighter.services.enrollment.identities_file import Entry
 from lamplighter.services.enrollment.identity import key_of
 from lamplighter.services.enrollment.reports import ReportLines
@@ -45,13 +45,10 @@ class Claiming:
         }
 
     async def claim_all(
-        self, tx: Transaction, account_id: str, entries: Sequence[Entry], origin: Mapping[str, Any], now: int
+        self, tx: Transaction, account_id: str, entries: Sequence[Entry], job_id: str, now: int
     ) -> ReportLines:
-        """Claim them, as far as they are free and there is room. Raises UniqueViolation when others were faster.
-
-        :param origin: who or what does it, for the events
-        """
-        keys = list(dict.fromkeys([key_of(entry.text) for entry in entries if entry.fault is None]))
+        """Claim them, as far as they are free and there is room. Raises UniqueViolation when others were faster."""
+        keys = _keys(entries)
         known = await store.by_keys(tx, keys) if keys else ()
         taken = {row["identity_key"] for row in known if row["open_until"] is None or row["open_until"] > now}
         if len(taken) < len(known):
@@ -70,19 +67,22 @@ class Claiming:
                 taken.add(key)
                 rows.append(self.row(account_id, text, now))
                 lines.done(text)
-        await store.add_later(tx, rows)
-        await append(tx, *[created(row, origin, now) for row in rows])
+        if rows:
+            await store.add_later(tx, rows)
+            data = {"identities": [row["identity"] for row in rows], "bulk_id": job_id}
+            await append(tx, Event(kind=CLAIMS_CREATED, account_id=account_id, time=now, data=data))
         return lines
 
     async def delete_all(
-        self, tx: Transaction, account_id: str, entries: Sequence[Entry], origin: Mapping[str, Any], now: int
+        self, tx: Transaction, account_id: str, entries: Sequence[Entry], job_id: str, now: int
     ) -> ReportLines:
         """Delete the account's claims of them."""
-        keys = list(dict.fromkeys([key_of(entry.text) for entry in entries if entry.fault is None]))
+        keys = _keys(entries)
         found = await store.delete_keys(tx, account_id, keys, now) if keys else ()
         deleted = {row["identity_key"]: row for row in found}
         await append(
-            tx, *[gone(account_id, row["id"], row["identity"], row["device_id"], origin, now) for row in found]
+            tx,
+            *[gone(account_id, row["id"], row["identity"], row["device_id"], bulk_id=job_id, now=now) for row in found],
         )
         lines = ReportLines(now)
         for text, fault in entries:
@@ -99,17 +99,19 @@ class Claiming:
         return access.ObjectLimitReached(used=most, limit=most, kind="enrollments whose devices have not come")
 
 
+def _keys(entries: Sequence[Entry]) -> list[str]:
+    """What the rows without a fault are compared by, each once."""
+    return list(dict.fromkeys([key_of(entry.text) for entry in entries if entry.fault is None]))
+
+
 def malformed(fault: str) -> errors.IdentityMalformed:
     return errors.IdentityMalformed(fault=fault, fields=[FieldFault("enrollment_identity", fault)])
 
 
-def created(row: Mapping[str, Any], origin: Mapping[str, Any], now: int) -> Event:
-    data = {"identity": row["identity"], "id": row["id"], "device_id": None, **origin}
-    return Event(kind=CLAIM_CREATED, account_id=row["account_id"], time=now, data=data)
+def gone(account_id: str, claim_id: str, identity: str, device_id: str | None, *, now: int, **origin: Any) -> Event:
+    """A claim was deleted.
 
-
-def gone(
-    account_id: str, claim_id: str, identity: str, device_id: str | None, origin: Mapping[str, Any], now: int
-) -> Event:
+    :param origin: who (``by``) or what (``bulk_id``) did it
+    """
     data = {"identity": identity, "id": claim_id, "device_id": device_id, **origin}
     return Event(kind=CLAIM_DELETED, account_id=account_id, device_id=device_id, time=now, data=data)

@@ -5,9 +5,13 @@ from __future__ import annotations
 from typing import Final
 
 CLAIM_CREATED: Final = "DeviceClaimed"
-"""``identity``, ``id``: of the claim; ``device_id``: null; ``by``: who did it, or ``bulk_id``: the job that did."""
+"""``identity``, ``id``: of the claim; ``device_id``: null; ``by``: who did it."""
+CLAIMS_CREATED: Final = "DevicesClaimed"
+"""``identities``: of some of the claims that a bulk job has made; ``bulk_id``: the job. Where a hundred thousand are made, an
+event for each would cost whoever follows the log more than the claims themselves."""
 CLAIM_DELETED: Final = "DeviceClaimDeleted"
-"""Likewise; ``device_id``: the device that had been enrolled by it, or null. It keeps its credentials until it is reset."""
+"""``identity``, ``id``: of the claim; ``device_id``: the device that had been enrolled by it, or null: it keeps its credentials
+until it is reset; ``by``, or ``bulk_id``: who did it, or the job that did."""
 CLAIM_USED: Final = "DeviceEnrolled"
 """``identity``, ``id``, ``device_id``: the claimed device was bootstrapped as this one."""
 BULK_CREATED: Final = "BulkEnrollmentCreated"

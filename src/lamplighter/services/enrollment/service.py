@@ -14,8 +14,8 @@ from lamplighter.errors import enrollment as errors
 from lamplighter.ids import Ids, is_id
 from lamplighter.services.enrollment import denials, store
 from lamplighter.services.enrollment.bulk import Bulk
-from lamplighter.services.enrollment.claiming import Claiming, created, gone
-from lamplighter.services.enrollment.events import CLAIM_USED, DENIED
+from lamplighter.services.enrollment.claiming import Claiming, gone
+from lamplighter.services.enrollment.events import CLAIM_CREATED, CLAIM_USED, DENIED
 from lamplighter.services.enrollment.identity import identity_of, key_of
 from lamplighter.services.enrollment.model import (
     BlackListedDeviceData,
@@ -143,7 +143,8 @@ class Enrollment:
                 if not await self._claiming.room.take(tx, account_id, 1):
                     raise self._claiming.full()
                 await store.add(tx, row)
-                await append(tx, created(row, {"by": actor}, now))
+                data = {"identity": identity, "id": row["id"], "device_id": None, "by": actor}
+                await append(tx, Event(kind=CLAIM_CREATED, account_id=account_id, time=now, data=data))
         except UniqueViolation:
             raise errors.IdentityClaimed(identity=identity) from None
         return _shown(row)
@@ -177,7 +178,7 @@ class Enrollment:
             row = await store.delete(tx, account_id, claim_id, now) if is_id(claim_id) else None
             if row is None:
                 raise errors.EnrollmentNotFound(enrollment_id=claim_id[:40])
-            await append(tx, gone(account_id, claim_id, row["identity"], row["device_id"], {"by": actor}, now))
+            await append(tx, gone(account_id, claim_id, row["identity"], row["device_id"], by=actor, now=now))
 
     async def denial(self, account_id: str, denial_id: str, *, reason: bool = False) -> BlackListedDeviceData:
         """Raises EnrollmentDenialNotFound."""

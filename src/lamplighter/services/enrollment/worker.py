@@ -18,6 +18,7 @@ from lamplighter.bus.event import Event
 from lamplighter.bus.outbox import append
 from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.errors import Error
+from lamplighter.errors.storage import DatabaseContention
 from lamplighter.ids import Ids
 from lamplighter.services.enrollment import bulk_store
 from lamplighter.services.enrollment.claiming import Claiming
@@ -125,7 +126,7 @@ class BulkWorker:
         for tried in range(TRIES):
             try:
                 return await self._once(job)
-            except UniqueViolation:
+            except (UniqueViolation, DatabaseContention):
                 if tried == TRIES - 1:
                     raise
         raise AssertionError("the loop returns or raises")
@@ -139,7 +140,7 @@ class BulkWorker:
             content = await bulk_store.identities(tx, job.account_id, job.id, number)
             entries = msgspec.json.decode(content, type=list[Entry])
             do = self._claiming.claim_all if job.kind == "upload" else self._claiming.delete_all
-            lines = await do(tx, job.account_id, entries, {"bulk_id": job.id}, now)
+            lines = await do(tx, job.account_id, entries, job.id, now)
             last = number + 1 == job.chunks
             failed = await bulk_store.finish(
                 tx,
