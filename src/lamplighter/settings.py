@@ -99,16 +99,21 @@ class Access(_Section, frozen=True):
     keys_per_application: Annotated[int, About("Access keys of one application.")] = 2
     devices_tier_0: Annotated[int, About("Devices of a free account; 0: no limit.")] = 0
     devices_tier_1: Annotated[int, About("Devices of a commercial account; 0: no limit.")] = 0
-    developer_certificates: Annotated[int, About("Developer certificates of one account.")] = 50
+    certificates_tier_0: Annotated[
+        int, About("Trusted certificates of a free account, developer certificates among them.")
+    ] = 10
+    certificates_tier_1: Annotated[
+        int, About("Trusted certificates of a commercial account, developer certificates among them.")
+    ] = 50
     trust_anchors: Annotated[int, About("Trust anchors of one account, for secure device access.")] = 1
     device_token_validity: Annotated[
         float, About("How long an access token for devices is good after it was given.", "seconds")
     ] = 86400.0
+
     certificate_issuers: Annotated[int, About("Certificate issuers of one account.")] = 20
     certificate_configurations: Annotated[
         int, About("Certificate issuer configurations of one account, one for each certificate name.")
     ] = 100
-
 
 class Database(_Section, frozen=True):
     url: Annotated[str, About("postgresql://user:password@host/name, or empty for SQLite in the data folder.")] = ""

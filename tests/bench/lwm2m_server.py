@@ -45,6 +45,7 @@ async def make_keys(process: Process, many: int) -> None:
         Authority(folder.pki, now),
         LocalBus(),
         now,
+        process.access.certificate_limit,
     )
     for start in range(0, many, 100):
         names = [name_of(number) for number in range(start, min(many, start + 100))]

@@ -15,8 +15,9 @@ from lamplighter.dtls import TrustAnchor
 from lamplighter.dtls.client_configuration import ClientConfig
 from lamplighter.roles.bootstrap import BootstrapRole
 from lamplighter.services.bootstrap.service import Bootstrap as BootstrapService
-from lamplighter.services.credentials.model import DeveloperCertificate, PreSharedKey
+from lamplighter.services.credentials.model import DeveloperCertificate, DeveloperCertificateRequest, PreSharedKey
 from lamplighter.services.directory.model import Device as Shown
+from lamplighter.services.enrollment.service import Enrollment
 from lamplighter.settings import Bootstrap, Public, Settings
 from lamplighter.storage.database import Database
 from tests.api.toy import ACCOUNT
@@ -38,11 +39,20 @@ class BootstrapServing(Serving):
             public=Public(lwm2m_uri="coaps://lamps.example.com:5684", bootstrap_uri="coaps://lamps.example.com:5784"),
         )
         super().__init__(database, folder, settings)
+        self.claims = Enrollment(database, self.clock, self.ids, settings, self.bus)
         service = BootstrapService(
-            database, self.clock, settings, self.directory, self.credentials, self.authority, commercial
+            database, self.clock, settings, self.directory, self.credentials, self.authority, commercial, self.claims
         )
         self.bootstrap = BootstrapRole(
-            settings, self.clock, self.bus, self.log, service, self.authority, MASTER_KEY, insecure_account=ACCOUNT
+            settings,
+            self.clock,
+            self.bus,
+            self.log,
+            service,
+            self.credentials.trusted,
+            self.authority,
+            MASTER_KEY,
+            insecure_account=ACCOUNT,
         )
 
     async def start(self) -> None:
@@ -54,7 +64,7 @@ class BootstrapServing(Serving):
         await super().close()
 
     async def developer(self, name: str = "for trying out") -> DeveloperCertificate:
-        return await self.credentials.create_developer_certificate(ACCOUNT, name, None)
+        return await self.credentials.create_developer_certificate(ACCOUNT, DeveloperCertificateRequest(name))
 
     async def vendor_client(self, developer: DeveloperCertificate) -> VendorClient:
         """A client of the vendor with that certificate, in a session."""

@@ -32,7 +32,7 @@ from lamplighter.storage.seal import MasterKey
 from tests import contract
 from tests.api.toy import ACCOUNT, Toy
 from tests.roles.lwm2m_device import PATIENCE, Device, with_key
-from tests.services.connect.bench import commercial
+from tests.services.connect.bench import commercial, fifty
 
 SETTINGS = Settings(coap=Coap(host="127.0.0.1", port=0, insecure=True), lwm2m=Lwm2m(port=0))
 SECRET = b"\x5a" * 16
@@ -59,7 +59,7 @@ class Serving:
         self.authority = Authority(folder / "pki", clock.now())
         self.directory = Directory(database, clock, self.ids, settings)
         self.credentials = Credentials(
-            database, clock, self.ids, settings, MASTER_KEY, self.authority, self.bus, clock.now()
+            database, clock, self.ids, settings, MASTER_KEY, self.authority, self.bus, clock.now(), fifty
         )
         self.connect = Watched(
             database, clock, self.ids, settings, self.bus, self.log, self.directory, commercial, process=process

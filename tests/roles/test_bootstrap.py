@@ -17,7 +17,8 @@ from lamplighter.bus.log import START
 from lamplighter.coap.numbers import Code, ContentFormat
 from lamplighter.lwm2m.est import PKCS7_CERTS_ONLY
 from lamplighter.services.bootstrap import service
-from lamplighter.services.credentials.store import certificates, pre_shared_keys
+from lamplighter.services.credentials.certificate_store import certificates
+from lamplighter.services.credentials.keys import pre_shared_keys
 from lamplighter.services.directory.model import Block
 from lamplighter.simulator.enrolment import certificates_of
 from lamplighter.storage.database import Database

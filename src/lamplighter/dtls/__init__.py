@@ -3,7 +3,7 @@
 The client half is in ``dtls.client``, for the simulator and tests only.
 """
 
-from .certificates import CertificateError, Purpose, TrustAnchor, VerifiedPath, verify_chain
+from .certificates import CertificateError, Purpose, TrustAnchor, VerifiedPath, issuers_in, verify_chain
 from .configuration import ServerConfig
 from .events import (
     AddressChanged,
@@ -52,5 +52,6 @@ __all__ = [
     "TrustAnchor",
     "VerifiedPath",
     "stored_session",
+    "issuers_in",
     "verify_chain",
 ]

@@ -260,6 +260,17 @@ class _Search:
             raise CertificateError(AlertDescription.CERTIFICATE_REVOKED, f"{certificate} is blocked")
 
 
+def issuers_in(chain: Sequence[bytes]) -> frozenset[bytes]:
+    """The names (DER) of all issuers that a chain speaks of; certificates that cannot be read have none."""
+    names = set()
+    for der in chain:
+        try:
+            names.add(Certificate.from_der(der).issuer)
+        except CertificateError:
+            continue
+    return frozenset(names)
+
+
 def not_after(chain: Sequence[bytes]) -> float:
     """When the first certificate of a chain as sent expires, in seconds since 1970; those that cannot be read do not count."""
     moments = [math.inf]

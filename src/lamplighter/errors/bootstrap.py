@@ -52,3 +52,14 @@ class CertificationNotExpected(family.AccessDenied):
     cause = "Enrolment follows once after a bootstrap that gave no certificate; the device repeats an old one."
     remedy = "Let the device bootstrap again."
     coap = "4.03"
+
+
+class DeviceUnclaimed(family.AccessDenied):
+    """A device with a certificate of its own came, and it is not known whose it is."""
+
+    message = "The device with the enrollment identity {identity} is not let in: {reason}."
+    cause = "A factory device belongs to the account that claims it and trusts the authority of its certificate."
+    remedy = (
+        "Claim it with POST /v3/device-enrollments in the account that trusts its authority; it comes again by itself."
+    )
+    coap = "4.03"

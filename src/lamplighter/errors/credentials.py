@@ -57,3 +57,27 @@ class CertificateNameTaken(family.Duplicate):
     message = "The name {name} is already used by another certificate."
     cause = "Names of certificates are unique in an account."
     remedy = "Choose another name for the certificate."
+
+
+class CertificateExists(family.Duplicate):
+    """The account trusts this certificate already, for the same service."""
+
+    message = "This certificate is already trusted for {service}, under the name {name}."
+    cause = "A certificate is kept once for each service."
+    remedy = "Use or change the one that is there ({certificate_id})."
+
+
+class PrivateKeyUploaded(family.BadRequest):
+    """A private key was sent where a certificate is asked for."""
+
+    message = "A private key was sent with the certificate; nothing of it was kept."
+    cause = "The file holds a key as well, as many tools write it."
+    remedy = "Send the part from BEGIN CERTIFICATE to END CERTIFICATE only, and replace the key if others may have seen it."
+
+
+class DeveloperCertificateFixed(family.BadRequest):
+    """A developer certificate has members that stay as they were made."""
+
+    message = "The {members} of a developer certificate cannot be changed."
+    cause = "It was issued by this server for devices in development; only its name, description and status are yours."
+    remedy = "Leave {members} out, or create another developer certificate."

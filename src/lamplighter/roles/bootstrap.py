@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable, Iterable, Sequence
 
 import structlog
 
@@ -11,24 +11,25 @@ from lamplighter.bus.event import Event
 from lamplighter.bus.log import EventLog
 from lamplighter.clock import Clock
 from lamplighter.coap.endpoint import Endpoint
-from lamplighter.dtls import AlertDescription, CertificateError, SessionClosed, VerifiedPath
+from lamplighter.dtls import AlertDescription, CertificateError, SessionClosed, TrustAnchor, VerifiedPath
+from lamplighter.errors.bootstrap import DeviceUnclaimed
 from lamplighter.roles.below import Below
 from lamplighter.roles.bootstrap_port import WHOLE, BootstrapPort
 from lamplighter.roles.device_ports import DevicePorts, Numbers, server_config
 from lamplighter.roles.gate import Gate, Holder, holder_in
 from lamplighter.services.bootstrap.model import Kind, Presented, parse_presented
-from lamplighter.services.bootstrap.service import Bootstrap
+from lamplighter.services.bootstrap.service import SERVICE, Bootstrap
 from lamplighter.services.certificates.service import Authority
 from lamplighter.services.connect.follower import Follower
-from lamplighter.services.credentials.events import CERTIFICATE_DEACTIVATED, CERTIFICATE_DELETED, KEY_DELETED
-from lamplighter.services.credentials.service import REVOKED
+from lamplighter.services.credentials.events import CERTIFICATE_ENDS, KEY_DELETED, REVOKED
+from lamplighter.services.credentials.service import TrustedCertificates
 from lamplighter.settings import Settings
 from lamplighter.storage.seal import MasterKey
 from lamplighter.transport.dtls import SessionEvent
 
 log = structlog.get_logger("lamplighter.bootstrap")
 
-REVOKES = frozenset({KEY_DELETED, CERTIFICATE_DEACTIVATED, CERTIFICATE_DELETED})
+REVOKES = CERTIFICATE_ENDS | {KEY_DELETED}
 """Kinds of events after which a credential opens nothing any more."""
 
 
@@ -45,6 +46,7 @@ class BootstrapRole:
         bus: Bus,
         events: EventLog,
         bootstrap: Bootstrap,
+        trusted: TrustedCertificates,
         authority: Authority,
         master_key: MasterKey,
         *,
@@ -54,6 +56,9 @@ class BootstrapRole:
         """As ``Bound`` says."""
         self._bus = bus
         self._bootstrap = bootstrap
+        self._trusted = trusted
+        self._authority = authority
+        authority.on_change(self._on_authorities)
         self._insecure = Presented(Kind.NOTHING, settings.coap.insecure_account or insecure_account)
         self._revoked: Subscription | None = None
         self._follower = Follower(events, self._on_event, REVOKES, cursor=None)
@@ -61,7 +66,7 @@ class BootstrapRole:
             settings,
             Numbers(settings.bootstrap.port, settings.bootstrap.plain_port),
             server_config(settings, clock, authority.bootstrap, master_key, session_age=2 * WHOLE),
-            Gate(clock, authority.bootstrap_ca, master_key, self),
+            Gate(clock, lambda: authority.bootstrap_anchors, master_key, self),
             self._make_port,
             self._on_session,
         )
@@ -99,6 +104,12 @@ class BootstrapRole:
     def _on_revoked(self, name: bytes) -> None:
         self.ports.resting.look_again(name)
 
+    def _on_authorities(self, gone: Collection[bytes]) -> None:
+        """The installation's own authorities have changed."""
+        self.ports.show(self._authority.bootstrap)
+        if gone:
+            self.ports.resting.end_under(gone)
+
     async def _on_event(self, event: Event) -> None:
         """The same word of the log: that of the bus may be lost."""
         if event.kind in REVOKES:
@@ -113,12 +124,33 @@ class BootstrapRole:
         presented, key = found
         return Holder(presented.text, key)
 
-    async def behind_certificate(self, leaf: bytes, path: VerifiedPath) -> str:
+    async def anchors(self, names: Collection[bytes]) -> Sequence[TrustAnchor]:
+        return await self._trusted.anchors(names, SERVICE)
+
+    async def behind_certificate(self, leaf: bytes, path: VerifiedPath, *, ours: bool) -> str:
+        if not ours:
+            return await self._behind_factory(leaf, path)
         presented = await self._bootstrap.presented_by_certificate(leaf)
         if presented is None:
             reason = "no account has this certificate, or it is inactive"
             raise CertificateError(AlertDescription.CERTIFICATE_UNKNOWN, reason)
         return presented.text
+
+    async def _behind_factory(self, leaf: bytes, path: VerifiedPath) -> str:
+        try:
+            return (await self._bootstrap.presented_by_factory(leaf, path.anchor)).text
+        except ValueError as error:
+            raise CertificateError(AlertDescription.BAD_CERTIFICATE, str(error)) from error
+        except DeviceUnclaimed as error:
+            log.info("device not claimed", identity=error.facts["identity"], why=error.facts["reason"])
+            raise CertificateError(AlertDescription.ACCESS_DENIED, error.text) from error
+
+    async def still_trusted(self, text: str, anchor: bytes) -> bool:
+        """What was trusted in ``is_good`` is by its id: one that gave way to another certificate is not what it was."""
+        presented = parse_presented(text)
+        return presented.certificate_id in [
+            each.certificate_id for each in await self._trusted.who_trust(anchor, SERVICE)
+        ]
 
     async def is_welcome(self, text: str) -> bool:
         """A device that is kept out is told so when it asks (4.03): one certificate is many devices'."""
@@ -128,5 +160,6 @@ class BootstrapRole:
         presented = parse_presented(text)
         log.info("credential turned away", account_id=presented.account_id, endpoint_name=presented.endpoint_name)
 
-    def rests_on(self, text: str) -> Hashable:
-        return parse_presented(text).certificate_id.encode()
+    def rests_on(self, text: str) -> Iterable[Hashable]:
+        presented = parse_presented(text)
+        return presented.certificate_id.encode(), presented.enrollment_identity.encode()

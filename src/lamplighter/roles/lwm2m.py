@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Collection, Hashable, Iterable, Sequence
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
@@ -10,7 +10,7 @@ from cryptography.x509.oid import NameOID
 from lamplighter.bus.bus import Bus, Subscription
 from lamplighter.clock import Clock
 from lamplighter.coap.endpoint import Endpoint
-from lamplighter.dtls import AlertDescription, CertificateError, VerifiedPath
+from lamplighter.dtls import AlertDescription, CertificateError, TrustAnchor, VerifiedPath
 from lamplighter.ids import is_id
 from lamplighter.roles.below import Below
 from lamplighter.roles.device_port import DevicePort
@@ -18,12 +18,14 @@ from lamplighter.roles.device_ports import DevicePorts, Numbers, server_config
 from lamplighter.roles.est_requests import EstRequests
 from lamplighter.roles.gate import Gate, Holder, holder_in
 from lamplighter.roles.stored_sessions import StoredSessions
+from lamplighter.roles.tasks import Tasks
 from lamplighter.roles.turned_away import TurnedAway
 from lamplighter.roles.workers import Worker
 from lamplighter.services.certificates.service import Authority
 from lamplighter.services.connect.service import Connect, Identity, Proof, parse_identity
 from lamplighter.services.connect.sessions.service import DeviceSessions
-from lamplighter.services.credentials.service import REVOKED, Credentials
+from lamplighter.services.credentials.events import REVOKED
+from lamplighter.services.credentials.service import Credentials, common_name, only_name
 from lamplighter.services.issuers.renewals import Renewals
 from lamplighter.settings import Settings
 from lamplighter.storage.seal import MasterKey
@@ -64,6 +66,9 @@ class Lwm2mRole:
         self._est = EstRequests(connect, renewals) if renewals is not None else None
         self._insecure = Identity(Proof.NOTHING, settings.coap.insecure_account or insecure_account)
         self._turned_away = TurnedAway(connect)
+        self._tasks = Tasks()
+        self._authority = authority
+        authority.on_change(self._on_authorities)
         self._revoked: Subscription | None = None
         config = server_config(
             settings,
@@ -73,7 +78,7 @@ class Lwm2mRole:
             stored_sessions=settings.dtls.engine == "native",
             shard=worker.shard() if worker is not None else 0,
         )
-        gate = Gate(clock, authority.device_ca, master_key, self)
+        gate = Gate(clock, lambda: authority.device_anchors, master_key, self)
         self.ports = DevicePorts(
             settings,
             Numbers(settings.lwm2m.port, settings.coap.port),
@@ -91,6 +96,8 @@ class Lwm2mRole:
             raise ValueError("coap.insecure needs an account: set coap.insecure_account")
         self._connect.key_deleted = lambda endpoint_name: self._on_revoked(endpoint_name.encode())
         self._connect.device_denied = self._on_denied
+        self._connect.certificate_ended = self._on_certificate
+        self._connect.is_blocked = self._credentials.trusted.is_blocked
         self._connect.device_wanted = self._stored.reach
         await self._stored.start()
         await self._connect.start()
@@ -111,6 +118,7 @@ class Lwm2mRole:
         if self._revoked is not None:
             await self._revoked.cancel()
         await self._stored.close()
+        await self._tasks.close()
         await self._turned_away.close()
         await self._connect.close()
 
@@ -135,11 +143,26 @@ class Lwm2mRole:
             return None
         return Holder(Identity(Proof.PSK, owner.account_id, owner.endpoint_name).text, owner.key)
 
-    async def behind_certificate(self, leaf: bytes, path: VerifiedPath) -> str:
+    async def anchors(self, names: Collection[bytes]) -> Sequence[TrustAnchor]:
+        return await self._credentials.trusted.anchors(names, "lwm2m")
+
+    async def behind_certificate(self, leaf: bytes, path: VerifiedPath, *, ours: bool) -> str:
         try:
-            return _identity_of(leaf).text
+            if ours:
+                return _identity_of(leaf).text
+            who = await self._credentials.trusted.who_trust(path.anchor, "lwm2m")
+            if not who:
+                raise ValueError("no account trusts the authority of this certificate any more")
+            return Identity(
+                Proof.TRUSTED, who[0].account_id, common_name(leaf), certificate_id=who[0].certificate_id
+            ).text
         except ValueError as error:
             raise CertificateError(AlertDescription.BAD_CERTIFICATE, str(error)) from error
+
+    async def still_trusted(self, text: str, anchor: bytes) -> bool:
+        identity = parse_identity(text)
+        who = await self._credentials.trusted.who_trust(anchor, "lwm2m")
+        return identity.certificate_id in [each.certificate_id for each in who]
 
     async def is_welcome(self, text: str) -> bool:
         return not await self._connect.is_denied(parse_identity(text))
@@ -147,8 +170,11 @@ class Lwm2mRole:
     def turned_away(self, text: str) -> None:
         self._turned_away.tell(text)
 
-    def rests_on(self, text: str) -> Hashable:
-        return parse_identity(text).device_id
+    def rests_on(self, text: str) -> Iterable[Hashable]:
+        identity = parse_identity(text)
+        if identity.proof is Proof.TRUSTED:
+            return identity.certificate_id.encode(), identity.endpoint_name.encode()
+        return (identity.device_id,)
 
     # News of what sessions rest on
 
@@ -159,6 +185,21 @@ class Lwm2mRole:
         """A device was suspended or deleted: its sessions end, by certificate or by key."""
         self.ports.resting.look_again(device_id)
         self.ports.resting.look_again(endpoint_name.encode())
+
+    def _on_certificate(self, account_id: str, certificate_id: str) -> None:
+        """A certificate opens less than before: what came by it is looked at, at LwM2M or at its bootstrap."""
+        self.ports.resting.look_again(certificate_id.encode())
+        self._tasks.spawn(self._look_behind(account_id, certificate_id))
+
+    def _on_authorities(self, gone: Collection[bytes]) -> None:
+        """The installation's own authorities have changed."""
+        self.ports.show(self._authority.lwm2m)
+        if gone:
+            self.ports.resting.end_under(gone)
+
+    async def _look_behind(self, account_id: str, certificate_id: str) -> None:
+        async for device_id in self._connect.devices_behind(account_id, certificate_id):
+            self.ports.resting.look_again(device_id)
 
 
 def _identity_in(session: object) -> Identity:
@@ -172,13 +213,9 @@ def _identity_of(leaf: bytes) -> Identity:
     """
     subject = x509.load_der_x509_certificate(leaf).subject
     endpoint_name, account_id, device_id = (
-        _only(subject, oid) for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.LOCALITY_NAME)
+        only_name(subject, oid)
+        for oid in (NameOID.COMMON_NAME, NameOID.ORGANIZATIONAL_UNIT_NAME, NameOID.LOCALITY_NAME)
     )
     if not endpoint_name or not is_id(account_id) or not is_id(device_id):
         raise ValueError("the subject lacks an endpoint name (CN), an account (OU) or a device ID (L)")
     return Identity(Proof.CERTIFICATE, account_id, endpoint_name, device_id)
-
-
-def _only(subject: x509.Name, oid: x509.ObjectIdentifier) -> str:
-    values = [str(attribute.value) for attribute in subject.get_attributes_for_oid(oid)]
-    return values[0] if len(values) == 1 else ""

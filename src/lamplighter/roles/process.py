@@ -41,12 +41,16 @@ from lamplighter.services.channels.operations import operations as channel_opera
 from lamplighter.services.channels.service import Channels
 from lamplighter.services.channels.webhook_operations import operations as webhook_operations
 from lamplighter.services.connect.direct_operations import operations as direct_operations
+from lamplighter.services.connect.follower import Follower
 from lamplighter.services.connect.operations import operations as connect_operations
 from lamplighter.services.connect.presubscription_operations import operations as presubscription_operations
 from lamplighter.services.connect.service import Connect
 from lamplighter.services.connect.sessions.service import DeviceSessions
+from lamplighter.services.credentials.blocking import CURSOR as BLOCKING
+from lamplighter.services.credentials.blocking import FOLLOWED, Blocking
 from lamplighter.services.credentials.operations import operations as credential_operations
 from lamplighter.services.credentials.service import Credentials
+from lamplighter.services.credentials.trusted_operations import operations as trusted_certificate_operations
 from lamplighter.services.directory import operations as directory_operations
 from lamplighter.services.directory.service import Directory
 from lamplighter.services.echo.operations import operations as echo_operations
@@ -147,8 +151,17 @@ class Process:
         self.first_start = key is not None
         self.directory = Directory(self.database, self.clock, self.ids, settings)
         credentials = Credentials(
-            self.database, self.clock, self.ids, settings, master_key, authority, bus, self.clock.now()
+            self.database,
+            self.clock,
+            self.ids,
+            settings,
+            master_key,
+            authority,
+            bus,
+            self.clock.now(),
+            self.access.certificate_limit,
         )
+        await credentials.start()
         secure_access = SecureAccess(self.database, self.clock, self.ids, settings, master_key, self.directory)
         support = Support(keeper, settings.api.errors_kept / 86400)
         name = f"{self.role}-{socket.gethostname()}-{settings.lwm2m.port}".replace(".", "-")
@@ -193,10 +206,25 @@ class Process:
         root = await self.access.root_account() if settings.coap.insecure else ""
         if self.role in ("all", "bootstrap"):
             bootstrap = Bootstrap(
-                self.database, self.clock, settings, self.directory, credentials, authority, self.access.tier_of
+                self.database,
+                self.clock,
+                settings,
+                self.directory,
+                credentials,
+                authority,
+                self.access.tier_of,
+                self.enrollment,
             )
             self.bootstrap = BootstrapRole(
-                settings, self.clock, bus, self.events, bootstrap, authority, master_key, insecure_account=root
+                settings,
+                self.clock,
+                bus,
+                self.events,
+                bootstrap,
+                credentials.trusted,
+                authority,
+                master_key,
+                insecure_account=root,
             )
             await _open(self.bootstrap.start(), "bootstrap.port", "bootstrap.plain_port", settings)
             parts.push_async_callback(self.bootstrap.close)
@@ -229,6 +257,7 @@ class Process:
             *self.access.operations(),
             *chain.from_iterable(table.bind(self.directory) for table in directory_operations.TABLES),
             *credential_operations.bind(credentials),
+            *trusted_certificate_operations.bind(credentials.trusted),
             *secure_access_operations.bind(secure_access),
             *issuer_operations.bind(issuers),
             *renewal_operations.bind(self.renewals),
@@ -250,6 +279,9 @@ class Process:
             parts.push_async_callback(self.echoes.close)
             await self.enrollment.worker.start()
             parts.push_async_callback(self.enrollment.worker.close)
+            blocking = Follower(self.events, Blocking(self.database, self.directory).follow, FOLLOWED, BLOCKING)
+            await blocking.start()
+            parts.push_async_callback(blocking.close)
             chores = asyncio.create_task(self._chores(), name="chores")
             parts.push_async_callback(_stop, chores)
         if self.role in ("all", "api", "worker"):

@@ -16,7 +16,7 @@ from lamplighter.ids import Ids
 from lamplighter.services.certificates.authority import Authority
 from lamplighter.services.credentials.operations import operations
 from lamplighter.services.credentials.service import Credentials
-from lamplighter.settings import Access, Public, Settings
+from lamplighter.settings import Public, Settings
 from lamplighter.storage.database import Database
 from lamplighter.storage.seal import MasterKey
 from tests.api.toy import ACCOUNT, OTHER, Toy
@@ -24,9 +24,12 @@ from tests.contract import check
 
 KEYS = "/v2/device-shared-keys"
 NAME, SECRET = "my-first-device-01", "0x" + "5a" * 16
-SETTINGS = Settings(
-    public=Public(lwm2m_uri="coaps://h:5684", bootstrap_uri="coaps://h:5784"), access=Access(developer_certificates=2)
-)
+SETTINGS = Settings(public=Public(lwm2m_uri="coaps://h:5684", bootstrap_uri="coaps://h:5784"))
+
+
+async def two(account_id: str) -> int:
+    """Every account's trusted certificates at the most."""
+    return 2
 
 
 @pytest.fixture
@@ -35,7 +38,7 @@ async def service(database: Database, tmp_path: Path) -> Credentials:
     authority = Authority(tmp_path / "pki", clock.now())
     bus = LocalBus()
     await bus.start()
-    return Credentials(database, clock, Ids(clock), SETTINGS, MasterKey(b"k" * 32), authority, bus, clock.now())
+    return Credentials(database, clock, Ids(clock), SETTINGS, MasterKey(b"k" * 32), authority, bus, clock.now(), two)
 
 
 @pytest.fixture
@@ -141,7 +144,7 @@ async def test_a_certificates_name_is_unique_and_their_number_limited(toy: Toy) 
     assert (await toy.call("POST", path, json={"name": "second"})).status_code == 201
     over = await toy.call("POST", path, json={"name": "third"})
     assert (over.status_code, over.json()["type"]) == (403, "account_limit_exceeded")
-    assert "2 of at most 2 developer certificates" in over.json()["message"]
+    assert "2 of at most 2 trusted certificates" in over.json()["message"]
     assert (await toy.call("POST", path, json={"name": "third"}, key=OTHER)).status_code == 201
 
 

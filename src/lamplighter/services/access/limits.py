@@ -48,6 +48,11 @@ def devices(settings: Settings, tier: str) -> int:
     return settings.access.devices_tier_0 if tier == FREE else settings.access.devices_tier_1
 
 
+def certificates(settings: Settings, tier: str) -> int:
+    """Trusted certificates, developer certificates among them."""
+    return settings.access.certificates_tier_0 if tier == FREE else settings.access.certificates_tier_1
+
+
 def table(settings: Settings, tier: str) -> dict[str, str]:
     """The limits of a tier as an account shows them."""
     return {
@@ -55,5 +60,5 @@ def table(settings: Settings, tier: str) -> dict[str, str]:
         "application_limit": str(applications(settings, tier)),
         "access_key_limit": str(settings.access.keys_per_application),
         "device_limit": str(devices(settings, tier)),
-        "developer_certificate_limit": str(settings.access.developer_certificates),
+        "trusted_certificate_limit": str(certificates(settings, tier)),
     }

@@ -139,6 +139,10 @@ class Access:
             known = self._tiers[account_id] = (str(row["tier"]) if row is not None else limits.FREE, now)
         return known[0]
 
+    async def certificate_limit(self, account_id: str) -> int:
+        """How many trusted certificates an account may have, developer certificates among them."""
+        return limits.certificates(self.settings, await self.tier_of(account_id))
+
     async def make_administrator(self, username: str, email: str, password: str) -> str:
         """Make an administrator user of the root account; the user's id.
 

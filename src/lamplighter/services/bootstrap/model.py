@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -13,6 +14,8 @@ class Kind(StrEnum):
 
     PSK = "psk"
     DEVELOPER = "developer"
+    FACTORY = "factory"
+    """A certificate of the device's own, under one that an account trusts."""
     NOTHING = "coap"
 
 
@@ -24,23 +27,35 @@ class Presented(NamedTuple):
     endpoint_name: str = ""
     """The PSK identity or the certificate's CN; empty without security."""
     certificate_id: str = ""
-    """Of a developer certificate."""
+    """Of a developer certificate, or of what the account trusts."""
+    fingerprint: str = ""
+    """Of a factory device's own certificate: SHA-256 in hexadecimal digits."""
 
     @property
     def credential(self) -> str:
         """The credential, as devices are bound to it."""
+        if self.kind is Kind.FACTORY:
+            return f"{self.kind.value} {self.fingerprint}"
         return self.certificate_id or f"{self.kind.value} {self.endpoint_name}"
+
+    @property
+    def enrollment_identity(self) -> str:
+        """By which a factory device is claimed."""
+        return "A-" + ":".join(re.findall("..", self.fingerprint.upper()))
 
     @property
     def text(self) -> str:
         """One line, by which a session remembers it."""
-        return " ".join((self.kind.value, self.account_id, self.certificate_id or "-", self.endpoint_name))
+        named = (self.certificate_id or "-", self.fingerprint or "-")
+        return " ".join((self.kind.value, self.account_id, *named, self.endpoint_name))
 
 
 def parse_presented(text: str) -> Presented:
     """The same back. Raises ValueError."""
-    kind, account_id, certificate_id, endpoint_name = text.split(" ", 3)
-    return Presented(Kind(kind), account_id, endpoint_name, "" if certificate_id == "-" else certificate_id)
+    kind, account_id, certificate_id, fingerprint, endpoint_name = text.split(" ", 4)
+    return Presented(
+        Kind(kind), account_id, endpoint_name, certificate_id.replace("-", ""), fingerprint.replace("-", "")
+    )
 
 
 class Grant(NamedTuple):

@@ -8,30 +8,28 @@ or the old one after a factory reset, and gets a new id either way.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
 from datetime import UTC
 from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import pkcs7
 
 from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.errors import bootstrap as errors
 from lamplighter.errors import connect
 from lamplighter.ids import is_id
 from lamplighter.lwm2m.bootstrap import BootstrapRequest, SecurityMode, ServerAccount
-from lamplighter.lwm2m.est import LONGEST_REQUEST, strict_request, vendor_chain
 from lamplighter.services.bootstrap import store
 from lamplighter.services.bootstrap.model import Grant, Kind, Presented
-from lamplighter.services.certificates.service import Authority
+from lamplighter.services.certificates.service import Authority, certified_key, framed
 from lamplighter.services.connect.service import was_reset
-from lamplighter.services.credentials.service import Credentials
+from lamplighter.services.credentials.service import Credentials, common_name
 from lamplighter.services.directory.model import DEVELOPER_MODE, Facts
 from lamplighter.services.directory.service import Directory, Ensured, Known
+from lamplighter.services.enrollment.service import Enrollment
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Transaction
 
@@ -40,6 +38,9 @@ DEVICES_OF_CERTIFICATE = 100
 ON_ITS_WAY = 900.0
 """Seconds that a device may take from the beginning of its bootstrap to its registration, however slow."""
 LONGEST_NAME = 64
+UNCLAIMED = "no account that trusts the authority of its certificate has claimed it"
+SERVICE = "bootstrap"
+"""What accounts trust certificates for here."""
 #: Of the vendor's client, since when it fetches its certificate by itself.
 EST_SINCE = 4
 NOT_ENROLLED_REMEMBERED = 10_000
@@ -63,8 +64,10 @@ class Bootstrap:
         credentials: Credentials,
         authority: Authority,
         tier_of: Callable[[str], Awaitable[str]],
+        claims: Enrollment,
     ) -> None:
         self._database = database
+        self._claims = claims
         self._clock = clock
         self._settings = settings
         self._directory = directory
@@ -84,11 +87,29 @@ class Bootstrap:
         return Presented(Kind.PSK, owner.account_id, owner.endpoint_name), owner.key
 
     async def presented_by_certificate(self, leaf: bytes) -> Presented | None:
-        """Whose certificate (DER) that is; its path was verified before. None: nobody's, or an inactive one."""
+        """Whose developer certificate (DER) that is; its path was verified before. None: nobody's, or an inactive one."""
         owner = await self._credentials.owner_of_certificate(leaf)
         if owner is None:
             return None
         return Presented(Kind.DEVELOPER, owner.account_id, owner.endpoint_name, owner.certificate_id)
+
+    async def presented_by_factory(self, leaf: bytes, anchor: bytes) -> Presented:
+        """Whose device that is, of its certificate (DER) and the trusted one above it (SHA-256).
+
+        It belongs to whoever claimed it and trusts that certificate; nobody claimed it: to the first account that trusts it
+        and asks for no claim. Raises ValueError for an unusable name, DeviceUnclaimed.
+        """
+        name, fingerprint = common_name(leaf), hashlib.sha256(leaf).hexdigest()
+        who = await self._credentials.trusted.who_trust(anchor, SERVICE)
+        presented = Presented(Kind.FACTORY, "", name, fingerprint=fingerprint)
+        claim = await self._claims.claim_of(self._database, presented.enrollment_identity, self._clock.now())
+        may = [each for each in who if (each.account_id == claim.account_id if claim else not each.enrollment_mode)]
+        if not may:
+            certificates = {each.account_id: each.certificate_id for each in who}
+            await self._claims.denied(list(certificates), certificates, name, UNCLAIMED)
+            raise errors.DeviceUnclaimed(identity=presented.enrollment_identity, reason=UNCLAIMED)
+        found = may[0]
+        return presented._replace(account_id=found.account_id, certificate_id=found.certificate_id)
 
     async def is_good(self, presented: Presented) -> bool:
         """Whether what it presented would still let it in."""
@@ -97,8 +118,18 @@ class Bootstrap:
                 owner = await self._credentials.owner_of_identity(presented.endpoint_name.encode())
                 return owner is not None and owner.account_id == presented.account_id
             case Kind.DEVELOPER:
-                return await self._credentials.is_active(presented.account_id, presented.certificate_id)
+                return await self._credentials.trusted.is_active(presented.account_id, presented.certificate_id)
+            case Kind.FACTORY:
+                return await self._may_factory(presented)
         return True
+
+    async def _may_factory(self, presented: Presented) -> bool:
+        """Whether it would be found to be the same account's now."""
+        claim = await self._claims.claim_of(self._database, presented.enrollment_identity, self._clock.now())
+        if claim is not None and claim.account_id != presented.account_id:
+            return False
+        trust = await self._credentials.trusted.active(presented.account_id, presented.certificate_id, SERVICE)
+        return trust is not None and (claim is not None or not trust.enrollment_mode)
 
     # What it gets
 
@@ -116,6 +147,7 @@ class Bootstrap:
         mode = self._mode(presented, asked)
         async with self._database.transaction() as tx:
             device = await self._device(tx, presented, asked, name, tier)
+            await self._claim(tx, presented, device)
             await store.bind(
                 tx,
                 presented.account_id,
@@ -156,13 +188,18 @@ class Bootstrap:
 
     def chain(self, grant: Grant, *, pkcs7_wanted: bool) -> bytes:
         """The certificate of the device with its issuer, as PKCS#7 or in the frame of the vendor's client."""
-        certificates = [grant.certificate, self._authority.device_ca.certificate_der]
-        if not pkcs7_wanted:
-            return vendor_chain(certificates)
-        loaded = [x509.load_der_x509_certificate(each) for each in certificates]
-        return pkcs7.serialize_certificates(loaded, serialization.Encoding.DER)
+        return framed([grant.certificate, *self._authority.device_ca.path_der], pkcs7_wanted=pkcs7_wanted)
 
     # Steps
+
+    async def _claim(self, tx: Transaction, presented: Presented, device: _Device) -> None:
+        """A factory device that somebody claimed has come: the claim is its own from now on."""
+        if presented.kind is Kind.FACTORY:
+            claim = await self._claims.claim_of(tx, presented.enrollment_identity, self._clock.now())
+            if claim is not None and claim.device_id != device.device_id:
+                await self._claims.claimed(tx, claim, device.device_id)
+                facts = Facts(enrolment_list_timestamp=self._clock.now())
+                await self._directory.reported(tx, presented.account_id, device.device_id, facts)
 
     def _mode(self, presented: Presented, asked: BootstrapRequest) -> SecurityMode:
         if presented.kind is Kind.PSK:
@@ -261,7 +298,8 @@ class Bootstrap:
                 raise errors.BootstrapCredentialGone(endpoint_name=presented.endpoint_name)
             identity, secret = owner.endpoint_name.encode(), owner.key
         elif mode is not SecurityMode.NO_SEC:
-            anchor, server = authority.device_ca.certificate_der, authority.lwm2m.certificate_der
+            anchor = authority.device_root.public_bytes(serialization.Encoding.DER)
+            server = authority.lwm2m.certificate_der
         if mode is SecurityMode.CERTIFICATE:
             issued = authority.issue_device(device.endpoint_name, presented.account_id, device.device_id)
             identity = certificate = issued.certificate_der
@@ -318,27 +356,6 @@ def _endpoint_name(presented: Presented, asked: BootstrapRequest) -> str:
     if not proven or len(proven) > LONGEST_NAME or not proven.isprintable():
         raise errors.BootstrapOfAnother(claimed=claimed[:LONGEST_NAME], endpoint_name="no name a device can have")
     return proven
-
-
-def certified_key(device_id: str, request: bytes) -> ec.EllipticCurvePublicKey:
-    """The key of a certification request that signed it. Raises CertificationRequestInvalid."""
-
-    def invalid(reason: str) -> errors.CertificationRequestInvalid:
-        return errors.CertificationRequestInvalid(device_id=device_id, reason=reason)
-
-    if len(request) > LONGEST_REQUEST:
-        raise invalid(f"it is longer than {LONGEST_REQUEST} bytes")
-    try:
-        parsed = x509.load_der_x509_csr(strict_request(request))
-        key = parsed.public_key()
-        valid = parsed.is_signature_valid
-    except (ValueError, InvalidSignature, TypeError):
-        raise invalid("it is no PKCS#10 request in DER") from None
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise invalid("its key is not of P-256")
-    if not valid:
-        raise invalid("its signature is not by its own key")
-    return key
 
 
 def _major(version: str | None) -> int:

@@ -11,14 +11,18 @@ from lamplighter.services.connect.events import DEREGISTERED, EXPIRED, PRESUBSCR
 from lamplighter.services.connect.mediated import Mediated
 from lamplighter.services.connect.presubscriptions import Presubscriptions
 from lamplighter.services.connect.registering import Ending, Registering
-from lamplighter.services.credentials.events import KEY_DELETED
+from lamplighter.services.credentials.events import CERTIFICATE_ENDS, KEY_DELETED
 from lamplighter.services.directory import events as directory_events
 from lamplighter.services.directory.service import Directory
 from lamplighter.storage.database import Database, Transaction
 
 SUBJECT_ENDED = frozenset({"ApplicationDeactivated", "ApplicationDeleted", "ApiKeyDeleted"})
 """Events of services/access whose data names an application or API key that ended."""
-DATA_OF = SUBJECT_ENDED | {KEY_DELETED, directory_events.DEVICE_DELETED, directory_events.DEVICE_SUSPENDED}
+DATA_OF = (
+    SUBJECT_ENDED
+    | CERTIFICATE_ENDS
+    | {KEY_DELETED, directory_events.DEVICE_DELETED, directory_events.DEVICE_SUSPENDED}
+)
 """Kinds of events whose data is looked at here."""
 
 
@@ -29,6 +33,7 @@ class Ends(Protocol):
     mediated: Mediated
     presubscriptions: Presubscriptions
     key_deleted: Callable[[str], None]
+    certificate_ended: Callable[[str, str], None]
     device_denied: Callable[[str, str, str], None]
     device_deleted: Callable[[Transaction, str, str], Awaitable[None]]
 
@@ -59,6 +64,8 @@ class Handlers:
             self._connect.key_deleted(event.data["endpoint_name"])
             for device_id in await self._connect.registering.of_key(event.account_id, event.data["endpoint_name"]):
                 await self._connect.end(event.account_id, device_id, Ending.REVOKED, before=event.time)
+        elif event.kind in CERTIFICATE_ENDS:
+            self._connect.certificate_ended(event.account_id, event.data["id"])
         elif event.device_id is None:
             return
         elif event.kind == directory_events.DEVICE_DELETED:

@@ -14,6 +14,9 @@ class Proof(StrEnum):
 
     PSK = "psk"
     CERTIFICATE = "crt"
+    """Of our own device authority."""
+    TRUSTED = "own"
+    """A certificate under one that the account trusts."""
     NOTHING = "coap"
 
 
@@ -26,11 +29,13 @@ class Identity(NamedTuple):
     """Empty for a device without security: then the one it claims."""
     device_id: str = ""
     """That a certificate of our own device authority names; empty: the endpoint name decides."""
+    certificate_id: str = ""
+    """Of what the account trusts, with ``TRUSTED``."""
 
     @property
     def text(self) -> str:
         """One line, by which a session remembers it. Raises ValueError when it is too long for that."""
-        text = " ".join((self.proof.value, self.account_id, self.device_id or "-", self.endpoint_name))
+        text = " ".join((self.proof.value, self.account_id, self.device_id or self.certificate_id or "-", self.endpoint_name))
         if len(text.encode()) > LONGEST:
             raise ValueError(f"an endpoint name too long: {len(text.encode())} bytes with its account, above {LONGEST}")
         return text
@@ -38,5 +43,7 @@ class Identity(NamedTuple):
 
 def parse_identity(text: str) -> Identity:
     """The same back. Raises ValueError."""
-    proof, account_id, device_id, endpoint_name = text.split(" ", 3)
-    return Identity(Proof(proof), account_id, endpoint_name, "" if device_id == "-" else device_id)
+    proof, account_id, named, endpoint_name = text.split(" ", 3)
+    if proof == Proof.TRUSTED:
+        return Identity(Proof.TRUSTED, account_id, endpoint_name, certificate_id=named)
+    return Identity(Proof(proof), account_id, endpoint_name, "" if named == "-" else named)

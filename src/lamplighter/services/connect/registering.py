@@ -11,6 +11,8 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
+
 from lamplighter.bus.outbox import append
 from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.coap.parameters import Parameters
@@ -179,6 +181,8 @@ class Registering:
         lifetime = self._granted(asked.lifetime)
         links = await in_turns(_shared(asked.links))
         facts = facts_of(endpoint_type, links)
+        if identity.certificate_id:
+            facts = msgspec.structs.replace(facts, ca_id=identity.certificate_id)
         account_id = identity.account_id
         tier = await self._tier_of(account_id) if self._limited else None
 

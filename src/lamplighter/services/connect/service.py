@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -58,8 +58,14 @@ SWEEP = 1.0
 RESUMED_TOGETHER, RESUME = 50, 0.1
 """Devices that are asked at once after a restart, and seconds until the next ones are: those that speak have the way."""
 
+BEHIND_TOGETHER = 500
+"""Devices of a certificate, looked up at once."""
 ENDED_TOGETHER = 500
 """Devices of an application that ended, looked up at once."""
+
+
+async def _nothing_is_blocked(account_id: str, certificate_id: str, reader: Reader) -> bool:
+    return False
 
 
 async def _nothing_is_kept(tx: Transaction, account_id: str, device_id: str) -> None:
@@ -122,6 +128,10 @@ class Connect:
         """Told of each deleted pre-shared key: sessions by it are to end, whatever is registered through them."""
         self.device_denied: Callable[[str, str, str], None] = lambda account_id, device_id, endpoint_name: None
         """Told of each device that was suspended or deleted: its sessions are to end, registered through them or not."""
+        self.certificate_ended: Callable[[str, str], None] = lambda account_id, certificate_id: None
+        """Told of each certificate of an account that opens less than before: those who came by it are to be looked at."""
+        self.is_blocked: Callable[[str, str, Reader], Awaitable[bool]] = _nothing_is_blocked
+        """Whether an account has put a certificate of its own out of use."""
         self.device_deleted: Callable[[Transaction, str, str], Awaitable[None]] = _nothing_is_kept
         """Told of each deleted device, maybe more than once: what is kept of it elsewhere goes, in that transaction."""
         self.device_wanted: Callable[[str, str], None] = lambda account_id, device_id: None
@@ -286,7 +296,22 @@ class Connect:
         Raises DatabaseUnavailable.
         """
         known = await self._known(identity, reader or self._database)
-        return bool(identity.device_id) if known is None else known.suspended
+        if known is None:
+            return bool(identity.device_id)
+        return known.suspended or bool(
+            known.ca_id and await self.is_blocked(identity.account_id, known.ca_id, reader or self._database)
+        )
+
+    async def devices_behind(self, account_id: str, certificate_id: str) -> AsyncIterator[str]:
+        """The ids of the devices that came by a certificate."""
+        after = None
+        while True:
+            found = await self._directory.matching(account_id, f"ca_id={certificate_id}", after=after, limit=BEHIND_TOGETHER)
+            for device_id in found:
+                yield device_id
+            if len(found) < BEHIND_TOGETHER:
+                return
+            after = found[-1]
 
     async def turned_away(self, identity: Identity) -> None:
         """A device that is kept out tried to connect: its owner is to know. Of a deleted one there is nobody to tell.

@@ -5,6 +5,9 @@ from __future__ import annotations
 import base64
 import re
 
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
 from lamplighter.api.operation import Call, Operations
 from lamplighter.api.page import Paging
 from lamplighter.clock import to_rfc3339
@@ -66,7 +69,7 @@ async def list_pre_shared_keys(service: Credentials, call: Call) -> PreSharedKey
 )
 async def upload_pre_shared_key(service: Credentials, call: Call) -> None:
     """Create a pre-shared key for one endpoint name; it serves bootstrap and LwM2M."""
-    await service.create_key(call.account_id, call.body)
+    await service.create_key(call.account_id, call.body, call.caller.actor)
 
 
 @operations.add(
@@ -96,7 +99,7 @@ async def get_pre_shared_key(service: Credentials, call: Call, endpoint_name: st
 async def delete_pre_shared_key(service: Credentials, call: Call, endpoint_name: str) -> None:
     """Delete a pre-shared key; 204 also when there is none."""
     _check(endpoint_name)
-    await service.delete_key(call.account_id, endpoint_name)
+    await service.delete_key(call.account_id, endpoint_name, call.caller.actor)
 
 
 @operations.add(
@@ -112,8 +115,8 @@ async def delete_pre_shared_key(service: Credentials, call: Call, endpoint_name:
 )
 async def create_developer_certificate(service: Credentials, call: Call) -> DeveloperCertificate:
     """Create a developer certificate, with its key and the C source to compile a device with."""
-    body: DeveloperCertificateRequest = call.body
-    return await service.create_developer_certificate(call.account_id, body.name, body.description)
+    by, owner = call.caller.actor, call.caller.user_id
+    return await service.create_developer_certificate(call.account_id, call.body, by, owner)
 
 
 @operations.add(
@@ -142,8 +145,8 @@ async def get_all_server_credentials(service: Credentials, call: Call) -> AllSer
     """Get address and certificate of both device-facing servers."""
     public, authority = service.settings.public, service.authority
     return AllServerCredentials(
-        ServerAddress(f"{public.bootstrap_uri}?aid={call.account_id}", authority.bootstrap_ca.certificate_pem.decode()),
-        ServerAddress(public.lwm2m_uri, authority.device_ca.certificate_pem.decode()),
+        ServerAddress(f"{public.bootstrap_uri}?aid={call.account_id}", _pem(authority.bootstrap_root)),
+        ServerAddress(public.lwm2m_uri, _pem(authority.device_root)),
     )
 
 
@@ -159,7 +162,7 @@ async def get_all_server_credentials(service: Credentials, call: Call) -> AllSer
 async def get_bootstrap_server_credentials(service: Credentials, call: Call) -> ServerCredentials:
     """Get address and certificate of the bootstrap server."""
     uri = f"{service.settings.public.bootstrap_uri}?aid={call.account_id}"
-    return _server(service, call, uri, service.authority.bootstrap_ca.certificate_pem)
+    return _server(service, call, uri, service.authority.bootstrap_root)
 
 
 @operations.add(
@@ -173,18 +176,22 @@ async def get_bootstrap_server_credentials(service: Credentials, call: Call) -> 
 )
 async def get_lwm2m_server_credentials(service: Credentials, call: Call) -> ServerCredentials:
     """Get address and certificate of the LwM2M server."""
-    return _server(service, call, service.settings.public.lwm2m_uri, service.authority.device_ca.certificate_pem)
+    return _server(service, call, service.settings.public.lwm2m_uri, service.authority.device_root)
 
 
-def _server(service: Credentials, call: Call, uri: str, certificate: bytes) -> ServerCredentials:
+def _server(service: Credentials, call: Call, uri: str, certificate: x509.Certificate) -> ServerCredentials:
     return ServerCredentials(
         object="server-credentials",
         id=call.account_id,
         etag="1",
         created_at=to_rfc3339(service.started),
         server_uri=uri,
-        server_certificate=certificate.decode(),
+        server_certificate=_pem(certificate),
     )
+
+
+def _pem(certificate: x509.Certificate) -> str:
+    return certificate.public_bytes(serialization.Encoding.PEM).decode()
 
 
 def _check(endpoint_name: str) -> None:

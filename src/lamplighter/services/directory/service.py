@@ -58,6 +58,8 @@ class Known(NamedTuple):
     device_execution_mode: int
     host_gateway: str
     """The id of the gateway that it hangs behind, or empty."""
+    ca_id: str
+    """The id of the certificate that it came by, or empty."""
 
 
 class Ensured(NamedTuple):
@@ -351,6 +353,7 @@ def _known(row: Row | None) -> Known | None:
         _is_suspended(row),
         row["device_execution_mode"],
         row["host_gateway"],
+        row["ca_id"] or "",
     )
 
 
