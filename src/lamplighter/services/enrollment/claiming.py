@@ -29,13 +29,16 @@ class Claiming:
         self._life = round(settings.enrollment.claim_life * MICROSECONDS)
         self._ids = ids
 
-    def row(self, account_id: str, identity: str, now: int) -> dict[str, Any]:
-        """A new claim."""
+    def row(self, account_id: str, identity: str, key: str, now: int) -> dict[str, Any]:
+        """A new claim.
+
+        :param key: what the identity is compared by
+        """
         return {
             "account_id": account_id,
             "id": self._ids.new(),
             "identity": identity,
-            "identity_key": key_of(identity),
+            "identity_key": key,
             "created_at": now,
             "expires_at": now + self._life,
             "open_until": now + self._life,
@@ -65,7 +68,7 @@ class Claiming:
                 lines.failed(text, self.full())
             else:
                 taken.add(key)
-                rows.append(self.row(account_id, text, now))
+                rows.append(self.row(account_id, text, key, now))
                 lines.done(text)
         if rows:
             await store.add_later(tx, rows)

@@ -32,10 +32,11 @@ class ReportLines:
     def __init__(self, at: int) -> None:
         self.full: list[str] = []
         self.errors: list[str] = []
-        self._date = to_rfc3339(at)
+        self._done = line("", to_rfc3339(at), "", "", "", "").removeprefix('""')
 
     def done(self, identity: str) -> None:
-        self.full.append(line(identity, self._date, "", "", "", ""))
+        """An identity, which has no quotes."""
+        self.full.append(f'"{identity}"{self._done}')
 
     def failed(self, text: str, error: Error) -> None:
         fields = [{"name": fault.name, "message": fault.message} for fault in error.fields]

@@ -131,8 +131,8 @@ class Enrollment:
     async def create(self, account_id: str, identity: str, actor: Mapping[str, str]) -> EnrollmentIdentity:
         """Claim a device. Raises IdentityClaimed, ObjectLimitReached."""
         now = self._clock.now()
-        row = self._claiming.row(account_id, identity, now)
-        key = row["identity_key"]
+        key = key_of(identity)
+        row = self._claiming.row(account_id, identity, key, now)
         try:
             async with self._database.transaction() as tx:
                 found = await store.by_key(tx, key)
