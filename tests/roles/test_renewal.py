@@ -8,7 +8,6 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from lamplighter.roles.fleet import Conduct, Profile, Summary, developer_account, run_fleet
@@ -17,6 +16,7 @@ from lamplighter.services.issuers import renewals
 from tests.outbound.receivers import LOOPBACK
 from tests.roles.serving import Serving, settings_for
 from tests.roles.simulated import PATIENCE, registered, simulated
+from tests.servers import free_port
 from tests.services.issuers.authorities import HMAC_KEY, CfsslServer, Signer, ca_of, listening
 
 DLMS = "customer.dlms"
@@ -24,8 +24,15 @@ DLMS = "customer.dlms"
 
 @pytest.fixture
 async def serving(database_url: str, tmp_path: Path) -> AsyncIterator[Serving]:
-    outbound = {"allowed_networks": LOOPBACK, "ca_file": ca_of(tmp_path)}
-    serving = Serving(tmp_path / "data", settings_for(database_url, outbound=outbound))
+    lwm2m, bootstrap = free_port(), free_port()  # a device is told where to register before it is open
+    settings = settings_for(
+        database_url,
+        outbound={"allowed_networks": LOOPBACK, "ca_file": ca_of(tmp_path)},
+        lwm2m={"port": lwm2m},
+        bootstrap={"port": bootstrap},
+        public={"lwm2m_uri": f"coaps://127.0.0.1:{lwm2m}", "bootstrap_uri": f"coaps://127.0.0.1:{bootstrap}"},
+    )
+    serving = Serving(tmp_path / "data", settings)
     await serving.start()
     yield serving
     await serving.close()
@@ -68,11 +75,8 @@ async def vendor_device(serving: Serving) -> AsyncIterator[str]:
 async def again(serving: Serving) -> None:
     """Stop the process and start another on its data and ports."""
     old = serving.process
-    assert old.lwm2m is not None and old.bootstrap is not None
-    ports = {"lwm2m": {"port": old.lwm2m.port}, "bootstrap": {"port": old.bootstrap.port}}
-    sections = {name: msgspec.structs.replace(getattr(old.settings, name), **more) for name, more in ports.items()}
     await serving.close()
-    serving.process = Process(old.folder.path, msgspec.structs.replace(old.settings, **sections))
+    serving.process = Process(old.folder.path, old.settings)
     await serving.start()
 
 

@@ -7,6 +7,9 @@ from typing import Any, Final
 
 from lamplighter.bus.event import Event
 
+By = Mapping[str, str]
+"""Who did it: ``Caller.actor``."""
+
 KINDS: Final[dict[str, str]] = {
     "CertificateIssuerCreated": "A certificate issuer was made. ``id``, ``by``.",
     "CertificateIssuerChanged": "A certificate issuer was changed. ``id``, ``by``, ``changed``: names of members.",
@@ -28,7 +31,7 @@ def happened(
     time: int,
     subject_id: str,
     *,
-    by: Mapping[str, str] | None = None,
+    by: By | None = None,
     device_id: str | None = None,
     **more: Any,
 ) -> Event:

@@ -122,7 +122,7 @@ async def verify_issuer(service: Issuers, call: Call, issuer_id: str) -> Certifi
 )
 async def list_configurations(service: Issuers, call: Call) -> dict[str, Any]:
     """List which issuer issues certificates of which name."""
-    return await service.configurations(call.account_id, call.page, call.conditions)
+    return await service.configurations.list(call.account_id, call.page, call.conditions)
 
 
 @operations.add(
@@ -138,7 +138,7 @@ async def list_configurations(service: Issuers, call: Call) -> dict[str, Any]:
 )
 async def create_configuration(service: Issuers, call: Call) -> Configuration:
     """Say which issuer issues certificates of a name; null is the server's own authority."""
-    return await service.create_configuration(call.account_id, call.caller.actor, call.body)
+    return await service.configurations.create(call.account_id, call.caller.actor, call.body)
 
 
 @operations.add(
@@ -146,7 +146,7 @@ async def create_configuration(service: Issuers, call: Call) -> Configuration:
 )
 async def get_lwm2m_configuration(service: Issuers, call: Call) -> Configuration:
     """Get which issuer issues the certificates that devices register with."""
-    return await service.lwm2m_configuration(call.account_id)
+    return await service.configurations.get_lwm2m(call.account_id)
 
 
 @operations.add(
@@ -160,7 +160,7 @@ async def get_lwm2m_configuration(service: Issuers, call: Call) -> Configuration
 )
 async def update_lwm2m_configuration(service: Issuers, call: Call) -> Configuration:
     """Set which issuer issues the certificates that devices register with."""
-    return await service.change_lwm2m_configuration(call.account_id, call.caller.actor, call.body)
+    return await service.configurations.change_lwm2m(call.account_id, call.caller.actor, call.body)
 
 
 @operations.add(
@@ -174,7 +174,7 @@ async def update_lwm2m_configuration(service: Issuers, call: Call) -> Configurat
 )
 async def get_configuration(service: Issuers, call: Call, configuration_id: str) -> Configuration:
     """Get a certificate issuer configuration."""
-    return await service.configuration(call.account_id, configuration_id)
+    return await service.configurations.get(call.account_id, configuration_id)
 
 
 @operations.add(
@@ -189,7 +189,7 @@ async def get_configuration(service: Issuers, call: Call, configuration_id: str)
 )
 async def update_configuration(service: Issuers, call: Call, configuration_id: str) -> Configuration:
     """Change a certificate issuer configuration."""
-    return await service.change_configuration(call.account_id, configuration_id, call.caller.actor, call.body)
+    return await service.configurations.change(call.account_id, configuration_id, call.caller.actor, call.body)
 
 
 @operations.add(
@@ -203,7 +203,7 @@ async def update_configuration(service: Issuers, call: Call, configuration_id: s
 )
 async def delete_configuration(service: Issuers, call: Call, configuration_id: str) -> None:
     """Delete a custom configuration: the server's own authority issues certificates of that name then."""
-    await service.delete_configuration(call.account_id, configuration_id, call.caller.actor)
+    await service.configurations.delete(call.account_id, configuration_id, call.caller.actor)
 
 
 @operations.add(
@@ -217,7 +217,7 @@ async def delete_configuration(service: Issuers, call: Call, configuration_id: s
 )
 async def get_automatic_renewal(service: Issuers, call: Call, configuration_id: str) -> AutomaticRenewal:
     """Get how long before they expire certificates of a configuration are renewed by themselves."""
-    return await service.automatic_renewal(call.account_id, configuration_id)
+    return await service.configurations.automatic_renewal(call.account_id, configuration_id)
 
 
 @operations.add(
@@ -232,4 +232,6 @@ async def get_automatic_renewal(service: Issuers, call: Call, configuration_id: 
 )
 async def set_automatic_renewal(service: Issuers, call: Call, configuration_id: str) -> AutomaticRenewal:
     """Have certificates of a configuration renewed by themselves so many days before they expire, or not (null)."""
-    return await service.set_automatic_renewal(call.account_id, configuration_id, call.caller.actor, call.body)
+    return await service.configurations.set_automatic_renewal(
+        call.account_id, configuration_id, call.caller.actor, call.body
+    )

@@ -245,8 +245,8 @@ class Renewals:
             if held is None or held["answers"] != row["answers"]:
                 raise refusal
             now, issuer_id = self._clock.now(), None if issuer is None else issuer["id"]
-            kept = {"request": digest, "chain": _packed(chain), "issuer_id": issuer_id}
-            await store.issued(tx, account_id, row["id"], now, **kept)
+            packed = _packed(chain)
+            await store.issued(tx, account_id, row["id"], now, request=digest, chain=packed, issuer_id=issuer_id)
             await append(tx, self._event("CertificateIssued", row, fingerprint=fingerprint))
         return chain
 

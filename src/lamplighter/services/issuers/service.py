@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec
 from msgspec import UNSET
 
-from lamplighter.api.filter import Condition
 from lamplighter.api.page import Page, envelope
 from lamplighter.bus.outbox import append
 from lamplighter.clock import Clock
-from lamplighter.errors import FieldFault, access
+from lamplighter.errors import access
 from lamplighter.errors import issuers as errors
 from lamplighter.errors.requests import invalid
 from lamplighter.ids import Ids, is_id
@@ -24,23 +23,18 @@ from lamplighter.outbound.client import OutboundClient
 from lamplighter.services.certificates.service import Authority, certified_key
 from lamplighter.services.issuers import issued, store
 from lamplighter.services.issuers.cfssl import Cfssl
+from lamplighter.services.issuers.configurations import Configurations
 from lamplighter.services.issuers.est import Est
-from lamplighter.services.issuers.events import happened
+from lamplighter.services.issuers.events import By, happened
 from lamplighter.services.issuers.globalsign import GlobalSign
 from lamplighter.services.issuers.issued import Connector, Refused, Unreachable, certification_request
 from lamplighter.services.issuers.kinds import Kind, Values, faults_of
 from lamplighter.services.issuers.model import (
-    LWM2M,
-    AutomaticRenewal,
     CertificateIssuer,
     CertificateIssuerRequest,
     CertificateIssuerUpdateRequest,
     CertificateIssuerVerification,
-    Configuration,
-    ConfigurationCreateRequest,
-    ConfigurationRequest,
     Subject,
-    configuration_of,
     issuer_of,
 )
 from lamplighter.services.issuers.noted import note_certificate
@@ -55,8 +49,6 @@ TEST_NAME = "lamplighter-test-certificate"
 Make = Callable[[OutboundClient, Values, Values], Connector]
 """Is given the attributes and the credentials."""
 CONNECTORS: Mapping[Kind, Make] = {"CFSSL_AUTH": Cfssl, "GLOBAL_SIGN": GlobalSign, "EST": Est}
-
-By = Mapping[str, str]
 
 
 class Issuers:
@@ -79,6 +71,7 @@ class Issuers:
         self._master_key = master_key
         self._authority = authority
         self._outbound = outbound
+        self.configurations = Configurations(database, clock, ids, settings.access.certificate_configurations)
 
     # Certificates
 
@@ -199,8 +192,8 @@ class Issuers:
                     attributes=held["attributes"] if attributes is None else msgspec.json.encode(attributes).decode(),
                     sealed=held["sealed"] if credentials is None else self._sealed(issuer_id, credentials),
                 )
-                facts = {"by": by, "changed": ",".join(changed)}
-                await append(tx, happened("CertificateIssuerChanged", account_id, now, issuer_id, **facts))
+                named = ",".join(changed)
+                await append(tx, happened("CertificateIssuerChanged", account_id, now, issuer_id, by=by, changed=named))
                 row = await _issuer(tx, account_id, issuer_id)
         except UniqueViolation:
             raise errors.IssuerNameTaken(name=wanted.name) from None
@@ -234,107 +227,13 @@ class Issuers:
         except Unreachable as failure:
             unreachable = failure
             found = CertificateIssuerVerification(False, f"The issuer cannot be reached: {failure}.")
-        facts = {"by": by, "successful": found.successful, "message": found.message}
+        told = msgspec.structs.asdict(found)
         async with self._database.transaction() as tx:
             now = self._clock.now()
-            await append(tx, happened("CertificateIssuerVerified", account_id, now, issuer_id, **facts))
+            await append(tx, happened("CertificateIssuerVerified", account_id, now, issuer_id, by=by, **told))
         if unreachable is not None:
             raise errors.IssuerUnreachable(name=row["name"], reason=str(unreachable)) from unreachable
         return found
-
-    # Configurations
-
-    async def configurations(self, account_id: str, page: Page, conditions: Sequence[Condition]) -> dict[str, Any]:
-        """Those of the account; that of the LwM2M certificate is always among them."""
-        await self._lwm2m(account_id)
-        own = {"account_id": account_id}
-        order = "DESC" if page.descending else "ASC"
-        found = await store.CONFIGURATIONS.page(
-            self._database, own, conditions, order=order, after=page.after, limit=page.limit
-        )
-        count = await store.CONFIGURATIONS.count(self._database, own, conditions)
-        shown = [configuration_of(row) for row in found[: page.limit]]
-        return envelope(page, shown, has_more=len(found) > page.limit, total_count=count)
-
-    async def configuration(self, account_id: str, configuration_id: str) -> Configuration:
-        """Raises IssuerConfigurationNotFound."""
-        return configuration_of(await _configuration(self._database, account_id, configuration_id))
-
-    async def lwm2m_configuration(self, account_id: str) -> Configuration:
-        return configuration_of(await self._lwm2m(account_id))
-
-    async def create_configuration(self, account_id: str, by: By, wanted: ConfigurationCreateRequest) -> Configuration:
-        """Raises InvalidParameters, IssuerConfigurationExists, ObjectLimitReached."""
-        await self._lwm2m(account_id)
-        now, configuration_id = self._clock.now(), self._ids.new()
-        async with self._database.transaction() as tx:
-            await store.alone(tx, account_id)
-            await self._check_issuer(tx, account_id, wanted.certificate_issuer_id)
-            there = await store.configuration_of(tx, account_id, wanted.reference)
-            if there is not None:
-                raise errors.IssuerConfigurationExists(reference=wanted.reference, configuration_id=there["id"])
-            own, limit = {"account_id": account_id}, self._settings.certificate_configurations
-            used = await store.CONFIGURATIONS.count(tx, own)
-            if used >= limit:
-                raise access.ObjectLimitReached(used=used, limit=limit, kind="certificate issuer configurations")
-            values = self._new_configuration(account_id, configuration_id, wanted.reference, now)
-            values["issuer_id"] = wanted.certificate_issuer_id
-            await store.add_configuration(tx, values)
-            facts = {"by": by, "reference": wanted.reference}
-            await append(tx, happened("IssuerConfigurationCreated", account_id, now, configuration_id, **facts))
-            return configuration_of(await _configuration(tx, account_id, configuration_id))
-
-    async def change_lwm2m_configuration(self, account_id: str, by: By, wanted: ConfigurationRequest) -> Configuration:
-        """Raises InvalidParameters."""
-        row = await self._lwm2m(account_id)
-        return await self.change_configuration(account_id, row["id"], by, wanted)
-
-    async def change_configuration(
-        self, account_id: str, configuration_id: str, by: By, wanted: ConfigurationRequest
-    ) -> Configuration:
-        """Raises IssuerConfigurationNotFound, InvalidParameters."""
-        issuer_id = wanted.certificate_issuer_id
-        async with self._database.transaction() as tx:
-            await store.alone(tx, account_id)
-            row = await _configuration(tx, account_id, configuration_id)
-            if issuer_id is not UNSET:
-                await self._check_issuer(tx, account_id, issuer_id)
-            changed = {"issuer_id": row["issuer_id"] if issuer_id is UNSET else issuer_id}
-            return configuration_of(await self._changed(tx, row, by, changed))
-
-    async def automatic_renewal(self, account_id: str, configuration_id: str) -> AutomaticRenewal:
-        """Raises IssuerConfigurationNotFound."""
-        row = await _configuration(self._database, account_id, configuration_id)
-        return AutomaticRenewal(row["renewal_days"])
-
-    async def set_automatic_renewal(
-        self, account_id: str, configuration_id: str, by: By, wanted: AutomaticRenewal
-    ) -> AutomaticRenewal:
-        """Raises IssuerConfigurationNotFound."""
-        async with self._database.transaction() as tx:
-            await store.alone(tx, account_id)
-            row = await _configuration(tx, account_id, configuration_id)
-            await self._changed(tx, row, by, {"renewal_days": wanted.renewal_days})
-        return wanted
-
-    async def _changed(self, tx: Transaction, row: Row, by: By, changed: Mapping[str, Any]) -> Row:
-        now, own = self._clock.now(), (row["account_id"], row["id"])
-        values = {name: row[name] for name in ("issuer_id", "renewal_days")} | dict(changed)
-        await store.change_configuration(tx, *own, **values, updated_at=now)
-        facts = {"by": by, "reference": row["reference"]}
-        await append(tx, happened("IssuerConfigurationChanged", own[0], now, own[1], **facts))
-        return await _configuration(tx, *own)
-
-    async def delete_configuration(self, account_id: str, configuration_id: str, by: By) -> None:
-        """Raises IssuerConfigurationNotFound, IssuerConfigurationNotCustom."""
-        now = self._clock.now()
-        async with self._database.transaction() as tx:
-            row = await _configuration(tx, account_id, configuration_id)
-            if row["reference"] == LWM2M:
-                raise errors.IssuerConfigurationNotCustom(reference=LWM2M)
-            await store.delete_configuration(tx, account_id, configuration_id)
-            facts = {"by": by, "reference": row["reference"]}
-            await append(tx, happened("IssuerConfigurationDeleted", account_id, now, configuration_id, **facts))
 
     # Steps
 
@@ -343,39 +242,6 @@ class Issuers:
         faults = await asyncio.to_thread(faults_of, kind, attributes, credentials, self._clock.now())
         if faults:
             raise invalid(faults)
-
-    async def _check_issuer(self, reader: Reader, account_id: str, issuer_id: str | None) -> None:
-        """Raises InvalidParameters."""
-        if issuer_id is None:
-            return
-        if not is_id(issuer_id) or await store.issuer(reader, account_id, issuer_id) is None:
-            raise invalid(
-                [FieldFault("certificate_issuer_id", "must be the ID of a certificate issuer of the account, or null")]
-            )
-
-    async def _lwm2m(self, account_id: str) -> Row:
-        """The configuration of the LwM2M certificate, made when it is first looked for."""
-        row = await store.configuration_of(self._database, account_id, LWM2M)
-        if row is not None:
-            return row
-        values = self._new_configuration(account_id, self._ids.new(), LWM2M, self._clock.now())
-        async with self._database.transaction() as tx:
-            await store.ensure_configuration(tx, values)
-            row = await store.configuration_of(tx, account_id, LWM2M)
-        assert row is not None
-        return row
-
-    def _new_configuration(self, account_id: str, configuration_id: str, reference: str, now: int) -> dict[str, Any]:
-        return {
-            "account_id": account_id,
-            "id": configuration_id,
-            "reference": reference,
-            "issuer_id": None,
-            "renewal_days": None,
-            "version": 1,
-            "created_at": now,
-            "updated_at": now,
-        }
 
     def _sealed(self, issuer_id: str, credentials: Values) -> bytes:
         return self._master_key.seal(msgspec.json.encode(credentials), PURPOSE, issuer_id)
@@ -386,14 +252,6 @@ async def _issuer(reader: Reader, account_id: str, issuer_id: str) -> Row:
     row = await store.issuer(reader, account_id, issuer_id) if is_id(issuer_id) else None
     if row is None:
         raise errors.IssuerNotFound(issuer_id=issuer_id[:40])
-    return row
-
-
-async def _configuration(reader: Reader, account_id: str, configuration_id: str) -> Row:
-    """Raises IssuerConfigurationNotFound."""
-    row = await store.configuration(reader, account_id, configuration_id) if is_id(configuration_id) else None
-    if row is None:
-        raise errors.IssuerConfigurationNotFound(configuration_id=configuration_id[:40])
     return row
 
 
