@@ -110,34 +110,32 @@ class SecureAccess:
 
         Raises InvalidParameters for devices that the account does not have, TrustAnchorMissing.
         """
-        audience = wanted.audience
         await self._check_devices(account_id, wanted)
-        anchor = await Store(self._database, account_id).newest()
-        if anchor is None:
-            raise errors.TrustAnchorMissing()
         now, token_id = self._clock.now(), self._ids.new()
         issued_at = now // MICROSECONDS
-        expires_at = issued_at + round(self._settings.device_token_validity)
         grant = Grant(
             token_id=bytes.fromhex(token_id),
             subject=caller.subject_id,
-            audience=audience,
+            audience=wanted.audience,
             scopes=wanted.scopes,
             issued_at=issued_at,
-            expires_at=expires_at,
+            expires_at=issued_at + round(self._settings.device_token_validity),
             confirmation=read_public_key(wanted.cnf),
         )
-        token = sign(grant, self._key(anchor))
         # Without a fraction: the vendor's application for phones takes no other form.
-        until = to_rfc3339_seconds(expires_at * MICROSECONDS)
-        told = {
-            "id": anchor["id"],
-            "token_id": token_id,
-            "aud": audience,
-            "scope": " ".join(grant.scopes),
-            "granted_until": until,
-        }
+        until = to_rfc3339_seconds(grant.expires_at * MICROSECONDS)
         async with self._database.transaction() as transaction:
+            anchor = await Store(transaction, account_id).newest()
+            if anchor is None:
+                raise errors.TrustAnchorMissing()
+            token = sign(grant, self._key(anchor))
+            told = {
+                "id": anchor["id"],
+                "token_id": token_id,
+                "aud": grant.audience,
+                "scope": " ".join(grant.scopes),
+                "granted_until": until,
+            }
             await append(transaction, _event(events.ACCESS_GRANTED, account_id, now, caller, told))
         return TokenResponse(base64.b64encode(token).decode(), until)
 
