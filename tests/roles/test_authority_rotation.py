@@ -30,7 +30,7 @@ from tests.roles.stream_device import StreamDevice
 async def serving(database: Database, tmp_path: Path) -> AsyncIterator[BootstrapServing]:
     each = BootstrapServing(database, tmp_path, est=False)
     await each.start()
-    watching = asyncio.create_task(each.authority.watch())
+    watching = asyncio.create_task(each.authority.watch(each.clock))
     yield each
     watching.cancel()
     await each.close()

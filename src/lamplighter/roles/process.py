@@ -272,7 +272,7 @@ class Process:
             *echo_operations.bind(self.echoes),
             *enrollment_operations.bind(self.enrollment),
         ]
-        watch = asyncio.create_task(authority.watch(), name="authorities")
+        watch = asyncio.create_task(authority.watch(self.clock), name="authorities")
         parts.push_async_callback(_stop, watch)
         if self.role in ("all", "worker"):
             await self.echoes.start()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,8 +13,10 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from lamplighter.clock import EPOCH, MICROSECONDS, ManualClock
 from lamplighter.dtls import TrustAnchor, verify_chain
 from lamplighter.dtls.certificates import CertificateError, Purpose
+from lamplighter.services.certificates.issuing import make_root, year_from
 from lamplighter.services.certificates.rotation import State, read_state
 from lamplighter.services.certificates.service import Authority, AuthorityUnusable, Credential, retire, rotate
 from lamplighter.storage.seal import MasterKey
@@ -142,7 +145,7 @@ async def test_a_running_process_takes_up_what_another_one_changed(tmp_path: Pat
     running = opened(tmp_path)
     changed: asyncio.Queue[frozenset[bytes]] = asyncio.Queue()
     running.on_change(changed.put_nowait)
-    watching = asyncio.create_task(running.watch())
+    watching = asyncio.create_task(running.watch(ManualClock(NOW)))
     try:
         old = running.device_ca
         rotate(opened(tmp_path), "device")
@@ -168,7 +171,7 @@ async def test_a_change_that_cannot_be_read_changes_nothing_until_it_can(tmp_pat
     certificate = tmp_path / "pki" / "device-ca-2.pem"
     content = certificate.read_bytes()
     certificate.unlink()
-    watching = asyncio.create_task(running.watch())
+    watching = asyncio.create_task(running.watch(ManualClock(NOW)))
     try:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(1):
@@ -178,6 +181,22 @@ async def test_a_change_that_cannot_be_read_changes_nothing_until_it_can(tmp_pat
         async with asyncio.timeout(5):
             await changed.wait()
         assert len(running.device_anchors) == 2
+    finally:
+        watching.cancel()
+
+
+async def test_an_own_authority_that_was_not_valid_yet_when_a_process_began_is_taken_up_by_it(tmp_path: Path) -> None:
+    running = opened(tmp_path)
+    clock = ManualClock(NOW + 90 * 86400 * MICROSECONDS)
+    root = make_root("Made later", year_from(EPOCH + timedelta(microseconds=clock.now())))
+    changed = asyncio.Event()
+    running.on_change(lambda retired: changed.set())
+    rotate(Authority(tmp_path / "pki", clock.now(), master_key=MASTER), "device", root)
+    watching = asyncio.create_task(running.watch(clock))
+    try:
+        async with asyncio.timeout(5):
+            await changed.wait()
+        assert running.device_ca.certificate == root.certificate
     finally:
         watching.cancel()
 

@@ -36,7 +36,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from lamplighter.clock import EPOCH
+from lamplighter.clock import EPOCH, Clock
 from lamplighter.services.certificates.credential import Credential
 from lamplighter.services.certificates.files import AuthorityUnusable, KeyFiles
 from lamplighter.services.certificates.given import check_authority, is_signed
@@ -83,6 +83,7 @@ class Authority:
         self.folder = folder
         self.files = KeyFiles(folder, master_key or load_master_key(folder.parent))
         self.moment = EPOCH + timedelta(microseconds=now)
+        """At which certificates are judged."""
         self.device_names = [_name(host) for host in device_hosts if host.isascii()]
         self._listeners: list[Callable[[frozenset[bytes]], None]] = []
         with self.files.locked():
@@ -145,13 +146,14 @@ class Authority:
         of the anchors that are not trusted any more."""
         self._listeners.append(listener)
 
-    async def watch(self) -> None:
+    async def watch(self, clock: Clock) -> None:
         """Take up what other processes change, until cancelled."""
         told = ""
         while True:
             await asyncio.sleep(WATCH_EVERY)
             if (seen := self._look()) == self._seen:
                 continue
+            self.moment = EPOCH + timedelta(microseconds=clock.now())
             try:
                 self._take(*await asyncio.to_thread(self._read_alone))
             except (
