@@ -10,13 +10,14 @@ import pytest
 
 from lamplighter.coap.framing import Framing
 from lamplighter.coap.numbers import Code
+from lamplighter.services.connect.direct_operations import operations as direct_operations
 from lamplighter.settings import Coap, Lwm2m, Settings
 from lamplighter.storage.database import Database
 from lamplighter.transport.tcp_client import ConnectionRefused
-from tests.api.toy import ACCOUNT
+from tests.api.toy import ACCOUNT, Toy
 from tests.roles.house import House
 from tests.roles.lwm2m_device import PATIENCE, with_certificate, with_key
-from tests.roles.lwm2m_serving import SECRET, Serving
+from tests.roles.lwm2m_serving import SECRET, SETTINGS, Serving
 from tests.roles.stream_device import StreamDevice
 
 NAME = "my-first-device-01"
@@ -90,6 +91,23 @@ async def test_a_device_registers_is_read_observed_updates_and_leaves(
     assert (await device.update()).code == Code.CHANGED
     assert (await device.deregister()).code == Code.DELETED
     assert [each.item for each in await serving.deliveries("de-registrations")] == [device_id]
+
+
+@pytest.mark.parametrize("framing", [Framing.RECORD, Framing.RFC8323])
+async def test_a_request_without_a_response_reaches_the_device_and_the_connection_goes_on(
+    serving: Serving, framing: Framing
+) -> None:
+    device = await with_tls(serving, framing)
+    await device.register(NAME)
+    toy = Toy(SETTINGS, bound=direct_operations.bind(serving.connect))
+    answer = await toy.call("POST", f"/v2/endpoints/{device.location[-1]}/3/0/4?noResp=true")
+    assert (answer.status_code, answer.content) == (204, b"")
+    async with asyncio.timeout(PATIENCE):
+        while device.executed != ["/3/0/4"]:
+            serving.changed.clear()
+            await serving.changed.wait()
+    assert (await serving.request(device.location[-1], "GET", "/3/0/0"))["status"] == 200
+    assert await serving.deliveries("async-responses") and device.executed == ["/3/0/4"]
 
 
 async def test_a_connection_that_breaks_while_an_answer_is_awaited_gives_502(serving: Serving) -> None:
