@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from lamplighter.api.form import LARGE, parse, read
+from lamplighter.api.form import FORM, LARGE, parse, read
+from lamplighter.api.openapi import describe
+from lamplighter.api.operation import Call, Operations
 from lamplighter.errors import FieldFault
 from lamplighter.errors.requests import MalformedForm
 
@@ -66,3 +68,19 @@ async def test_a_large_file_is_read_whole() -> None:
     faults: list[FieldFault] = []
     assert await read(form(part("file", content)), TYPE, ("file",), faults) == {"file": content}
     assert faults == []
+
+
+def test_a_form_is_described_with_its_files() -> None:
+    operations = Operations("Letters")
+
+    @operations.add(
+        "POST", "/v3/letters", "sendLetter", permission="x", body=bytes, form=("letter",), media_types=(FORM,)
+    )
+    async def send_letter(service: None, call: Call) -> None:
+        """Send a letter."""
+
+    described = describe([each.operation for each in operations.bind(None)], "https://lamps.test")
+    body = described["paths"]["/v3/letters"]["post"]["requestBody"]
+    file = {"type": "string", "format": "binary"}
+    schema = {"type": "object", "properties": {"letter": file}, "required": ["letter"]}
+    assert body == {"required": True, "content": {FORM: {"schema": schema}}}
