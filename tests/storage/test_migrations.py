@@ -31,10 +31,9 @@ Catalogue = dict[str, Any]
 
 
 def tables_of_the_program() -> list[sa.Table]:
-    """Every table of a module ``lamplighter.services.*.store`` and of the bus."""
+    """Every table of the services, whichever of their modules has it, and of the bus."""
     for module in pkgutil.walk_packages(lamplighter.services.__path__, "lamplighter.services."):
-        if module.name.endswith(".store"):
-            importlib.import_module(module.name)
+        importlib.import_module(module.name)
     return [table for table in metadata.sorted_tables if not table.info.get("of_tests")]
 
 
