@@ -19,9 +19,7 @@ from lamplighter.storage.database import Database, Transaction
 SUBJECT_ENDED = frozenset({"ApplicationDeactivated", "ApplicationDeleted", "ApiKeyDeleted"})
 """Events of services/access whose data names an application or API key that ended."""
 DATA_OF = (
-    SUBJECT_ENDED
-    | CERTIFICATE_ENDS
-    | {KEY_DELETED, directory_events.DEVICE_DELETED, directory_events.DEVICE_SUSPENDED}
+    SUBJECT_ENDED | CERTIFICATE_ENDS | {KEY_DELETED, directory_events.DEVICE_DELETED, directory_events.DEVICE_SUSPENDED}
 )
 """Kinds of events whose data is looked at here."""
 

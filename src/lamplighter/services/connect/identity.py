@@ -35,7 +35,9 @@ class Identity(NamedTuple):
     @property
     def text(self) -> str:
         """One line, by which a session remembers it. Raises ValueError when it is too long for that."""
-        text = " ".join((self.proof.value, self.account_id, self.device_id or self.certificate_id or "-", self.endpoint_name))
+        text = " ".join(
+            (self.proof.value, self.account_id, self.device_id or self.certificate_id or "-", self.endpoint_name)
+        )
         if len(text.encode()) > LONGEST:
             raise ValueError(f"an endpoint name too long: {len(text.encode())} bytes with its account, above {LONGEST}")
         return text

@@ -110,9 +110,7 @@ class Connect:
     ) -> None:
         self.process = process
         self.own_commands = OwnCommands()
-        self.registering = Registering(
-            database, clock, ids, settings, directory, process, tier_of, self.own_commands
-        )
+        self.registering = Registering(database, clock, ids, settings, directory, process, tier_of, self.own_commands)
         self.commands = Commands(database, clock, ids, settings, directory, process, self.own_commands)
         self.definitions = OwnDefinitions(database, clock, settings)
         self.mediated = Mediated(database, clock, ids, settings, directory, self.registering, tier_of)
@@ -306,7 +304,9 @@ class Connect:
         """The ids of the devices that came by a certificate."""
         after = None
         while True:
-            found = await self._directory.matching(account_id, f"ca_id={certificate_id}", after=after, limit=BEHIND_TOGETHER)
+            found = await self._directory.matching(
+                account_id, f"ca_id={certificate_id}", after=after, limit=BEHIND_TOGETHER
+            )
             for device_id in found:
                 yield device_id
             if len(found) < BEHIND_TOGETHER:
@@ -393,9 +393,7 @@ class Connect:
 
         Otherwise as ``Commands.request``.
         """
-        registered = await self.commands.add(
-            tx, account_id, MARK + name, device_id, command_id, body, retry, expiry
-        )
+        registered = await self.commands.add(tx, account_id, MARK + name, device_id, command_id, body, retry, expiry)
         order = Order("work", account_id, device_id)
         tx.after_commit(lambda: self._orders.tell(registered.process, order))
 
