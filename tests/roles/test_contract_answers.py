@@ -8,24 +8,25 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import httpx2
 import pytest
 
-from lamplighter.api.operation import Operation
-from lamplighter.services.enrollment.service import identity_of
-from tests import contract
 from tests.outbound.receivers import LOOPBACK, receiving
 from tests.roles.serving import Serving, settings_for
 from tests.roles.simulated import simulated
+from tests.roles.walk import Walk
+from tests.roles.walk_trust import (
+    walk_certificates,
+    walk_credentials,
+    walk_enrollment,
+    walk_issuers,
+    walk_secure_access,
+)
 
-OURS = {"login", "logout", "getEndpoints", "getKeptError"}
-"""Operations that the contract does not have: clients use the first three, the last is an addition."""
 EXTENSIONS = (
     {"getLwm2mObjects", "createLwm2mObject", "getLwm2mObject", "deleteLwm2mObject"}
     | {
@@ -42,73 +43,19 @@ EXTENSIONS = (
         "createChannelSecret",
         "deleteChannelSecret",
     }
+    | {"getAutomaticRenewal", "setAutomaticRenewal", "listDeviceCertificates"}
     | {f"getBulkDeviceEnrollment{kind}{name}Report" for kind in ("", "Delete") for name in ("Full", "Errors")}
 )
-"""Additions with answers of their own, tested by those of connect, channels and enrollment."""
-ELSEWHERE = {"connectWebsocket", "connectChannel", "watchNotifications", "followChannel"}
-"""Tested with real WebSockets and event streams by the tests of channels."""
-NO_JSON = {"getEndpointSubscriptions", "deleteLongPollChannel"}
-"""Their success is plain text."""
-WORDS = {"deleteLongPollChannel": {"REMOVED", "ALREADY_DELETED"}}
-"""Answers whose words the contract has in its prose only."""
-
-
-class Walk:
-    """Calls operations by their names, and remembers which.
-
-    :param tenant: the account in which to act by the twins; None for the own one
-    """
-
-    def __init__(self, serving: Serving, client: httpx2.AsyncClient, tenant: str | None, reached: set[str]) -> None:
-        self._client = client
-        self._tenant = tenant
-        self._reached = reached
-        self._key = serving.key
-        known = [each for each in serving.process.api.operations if bool(each.tenant_of) == bool(tenant)]
-        self._operations = {each.tenant_of or each.operation_id: each for each in known}
-
-    async def do(
-        self,
-        name: str,
-        *values: str,
-        body: Any = None,
-        key: str = "",
-        query: str = "",
-        status: int | tuple[int, ...] = 0,
-        files: Any = None,
-    ) -> Any:
-        """Call an operation with the values of its path's variables; the decoded body.
-
-        :param status: what is expected, where it is not the operation's usual one
-        """
-        operation = self._operations[name]
-        path = self._fill(operation, values)
-        answer = await self._client.request(
-            operation.method,
-            f"{path}?{query}" if query else path,
-            json=body,
-            files=files,
-            headers={"Authorization": f"Bearer {key or self._key}"},
-        )
-        found = operation.operation_id
-        expected = status or operation.status
-        assert answer.status_code in (expected if isinstance(expected, tuple) else (expected,)), (found, answer.text)
-        is_json = answer.headers.get("content-type", "").startswith("application/json")
-        decoded: Any = (answer.json() if is_json else answer.text) if answer.content else None
-        assert is_json == (answer.content != b"" and name not in NO_JSON), found
-        if name in WORDS:
-            assert decoded in WORDS[name]
-            decoded = None
-        if found not in OURS:
-            contract.check(found, answer.status_code, decoded)
-        self._reached.add(found)
-        return decoded
-
-    def _fill(self, operation: Operation, values: tuple[str, ...]) -> str:
-        left = iter((self._tenant, *values) if self._tenant else values)
-        path = re.sub(r"\{[^}]+\}", lambda _: quote(str(next(left)), safe="/"), operation.path)
-        assert not list(left), operation.operation_id
-        return path
+"""Additions with answers of their own, tested by those of connect, channels, issuers and enrollment."""
+ELSEWHERE = {
+    "connectWebsocket",
+    "connectChannel",
+    "watchNotifications",
+    "followChannel",
+    "RequestCertificateRenewal",
+    "getCertificateEnrollment",
+}
+"""Tested with real WebSockets and event streams by the tests of channels, and with a device by those of renewals."""
 
 
 @pytest.fixture
@@ -127,10 +74,15 @@ async def test_every_operation_succeeds_as_the_contract_says_and_none_is_left_ou
         await walk_management(own)
         await walk_me(own)
         account = await walk_accounts(own)
-        await walk_management(Walk(serving, client, account, reached))
+        tenant = Walk(serving, client, account, reached)
+        await walk_management(tenant)
+        await walk_certificates(tenant)
         await walk_directory(own, device_id)
         await walk_credentials(own)
         await walk_enrollment(own, serving)
+        await walk_certificates(own)
+        await walk_issuers(own)
+        await walk_secure_access(own)
         await walk_devices(own, device_id)
         await walk_channels(own)
         await walk_errors(own, client)
@@ -298,41 +250,6 @@ async def walk_directory(walk: Walk, registered: str) -> None:
     await walk.do("Device_Event_retrieve", event)
     await walk.do("Device_Log_list")
     await walk.do("Device_Log_retrieve", event)
-
-
-async def walk_credentials(walk: Walk) -> None:
-    name = "lamp-of-the-walk-01"
-    await walk.do("uploadPreSharedKey", body={"endpoint_name": name, "secret_hex": "ab" * 16})
-    await walk.do("listPreSharedKeys", query="limit=2")
-    await walk.do("getPreSharedKey", name)
-    await walk.do("deletePreSharedKey", name)
-    certificate = await walk.do("createDeveloperCertificate", body={"name": "Walk", "description": "For a walk"})
-    await walk.do("getDeveloperCertificate", certificate["id"])
-    await walk.do("getAllServerCredentials")
-    await walk.do("getBootstrapServerCredentials")
-    await walk.do("getL2M2MServerCredentials")
-
-
-async def walk_enrollment(walk: Walk, serving: Serving) -> None:
-    identities = [identity_of(b"a certificate"), identity_of(b"another")]
-    claim = await walk.do("createDeviceEnrollment", body={"enrollment_identity": identities[0]})
-    await walk.do("getDeviceEnrollments", query="include=total_count&order=DESC")
-    await walk.do("getDeviceEnrollment", claim["id"])
-    await walk.do("deleteDeviceEnrollment", claim["id"])
-    files = {"enrollment_identities": ("identities.csv", "\n".join(["identity", *identities]), "text/csv")}
-    for create, get in (
-        ("createBulkDeviceEnrollment", "getBulkDeviceEnrollment"),
-        ("deleteBulkDeviceEnrollment", "getBulkDeviceEnrollmentDelete"),
-    ):
-        job = await walk.do(create, files=files)
-        while job["status"] != "completed":
-            job = await walk.do(get, job["id"])
-        assert (job["total_count"], job["errors_count"]) == (2, 0)
-    account, certificate = claim["account_id"], "c" * 32
-    await serving.process.enrollment.denied([account], {account: certificate}, "lamp", "It is not claimed.")
-    query = f"trusted_certificate_id__eq={certificate}"
-    (denial,) = (await walk.do("listEnrollmentDenialAttempts", query=query))["data"]
-    await walk.do("getEnrollmentDenialAttempt", denial["id"])
 
 
 async def walk_devices(walk: Walk, device: str) -> None:
