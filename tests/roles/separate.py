@@ -1,4 +1,4 @@
-"""An installation of three processes, as operators run many: two of the API and one for devices, on PostgreSQL and NATS.
+"""An installation of processes, as operators run many: two of the API, some for devices and chores, on PostgreSQL and NATS.
 
 What is revoked through the one (``here``) has to end at the others. Each ``revoke_…`` makes something and uses it there,
 revokes it here, and returns the seconds from the answer to that until it had ended there.
@@ -10,8 +10,10 @@ import asyncio
 import itertools
 import os
 import sys
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -26,22 +28,41 @@ PASSWORD = "a lamp in every street"
 
 
 class Separate:
-    """The three processes, while the block lasts."""
+    """The processes, while the block lasts.
 
-    def __init__(self, data: Path, database_url: str, bus_url: str) -> None:
-        self.lwm2m_port = free_port()
+    :param more: settings beyond what is set here, by the names of their variables
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        database_url: str,
+        bus_url: str,
+        *,
+        gateways: int = 1,
+        workers: int = 0,
+        more: Mapping[str, object] = MappingProxyType({}),
+    ) -> None:
+        self.lwm2m_ports = [free_port() for _ in range(gateways)]
         self.pids: list[int] = []
+        self.key = ""
         self._data = data
-        self._settings = {"DATABASE_URL": database_url, "BUS_URL": bus_url, "LWM2M_PORT": self.lwm2m_port}
+        self._workers = workers
+        self._settings = {"DATABASE_URL": database_url, "BUS_URL": bus_url, **more}
         self._parts = AsyncExitStack()
         self._numbers = itertools.count(1)
 
     async def __aenter__(self) -> Separate:
         try:
             here = await self._serve("api")  # the first one makes the installation
-            there, _ = await asyncio.gather(self._serve("api"), self._serve("lwm2m"))
-            key = (self._data / "admin-key").read_text().strip()
-            self.here, self.there = [await self._client(port, key) for port in (here, there)]
+            there, *_ = await asyncio.gather(
+                self._serve("api"),
+                *(self._serve("lwm2m", port) for port in self.lwm2m_ports),
+                *(self._serve("worker") for _ in range(self._workers)),
+            )
+            self.key = (self._data / "admin-key").read_text().strip()
+            self.api_ports = here, there
+            self.here, self.there = [await self._client(port, self.key) for port in (here, there)]
         except BaseException:
             await self._parts.aclose()
             raise
@@ -50,7 +71,7 @@ class Separate:
     async def __aexit__(self, *how: object) -> None:
         await self._parts.aclose()
 
-    async def _serve(self, role: str) -> int:
+    async def _serve(self, role: str, lwm2m_port: int = 0) -> int:
         """Start a process; the port of its API."""
         port = free_port()
         values = {
@@ -59,6 +80,7 @@ class Separate:
             "HTTP_PLAIN_PORT": port,
             "HTTP_PLAINTEXT_API": "true",
             "COAP_HOST": "127.0.0.1",
+            "LWM2M_PORT": lwm2m_port or free_port(),
             "LOG_LEVEL": "error",
             "API_RATE_PER_SECOND": 1_000_000,
             "API_RATE_BURST": 1_000_000,
@@ -119,13 +141,13 @@ class Separate:
 
     async def revoke_device_key(self) -> float:
         """The pre-shared key of a device is deleted."""
-        name, device = await self._registered()
+        name, device = await self.registered()
         await self._done("DELETE", f"/v2/device-shared-keys/{name}")
         return await self._closed(device)
 
     async def suspend_device(self) -> float:
         """A device is suspended."""
-        _, device = await self._registered()
+        _, device = await self.registered()
         body = {"category": "lost_or_stolen", "description": "It was not where it had been."}
         await self._done("POST", f"/v3/devices/{device.location[-1]}/suspend", json=body)
         return await self._closed(device)
@@ -134,10 +156,11 @@ class Separate:
         """A device in a session by its key."""
         device = Device(asyncio.Event())
         self._parts.callback(device.close)
-        await device.connect(with_key(name, SECRET), self.lwm2m_port)
+        await device.connect(with_key(name, SECRET), self.lwm2m_ports[0])
         return device
 
-    async def _registered(self) -> tuple[str, Device]:
+    async def registered(self) -> tuple[str, Device]:
+        """A device at the first gateway, and its name."""
         name = f"device-of-many-{next(self._numbers):04}"
         await self._make("/v2/device-shared-keys", {"endpoint_name": name, "secret_hex": SECRET.hex()})
         device = await self.connect(name)
