@@ -29,6 +29,10 @@ class Probe:
         method: Any = getattr(self, f"do_{do}")
         return dict(method(**more))
 
+    def do_ready(self) -> Answer:
+        """Answered once all are registered."""
+        return {}
+
     def do_pace(self, rate: float, seconds: float) -> Answer:
         """Updates at that rate; the latencies in milliseconds."""
         try:

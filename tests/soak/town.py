@@ -72,6 +72,7 @@ class Town:
             self.probe = Child("tests.soak.probe", str(port), str(first), str(self._probes), errors=self._log("probe"))
             self.sleepers = self._crowd("sleepers", self.gateway, (self._keys, self._sleeping), (0, 0), sleeping=True)
             self.wait_until_registered([self.sleepers], self._sleeping)
+            self.probe.ask("ready")
         except BaseException:
             self.__exit__()
             raise
