@@ -13,6 +13,8 @@ from lamplighter.services.certificates.authority import Authority
 from lamplighter.settings import Outbound
 
 LOOPBACK = ("127.0.0.0/8", "::1")
+SHUTDOWN = 0.1
+"""Seconds that the end of TLS is waited for."""
 """``outbound.allowed_networks`` of tests."""
 PATIENCE = 10.0
 
@@ -78,7 +80,11 @@ class Receiver:
 
     async def open(self, tls: ssl.SSLContext | None = None, port: int = 0) -> None:
         self.scheme = "https" if tls else "http"
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", port, ssl=tls)
+        # A client that keeps its connection for later does not answer the word that ends TLS.
+        patience = SHUTDOWN if tls else None
+        self._server = await asyncio.start_server(
+            self._serve, "127.0.0.1", port, ssl=tls, ssl_shutdown_timeout=patience
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
