@@ -154,7 +154,6 @@ class SecureDevice(Device):
         end = time.monotonic() + PATIENCE
         while self.client.session is None:
             self._flush()
-            self._take()
             self._await(0.5)
             self.client.handle_timer(time.monotonic())
             if time.monotonic() > end:
