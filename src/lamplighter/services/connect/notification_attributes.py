@@ -19,7 +19,7 @@ from lamplighter.storage.query import Query, insert
 _c = notification_attributes.c
 _DEVICE = (_c.account_id == sa.bindparam("account_id"), _c.device_id == sa.bindparam("device_id"))
 _PATH = (*_DEVICE, _c.path == sa.bindparam("path"))
-_OF = Query(sa.select(_c.path, _c.query).where(*_DEVICE).order_by(_c.path))
+_OF = Query(sa.select(_c.path, _c.query).where(*_DEVICE).order_by(_c.path), quick=True)
 _AT = Query(sa.select(_c.query).where(*_PATH))
 _new = insert(notification_attributes).values({column.name: sa.bindparam(column.name) for column in _c})
 _PUT = Query(
