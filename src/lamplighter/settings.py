@@ -115,6 +115,7 @@ class Access(_Section, frozen=True):
         int, About("Certificate issuer configurations of one account, one for each certificate name.")
     ] = 100
 
+
 class Database(_Section, frozen=True):
     url: Annotated[str, About("postgresql://user:password@host/name, or empty for SQLite in the data folder.")] = ""
     pool: Annotated[int, About("Connections to PostgreSQL, or readers of SQLite.")] = 4

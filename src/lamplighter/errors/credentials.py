@@ -72,7 +72,9 @@ class PrivateKeyUploaded(family.BadRequest):
 
     message = "A private key was sent with the certificate; nothing of it was kept."
     cause = "The file holds a key as well, as many tools write it."
-    remedy = "Send the part from BEGIN CERTIFICATE to END CERTIFICATE only, and replace the key if others may have seen it."
+    remedy = (
+        "Send the part from BEGIN CERTIFICATE to END CERTIFICATE only, and replace the key if others may have seen it."
+    )
 
 
 class DeveloperCertificateFixed(family.BadRequest):

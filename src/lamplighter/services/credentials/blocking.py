@@ -37,12 +37,12 @@ class Blocking:
         if status is None or (status == "INACTIVE") != blocks:
             return  # it has changed again, or is gone: what came then follows
         text = f"ca_id={certificate_id}&system_suspended={'false' if blocks else 'true'}"
+        change = self._directory.system_suspend if blocks else self._directory.system_resume
+        why = f"its certificate {certificate_id} is {'inactive' if blocks else 'active again'}"
         after = None
         while found := await self._directory.matching(account_id, text, after=after, limit=TOGETHER):
             async with self._database.transaction() as tx:
                 for device_id in found:
-                    change = self._directory.system_suspend if blocks else self._directory.system_resume
-                    why = f"its certificate {certificate_id} is {'inactive' if blocks else 'active again'}"
                     try:
                         await change(tx, account_id, device_id, CATEGORY, why)
                     except DeviceNotFound:  # deleted meanwhile

@@ -113,7 +113,7 @@ class TrustedCertificates:
             async with self._database.transaction() as tx:
                 certificates = ChangingCertificates(tx, account_id)
                 await certificates.make_room(limit)
-                await _check_new(certificates, upload, body.service)
+                await _check_new(certificates, upload.fingerprint, body.service)
                 await certificates.add(
                     id=certificate_id,
                     name=body.name,
@@ -293,8 +293,7 @@ def _changed(row: Row, body: TrustedCertificateUpdate, upload: Upload | None) ->
     return changed
 
 
-async def _check_new(certificates: Certificates, upload: Upload | str, service: str) -> None:
-    fingerprint = upload if isinstance(upload, str) else upload.fingerprint
+async def _check_new(certificates: Certificates, fingerprint: str, service: str) -> None:
     same = await certificates.same(fingerprint, service)
     if same is not None:
         raise credentials.CertificateExists(service=service, name=same["name"], certificate_id=same["id"])

@@ -7,7 +7,12 @@ import hashlib
 
 def identity_of(leaf_der: bytes) -> str:
     """The enrollment identity of a device by its certificate (DER). ``A`` is the version of the form."""
-    return "A-" + hashlib.sha256(leaf_der).digest().hex(":").upper()
+    return identity_of_fingerprint(hashlib.sha256(leaf_der).digest())
+
+
+def identity_of_fingerprint(fingerprint: bytes) -> str:
+    """The same, of the certificate's SHA-256."""
+    return "A-" + fingerprint.hex(":").upper()
 
 
 def key_of(identity: str) -> str:

@@ -16,7 +16,7 @@ from lamplighter.services.enrollment import denials, store
 from lamplighter.services.enrollment.bulk import Bulk
 from lamplighter.services.enrollment.claiming import Claiming, gone
 from lamplighter.services.enrollment.events import CLAIM_CREATED, CLAIM_USED, DENIED
-from lamplighter.services.enrollment.identity import identity_of, key_of
+from lamplighter.services.enrollment.identity import identity_of, identity_of_fingerprint, key_of
 from lamplighter.services.enrollment.model import (
     BlackListedDeviceData,
     DenialAttemptsResponse,
@@ -27,7 +27,7 @@ from lamplighter.services.enrollment.worker import BulkWorker
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Reader, Row, Transaction, UniqueViolation
 
-__all__ = ["Claim", "Enrollment", "identity_of"]
+__all__ = ["Claim", "Enrollment", "identity_of", "identity_of_fingerprint"]
 
 LARGE = 10_000
 """Claims of an account above which their number is remembered for api.count_age: to count them takes milliseconds."""
