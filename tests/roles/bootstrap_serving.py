@@ -13,11 +13,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from lamplighter.dtls import TrustAnchor
 from lamplighter.dtls.client_configuration import ClientConfig
+from lamplighter.outbound.client import OutboundClient
 from lamplighter.roles.bootstrap import BootstrapRole
 from lamplighter.services.bootstrap.service import Bootstrap as BootstrapService
 from lamplighter.services.credentials.model import DeveloperCertificate, DeveloperCertificateRequest, PreSharedKey
 from lamplighter.services.directory.model import Device as Shown
 from lamplighter.services.enrollment.service import Enrollment
+from lamplighter.services.issuers.service import Issuers
 from lamplighter.settings import Bootstrap, Public, Settings
 from lamplighter.storage.database import Database
 from tests.api.toy import ACCOUNT
@@ -40,8 +42,17 @@ class BootstrapServing(Serving):
         )
         super().__init__(database, folder, settings)
         self.claims = Enrollment(database, self.clock, self.ids, settings, self.bus)
+        self.outbound = OutboundClient(settings.outbound)
         service = BootstrapService(
-            database, self.clock, settings, self.directory, self.credentials, self.authority, commercial, self.claims
+            database,
+            self.clock,
+            settings,
+            self.directory,
+            self.credentials,
+            self.authority,
+            commercial,
+            self.claims,
+            Issuers(database, self.clock, self.ids, settings, MASTER_KEY, self.authority, self.outbound),
         )
         self.bootstrap = BootstrapRole(
             settings,
@@ -62,6 +73,7 @@ class BootstrapServing(Serving):
     async def close(self) -> None:
         await self.bootstrap.close()
         await super().close()
+        await self.outbound.close()
 
     async def developer(self, name: str = "for trying out") -> DeveloperCertificate:
         return await self.credentials.create_developer_certificate(ACCOUNT, DeveloperCertificateRequest(name))

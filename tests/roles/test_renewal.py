@@ -3,73 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from lamplighter.roles.fleet import Conduct, Profile, Summary, developer_account, run_fleet
 from lamplighter.roles.process import Process
 from lamplighter.services.issuers import renewals
-from tests.outbound.receivers import LOOPBACK
-from tests.roles.serving import Serving, settings_for
-from tests.roles.simulated import PATIENCE, registered, simulated
-from tests.servers import free_port
-from tests.services.issuers.authorities import HMAC_KEY, CfsslServer, Signer, ca_of, listening
+from tests.roles.serving import Serving
+from tests.roles.simulated import PATIENCE, simulated
+from tests.roles.vendor_fleet import cfssl_issuer, noted, serving_vendors, until, vendor_device
+from tests.services.issuers.authorities import CfsslServer, Signer, listening
 
 DLMS = "customer.dlms"
 
 
 @pytest.fixture
 async def serving(database_url: str, tmp_path: Path) -> AsyncIterator[Serving]:
-    lwm2m, bootstrap = free_port(), free_port()  # a device is told where to register before it is open
-    settings = settings_for(
-        database_url,
-        outbound={"allowed_networks": LOOPBACK, "ca_file": ca_of(tmp_path)},
-        lwm2m={"port": lwm2m},
-        bootstrap={"port": bootstrap},
-        public={"lwm2m_uri": f"coaps://127.0.0.1:{lwm2m}", "bootstrap_uri": f"coaps://127.0.0.1:{bootstrap}"},
-    )
-    serving = Serving(tmp_path / "data", settings)
-    await serving.start()
-    yield serving
-    await serving.close()
-
-
-@asynccontextmanager
-async def vendor_device(serving: Serving) -> AsyncIterator[str]:
-    """A client of the vendor that came by bootstrap and is registered: its device id."""
-    process = serving.process
-    assert process.bootstrap is not None and process.lwm2m is not None
-    made = await serving.call("POST", "/v3/developer-certificates", json={"name": "for renewal"})
-    credentials = (await serving.call("GET", "/v3/server-credentials/bootstrap")).json()
-    account = developer_account(
-        made.json()["developer_certificate"],
-        made.json()["developer_private_key"],
-        credentials["server_certificate"],
-        f"{credentials['server_uri'].partition('?')[0]}?aid={made.json()['account_id']}",
-    )
-    changed, stop = asyncio.Event(), asyncio.Event()
-    subscription = await process.events.on_append(changed.set)
-    summaries: list[Summary] = []
-    conduct = Conduct(profile=Profile.VENDOR, bootstraps=True)
-    fleet = asyncio.create_task(
-        run_fleet(
-            [account], "127.0.0.1", process.bootstrap.port, seed=0, stop=stop, report=summaries.append, conduct=conduct
-        )
-    )
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while not (found := await registered(serving)):
-                await changed.wait()
-                changed.clear()
-        yield found[0]
-    finally:
-        stop.set()
-        await fleet
-        await subscription.cancel()
+    async with serving_vendors(database_url, tmp_path) as serving:
+        yield serving
 
 
 async def again(serving: Serving) -> None:
@@ -78,20 +31,6 @@ async def again(serving: Serving) -> None:
     await serving.close()
     serving.process = Process(old.folder.path, old.settings)
     await serving.start()
-
-
-async def until(serving: Serving, look: Callable[[], Awaitable[Any]]) -> Any:
-    """The first true result; it is looked for whenever the log has grown."""
-    changed = asyncio.Event()
-    subscription = await serving.process.events.on_append(changed.set)
-    try:
-        async with asyncio.timeout(PATIENCE):
-            while not (found := await look()):
-                await changed.wait()
-                changed.clear()
-            return found
-    finally:
-        await subscription.cancel()
 
 
 async def renew(serving: Serving, device_id: str, name: str) -> dict[str, Any]:
@@ -111,34 +50,20 @@ async def completed(serving: Serving, enrollment_id: str) -> dict[str, Any]:
     return found
 
 
-async def cfssl_issuer(serving: Serving, url: str, reference: str, key: str = HMAC_KEY) -> str:
-    body = {
-        "issuer_type": "CFSSL_AUTH",
-        "name": f"issuer of {reference}",
-        "issuer_attributes": {"host_url": url},
-        "issuer_credentials": {"hmac_hex_key": key},
-    }
-    made = await serving.call("POST", "/v3/certificate-issuers", json=body)
-    assert made.status_code == 201, made.text
-    body = {"reference": reference, "certificate_issuer_id": made.json()["id"]}
-    configured = await serving.call("POST", "/v3/certificate-issuer-configurations", json=body)
-    assert configured.status_code == 201, configured.text
-    issuer_id: str = made.json()["id"]
-    return issuer_id
-
-
 async def test_the_certificate_that_a_device_registers_with_is_renewed_by_the_servers_own_authority(
     serving: Serving,
 ) -> None:
     async with vendor_device(serving) as device_id:
         before = (await serving.call("GET", f"/v3/devices/{device_id}")).json()
+        (first,) = await noted(serving, "LWM2M")
+        assert first["certificate_fingerprint"] == before["device_key"].replace(":", "")
         begun = await renew(serving, device_id, "LWM2M")
         ended = await completed(serving, begun["id"])
         assert ended["enroll_result"] == "success", ended
         after = (await serving.call("GET", f"/v3/devices/{device_id}")).json()
         assert after["device_key"] != before["device_key"] and after["state"] == "registered"
-        (known,) = (await serving.call("GET", "/v3/device-certificates")).json()["data"]
-        assert (known["device_id"], known["certificate_name"]) == (device_id, "LWM2M")
+        (known,) = await noted(serving, "LWM2M")
+        assert known["device_id"] == device_id
         assert known["certificate_fingerprint"] == after["device_key"].replace(":", "")
 
 
@@ -157,7 +82,7 @@ async def test_a_certificate_of_the_owners_is_renewed_by_the_configured_issuer(
             "CN": device["endpoint_name"],
             "names": [{"OU": device["account_id"], "L": device_id}],
         }
-        (known,) = (await serving.call("GET", f"/v3/device-certificates?device_id__eq={device_id}")).json()["data"]
+        (known,) = await noted(serving, DLMS)
         assert known["certificate_issuer_id"] == issuer_id and known["issuer"] == "CN=their issuing authority"
         log = (await serving.call("GET", "/v3/certificate-enrollments?certificate_name__eq=customer.dlms")).json()
         assert [each["id"] for each in log["data"]] == [ended["id"]]
@@ -174,7 +99,7 @@ async def test_a_renewal_that_the_issuer_refuses_ends_with_its_words_and_changes
             "The device did not get a certificate (EST). It answered 0x507."
         )
         assert "it says: invalid token" in ended["enroll_result_detail"]
-        assert (await serving.call("GET", "/v3/device-certificates")).json()["data"] == []
+        assert await noted(serving, DLMS) == []
         again = await completed(serving, (await renew(serving, device_id, "unknown.cert"))["id"])
         assert again["enroll_result_detail"] == "The device has no certificate of that name. It answered 0x504."
 
@@ -258,7 +183,7 @@ async def test_what_is_about_to_expire_is_renewed_by_itself_and_at_a_pace(servin
         await cfssl_issuer(serving, receiver.url("localhost", ""), DLMS)
         first = await completed(serving, (await renew(serving, device_id, DLMS))["id"])
         assert first["enroll_result"] == "success" and await serving.process.campaign.step() == 0
-        (known,) = (await serving.call("GET", "/v3/device-certificates")).json()["data"]
+        (known,) = await noted(serving, DLMS)
         (configuration,) = (
             await serving.call("GET", "/v3/certificate-issuer-configurations?reference__eq=customer.dlms")
         ).json()["data"]
@@ -270,7 +195,7 @@ async def test_what_is_about_to_expire_is_renewed_by_itself_and_at_a_pace(servin
         assert await serving.process.campaign.step() == 0
 
         async def renewed() -> Any:
-            (found,) = (await serving.call("GET", "/v3/device-certificates")).json()["data"]
+            (found,) = await noted(serving, DLMS)
             return found if found["expires_at"] > known["expires_at"] else None
 
         assert (await until(serving, renewed))["certificate_fingerprint"] != known["certificate_fingerprint"]

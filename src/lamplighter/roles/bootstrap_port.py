@@ -43,6 +43,7 @@ from lamplighter.roles.pace import RegistrationPace
 from lamplighter.roles.tasks import Tasks
 from lamplighter.services.bootstrap.model import Grant, Presented
 from lamplighter.services.bootstrap.service import Bootstrap
+from lamplighter.services.certificates.service import framed
 from lamplighter.services.connect.peer import NoAnswer
 
 log = structlog.get_logger("lamplighter.bootstrap")
@@ -208,6 +209,7 @@ class BootstrapPort:
     async def _run(self, request: RequestReceived, asked: BootstrapRequest, running: _Running) -> None:
         grant = await self._bootstrap.begin(running.presented, asked, transport=self._transport)
         running.grant = grant
+        grant = await self._bootstrap.equip(grant)
         enrols = grant.account.mode is SecurityMode.EST
         if enrols:
             # Expected from now on: some clients send it before their answer to the finish.
@@ -253,7 +255,8 @@ class BootstrapPort:
     async def _enrol(self, request: RequestReceived, grant: Grant) -> Grant:
         grant = await self._bootstrap.enrol(grant, request.message.payload)
         standard = request.message.accept == PKCS7_CERTS_ONLY
-        payload = self._bootstrap.chain(grant, pkcs7_wanted=standard)
+        assert grant.issued is not None
+        payload = framed(grant.issued.chain, pkcs7_wanted=standard)
         response = Message(Code.CHANGED, payload=payload)
         if standard:
             response.add(Option.CONTENT_FORMAT, PKCS7_CERTS_ONLY)

@@ -26,9 +26,13 @@ from lamplighter.services.connect.service import Connect, Identity, Proof, parse
 from lamplighter.services.connect.sessions.service import DeviceSessions
 from lamplighter.services.credentials.events import REVOKED
 from lamplighter.services.credentials.service import Credentials, common_name, only_name
+from lamplighter.services.credentials.trusted import Trust
 from lamplighter.services.issuers.renewals import Renewals
 from lamplighter.settings import Settings
 from lamplighter.storage.seal import MasterKey
+
+SERVICE = "lwm2m"
+"""What accounts trust certificates for here."""
 
 
 class Lwm2mRole:
@@ -63,6 +67,7 @@ class Lwm2mRole:
         self._connect = connect
         self._credentials = credentials
         self._sessions = sessions
+        self._renewals = renewals
         self._est = EstRequests(connect, renewals) if renewals is not None else None
         self._insecure = Identity(Proof.NOTHING, settings.coap.insecure_account or insecure_account)
         self._turned_away = TurnedAway(connect)
@@ -144,24 +149,35 @@ class Lwm2mRole:
         return Holder(Identity(Proof.PSK, owner.account_id, owner.endpoint_name).text, owner.key)
 
     async def anchors(self, names: Collection[bytes]) -> Sequence[TrustAnchor]:
-        return await self._credentials.trusted.anchors(names, "lwm2m")
+        return await self._credentials.trusted.anchors(names, SERVICE)
 
     async def behind_certificate(self, leaf: bytes, path: VerifiedPath, *, ours: bool) -> str:
         try:
             if ours:
                 return _identity_of(leaf).text
-            who = await self._credentials.trusted.who_trust(path.anchor, "lwm2m")
-            if not who:
-                raise ValueError("no account trusts the authority of this certificate any more")
+            trust = await self._trust(leaf, path.anchor)
             return Identity(
-                Proof.TRUSTED, who[0].account_id, common_name(leaf), certificate_id=who[0].certificate_id
+                Proof.TRUSTED, trust.account_id, common_name(leaf), certificate_id=trust.certificate_id
             ).text
         except ValueError as error:
             raise CertificateError(AlertDescription.BAD_CERTIFICATE, str(error)) from error
 
+    async def _trust(self, leaf: bytes, anchor: bytes) -> Trust:
+        """By which trust a device comes whose certificate is another authority's. Raises ValueError.
+
+        Customers of one public authority trust the same certificate of it; what an account had issued for its device is its own.
+        """
+        who = await self._credentials.trusted.who_trust(anchor, SERVICE)
+        if not who:
+            raise ValueError("no account trusts the authority of this certificate any more")
+        if len(who) > 1 and self._renewals is not None:
+            given = await self._renewals.accounts_given(leaf)
+            return next((each for each in who if each.account_id in given), who[0])
+        return who[0]
+
     async def still_trusted(self, text: str, anchor: bytes) -> bool:
         identity = parse_identity(text)
-        who = await self._credentials.trusted.who_trust(anchor, "lwm2m")
+        who = await self._credentials.trusted.who_trust(anchor, SERVICE)
         return identity.certificate_id in [each.certificate_id for each in who]
 
     async def is_welcome(self, text: str) -> bool:

@@ -214,6 +214,7 @@ class Process:
                 authority,
                 self.access.tier_of,
                 self.enrollment,
+                issuers,
             )
             self.bootstrap = BootstrapRole(
                 settings,

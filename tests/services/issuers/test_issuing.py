@@ -31,8 +31,11 @@ from tests.services.issuers.test_issuers import CFSSL, PATH
 
 pytestmark = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 
-SUBJECT = Subject("street-lamp-1", "a" * 32, "d" * 32)
 LOGIN = {"username": "lamps", "password": "swordfish"}
+
+
+def lamp(town: Town) -> Subject:
+    return Subject("street-lamp-1", town.app.account_id, "d" * 32)
 
 
 def key() -> ec.EllipticCurvePrivateKey:
@@ -61,10 +64,8 @@ def _request(body: dict[str, Any]) -> Any:
 
 
 async def certify(town: Town, request: bytes | None = None) -> list[x509.Certificate]:
-    chain = await town.issuers.certify(
-        town.app.account_id, "LWM2M", SUBJECT, request or certification_request(key(), SUBJECT)
-    )
-    return [x509.load_der_x509_certificate(each) for each in chain]
+    issued = await town.issuers.certify("LWM2M", lamp(town), request or certification_request(key(), lamp(town)))
+    return [x509.load_der_x509_certificate(each) for each in issued.chain]
 
 
 async def verified(town: Town, issuer_id: str) -> tuple[bool, str]:
@@ -101,7 +102,7 @@ async def test_the_servers_own_authority_issues_where_nobody_else_is_configured(
     device_key = key()
     request = stranger.sign(device_key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
     leaf, above = await certify(town, request)
-    assert named(leaf) == SUBJECT and leaf.public_key() == device_key.public_key()
+    assert named(leaf) == lamp(town) and leaf.public_key() == device_key.public_key()
     leaf.verify_directly_issued_by(above)
 
 
@@ -111,7 +112,7 @@ async def test_what_is_no_request_is_refused_before_anybody_is_asked(
 ) -> None:
     await issuer(town, "CFSSL_AUTH", {"host_url": host(cfssl[1])}, {"hmac_hex_key": HMAC_KEY})
     with pytest.raises(CertificationRequestInvalid):
-        await town.issuers.certify(town.app.account_id, "LWM2M", SUBJECT, request_bytes)
+        await town.issuers.certify("LWM2M", lamp(town), request_bytes)
     assert cfssl[1].requests == []
 
 
@@ -123,7 +124,7 @@ async def test_cfssl_signs_for_the_devices_identity_and_the_chain_goes_up_to_its
     issuer_id = await issuer(town, "CFSSL_AUTH", attributes, {"hmac_hex_key": HMAC_KEY})
     device_key = key()
     leaf, above = await certify(town, certification_request(device_key, Subject("other", "b" * 32, "c" * 32)))
-    assert named(leaf) == SUBJECT and leaf.public_key() == device_key.public_key()
+    assert named(leaf) == lamp(town) and leaf.public_key() == device_key.public_key()
     assert above == signer.certificate
     (asked,) = server.seen
     assert (asked["label"], asked["profile"]) == ("lamps", "device")
@@ -214,8 +215,8 @@ async def test_atlas_is_logged_in_to_with_a_client_certificate_and_asked_until_t
         }
         issuer_id = await issuer(town, "GLOBAL_SIGN", {"host_url": host(receiver, "/v2")}, credentials)
         device_key = key()
-        chain = await certify(town, certification_request(device_key, SUBJECT))
-        assert named(chain[0]) == SUBJECT and chain[0].public_key() == device_key.public_key()
+        chain = await certify(town, certification_request(device_key, lamp(town)))
+        assert named(chain[0]) == lamp(town) and chain[0].public_key() == device_key.public_key()
         assert chain[1:] == [signer.certificate, signer.root]
         assert server.seen[0]["validity"]["not_after"] == 0
         assert [each.path for each in receiver.requests[:2]] == ["/v2/login", "/v2/certificates"]
@@ -262,7 +263,7 @@ async def test_est_issues_for_a_password_or_a_client_certificate(
         issuer_id = await issuer(town, "EST", attributes, credentials)
         server.waits = ["0"]
         chain = await certify(town)
-        assert named(chain[0]) == SUBJECT and chain[1:] == [signer.certificate, signer.root]
+        assert named(chain[0]) == lamp(town) and chain[1:] == [signer.certificate, signer.root]
         assert (await verified(town, issuer_id))[0] and server.seen == 2
 
 
@@ -271,7 +272,7 @@ async def test_est_is_not_asked_in_the_name_of_another(town: Town, signer: Signe
     async with listening(server, tmp_path) as receiver:
         issuer_id = await issuer(town, "EST", {"host_url": host(receiver)}, LOGIN)
         with pytest.raises(IssuerFailed, match="says CN=other, the device is street-lamp-1"):
-            await certify(town, certification_request(key(), SUBJECT._replace(endpoint_name="other")))
+            await certify(town, certification_request(key(), lamp(town)._replace(endpoint_name="other")))
         assert receiver.requests == []
         server.waits = ["3600"]
         assert "wants to issue later" in (await verified(town, issuer_id))[1]

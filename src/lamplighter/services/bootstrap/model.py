@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import NamedTuple
 
 from lamplighter.lwm2m.bootstrap import ServerAccount
+from lamplighter.services.enrollment.service import identity_of_fingerprint
+from lamplighter.services.issuers.model import Issued
 
 
 class Kind(StrEnum):
@@ -41,7 +42,7 @@ class Presented(NamedTuple):
     @property
     def enrollment_identity(self) -> str:
         """By which a factory device is claimed."""
-        return "A-" + ":".join(re.findall("..", self.fingerprint.upper()))
+        return identity_of_fingerprint(bytes.fromhex(self.fingerprint))
 
     @property
     def text(self) -> str:
@@ -67,5 +68,5 @@ class Grant(NamedTuple):
     """For LwM2M: of a developer's second device with one certificate it is not the one it asked with."""
     account: ServerAccount
     vendor: bool
-    certificate: bytes = b""
-    """The device's certificate for LwM2M in DER; empty until its own key is known (EST), and for keys."""
+    issued: Issued | None = None
+    """The device's certificate for LwM2M; None for keys, and until it is issued."""

@@ -7,15 +7,15 @@ or the old one after a factory reset, and gets a new id either way.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
-from datetime import UTC
+from dataclasses import replace
 from typing import NamedTuple
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
+import msgspec
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.errors import bootstrap as errors
@@ -24,12 +24,14 @@ from lamplighter.ids import is_id
 from lamplighter.lwm2m.bootstrap import BootstrapRequest, SecurityMode, ServerAccount
 from lamplighter.services.bootstrap import store
 from lamplighter.services.bootstrap.model import Grant, Kind, Presented
-from lamplighter.services.certificates.service import Authority, certified_key, framed
+from lamplighter.services.certificates.service import Authority
 from lamplighter.services.connect.service import was_reset
 from lamplighter.services.credentials.service import Credentials, common_name
 from lamplighter.services.directory.model import DEVELOPER_MODE, Facts
 from lamplighter.services.directory.service import Directory, Ensured, Known
 from lamplighter.services.enrollment.service import Enrollment
+from lamplighter.services.issuers.model import LWM2M
+from lamplighter.services.issuers.service import Issuers, Subject, certification_request, facts_of
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Transaction
 
@@ -65,9 +67,11 @@ class Bootstrap:
         authority: Authority,
         tier_of: Callable[[str], Awaitable[str]],
         claims: Enrollment,
+        issuers: Issuers,
     ) -> None:
         self._database = database
         self._claims = claims
+        self._issuers = issuers
         self._clock = clock
         self._settings = settings
         self._directory = directory
@@ -178,17 +182,34 @@ class Bootstrap:
             await self._directory.bootstrap_failed(tx, grant.account_id, grant.device_id, reason)
 
     async def enrol(self, grant: Grant, request: bytes) -> Grant:
-        """A certificate for the key of a PKCS#10 request (DER). Whatever the request says, it is this device's.
+        """A certificate for the key of a PKCS#10 request (DER), by whom the account has configured. Whatever the request says, it
+        is this device's.
 
-        Raises CertificationRequestInvalid.
+        Raises CertificationRequestInvalid, IssuerFailed, IssuerUnreachable, DatabaseUnavailable.
         """
-        key = await asyncio.to_thread(certified_key, grant.device_id, request)
-        issued = self._authority.issue_device_for(key, grant.endpoint_name, grant.account_id, grant.device_id)
-        return grant._replace(certificate=issued)
+        issued = await self._issuers.certify(LWM2M, _subject(grant), request)
+        # Before the device has it: it is known by this note when it comes with it.
+        await self._database.together(
+            lambda tx: self._issuers.note(tx, grant.account_id, grant.device_id, LWM2M, issued)
+        )
+        return grant._replace(issued=issued)
 
-    def chain(self, grant: Grant, *, pkcs7_wanted: bool) -> bytes:
-        """The certificate of the device with its issuer, as PKCS#7 or in the frame of the vendor's client."""
-        return framed([grant.certificate, *self._authority.device_ca.path_der], pkcs7_wanted=pkcs7_wanted)
+    async def equip(self, grant: Grant) -> Grant:
+        """A key and its certificate, for a device that cannot make a key itself; for others nothing is done.
+
+        Raises IssuerFailed, IssuerUnreachable.
+        """
+        if grant.account.mode is not SecurityMode.CERTIFICATE:
+            return grant
+        key = ec.generate_private_key(ec.SECP256R1())
+        grant = await self.enrol(grant, certification_request(key, _subject(grant)))
+        assert grant.issued is not None
+        secret = key.private_bytes(
+            serialization.Encoding.DER,
+            serialization.PrivateFormat.TraditionalOpenSSL,
+            serialization.NoEncryption(),
+        )
+        return grant._replace(account=replace(grant.account, identity=grant.issued.chain[0], secret=secret))
 
     # Steps
 
@@ -291,7 +312,7 @@ class Bootstrap:
         self, presented: Presented, asked: BootstrapRequest, device: _Device, mode: SecurityMode, transport: str
     ) -> Grant:
         authority, settings = self._authority, self._settings
-        identity = secret = anchor = server = certificate = b""
+        identity = secret = anchor = server = b""
         if mode is SecurityMode.PSK:
             owner = await self._credentials.owner_of_identity(presented.endpoint_name.encode())
             if owner is None:
@@ -300,14 +321,6 @@ class Bootstrap:
         elif mode is not SecurityMode.NO_SEC:
             anchor = authority.device_root.public_bytes(serialization.Encoding.DER)
             server = authority.lwm2m.certificate_der
-        if mode is SecurityMode.CERTIFICATE:
-            issued = authority.issue_device(device.endpoint_name, presented.account_id, device.device_id)
-            identity = certificate = issued.certificate_der
-            secret = issued.key.private_bytes(
-                serialization.Encoding.DER,
-                serialization.PrivateFormat.TraditionalOpenSSL,
-                serialization.NoEncryption(),
-            )
         account = ServerAccount(
             uri=self._uri(presented, asked, mode, transport),
             mode=mode,
@@ -318,9 +331,7 @@ class Bootstrap:
             lifetime=int(settings.bootstrap.lifetime),
             binding="T" if transport == "tcp" else "U",
         )
-        return Grant(
-            presented.account_id, device.device_id, device.endpoint_name, account, asked.is_vendor, certificate
-        )
+        return Grant(presented.account_id, device.device_id, device.endpoint_name, account, asked.is_vendor)
 
     def _uri(self, presented: Presented, asked: BootstrapRequest, mode: SecurityMode, transport: str) -> str:
         uri = self._settings.public.lwm2m_uri
@@ -334,16 +345,13 @@ class Bootstrap:
         return uri.replace("coaps://", "coaps+tcp://", 1) if transport == "tcp" else uri
 
     def _facts(self, presented: Presented, grant: Grant) -> Facts:
-        if not grant.certificate:
+        if grant.issued is None:
             return Facts()
-        certificate = x509.load_der_x509_certificate(grant.certificate)
-        return Facts(
+        return msgspec.structs.replace(
+            facts_of(grant.issued),
             device_execution_mode=DEVELOPER_MODE if presented.kind is Kind.DEVELOPER else None,
             ca_id=presented.certificate_id or None,
-            device_key=certificate.fingerprint(hashes.SHA256()).hex(),
-            issuer_fingerprint=self._authority.device_ca.certificate.fingerprint(hashes.SHA256()).hex(),
-            connector_expiration_date=_date(certificate),
-            bootstrap_expiration_date=_date(self._authority.bootstrap.certificate),
+            bootstrap_expiration_date=self._authority.bootstrap.certificate.not_valid_after_utc.date().isoformat(),
         )
 
 
@@ -363,5 +371,5 @@ def _major(version: str | None) -> int:
     return int(digits) if digits.isascii() and digits.isdigit() and len(digits) <= 4 else 0
 
 
-def _date(certificate: x509.Certificate) -> str:
-    return certificate.not_valid_after_utc.astimezone(UTC).date().isoformat()
+def _subject(grant: Grant) -> Subject:
+    return Subject(grant.endpoint_name, grant.account_id, grant.device_id)

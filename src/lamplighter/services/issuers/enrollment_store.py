@@ -1,4 +1,5 @@
-"""The statements of enrollments, and of the certificates that devices have. Every one names the account, but the pacing's."""
+"""The statements of enrollments, and of the certificates that devices have. Every one names the account, but the pacing's,
+and the one that finds the account of a certificate."""
 
 from __future__ import annotations
 
@@ -68,6 +69,7 @@ _KEEP = Query(
     )
 )
 _FORGET = Query(sa.delete(device_certificates).where(*own(device_certificates, "device_id")))
+_GIVEN = Query(sa.select(_d.account_id).where(_d.fingerprint == sa.bindparam("fingerprint")))
 _RULES = Query(sa.select(configurations).where(_c.renewal_days.is_not(None)).order_by(_c.account_id, _c.id), heavy=True)
 _DUE = Query(
     sa.select(device_certificates)
@@ -146,6 +148,11 @@ async def keep(tx: Transaction, values: Mapping[str, Any]) -> None:
 async def forget(tx: Transaction, account_id: str, device_id: str) -> None:
     """The device is no more."""
     await tx.execute(_FORGET, account_id=account_id, device_id=device_id)
+
+
+async def given(reader: Reader, fingerprint: str) -> Sequence[Row]:
+    """The accounts, of all, whose devices have that certificate."""
+    return await reader.fetch_all(_GIVEN, fingerprint=fingerprint)
 
 
 async def rules(reader: Reader) -> Sequence[Row]:

@@ -32,6 +32,15 @@ class Subject(NamedTuple):
     device_id: str
 
 
+class Issued(NamedTuple):
+    """A certificate, and who made it."""
+
+    chain: tuple[bytes, ...]
+    """In DER, the leaf first, then those above it."""
+    issuer_id: str | None = None
+    """None: the installation's own authority."""
+
+
 class CertificateIssuerRequest(msgspec.Struct):
     issuer_type: Kind
     name: Name

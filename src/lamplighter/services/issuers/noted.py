@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
 from lamplighter.clock import EPOCH, MICROSECONDS
 from lamplighter.ids import Ids
+from lamplighter.services.directory.model import Facts
 from lamplighter.services.issuers import enrollment_store as store
+from lamplighter.services.issuers.model import Issued
 from lamplighter.storage.database import Transaction
 
 LONGEST_ISSUER = 500
@@ -20,12 +24,11 @@ async def note_certificate(
     account_id: str,
     device_id: str,
     certificate_name: str,
-    leaf: bytes,
-    issuer_id: str | None,
+    issued: Issued,
     now: int,
 ) -> None:
-    """Note a certificate (DER) that a device has from now on, in the place of its older one of that name."""
-    certificate = x509.load_der_x509_certificate(leaf)
+    """Note a certificate that a device has from now on, in the place of its older one of that name."""
+    certificate = x509.load_der_x509_certificate(issued.chain[0])
     values = {
         "account_id": account_id,
         "id": ids.new(),
@@ -34,9 +37,19 @@ async def note_certificate(
         "fingerprint": certificate.fingerprint(hashes.SHA256()).hex(),
         "issuer": certificate.issuer.rfc4514_string()[:LONGEST_ISSUER],
         "serial_number": f"{certificate.serial_number:x}",
-        "issuer_id": issuer_id,
+        "issuer_id": issued.issuer_id,
         "created_at": now,
         "expires_at": round((certificate.not_valid_after_utc - EPOCH).total_seconds()) * MICROSECONDS,
         "try_at": 0,
     }
     await store.keep(tx, values)
+
+
+def facts_of(issued: Issued) -> Facts:
+    """What the directory shows of the certificate that a device registers with."""
+    leaf = x509.load_der_x509_certificate(issued.chain[0])
+    return Facts(
+        device_key=leaf.fingerprint(hashes.SHA256()).hex(),
+        issuer_fingerprint=hashlib.sha256(issued.chain[1]).hexdigest() if len(issued.chain) > 1 else None,
+        connector_expiration_date=leaf.not_valid_after_utc.date().isoformat(),
+    )

@@ -11,12 +11,9 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC
 from typing import Any, Final
 
 import structlog
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 from lamplighter.api.filter import Condition
 from lamplighter.api.page import Page, envelope
@@ -30,7 +27,6 @@ from lamplighter.ids import Ids, is_id
 from lamplighter.lwm2m.renewal import RENEWAL, RenewalStatus, renewal_payload, renewal_status
 from lamplighter.services.connect.model import DeviceRequest
 from lamplighter.services.connect.service import Connect, Registered
-from lamplighter.services.directory.model import Facts
 from lamplighter.services.directory.service import Directory
 from lamplighter.services.issuers import enrollment_store as store
 from lamplighter.services.issuers.events import happened
@@ -38,11 +34,12 @@ from lamplighter.services.issuers.model import (
     LWM2M,
     NAME,
     CertificateEnrollment,
+    Issued,
     Subject,
     device_certificate_of,
     enrollment_of,
 )
-from lamplighter.services.issuers.service import Issuers
+from lamplighter.services.issuers.service import Issuers, facts_of
 from lamplighter.storage.database import Database, Row, Transaction, UniqueViolation
 
 log = structlog.get_logger("lamplighter.renewals")
@@ -215,9 +212,14 @@ class Renewals:
         data = [shown(row) for row in found[: page.limit]]
         return envelope(page, data, has_more=len(found) > page.limit, total_count=count)
 
+    async def accounts_given(self, leaf: bytes) -> frozenset[str]:
+        """The accounts to whose devices that certificate (DER) was given here."""
+        fingerprint = hashlib.sha256(leaf).hexdigest()
+        return frozenset(row["account_id"] for row in await store.given(self._database, fingerprint))
+
     # The device's side
 
-    async def certify(self, registered: Registered, certificate_name: str, request: bytes) -> list[bytes]:
+    async def certify(self, registered: Registered, certificate_name: str, request: bytes) -> tuple[bytes, ...]:
         """The certificates (DER, the leaf first) for a registered device that asks on its session. They are for that device,
         whatever its request says.
 
@@ -233,22 +235,20 @@ class Renewals:
             raise refusal
         subject = Subject(registered.endpoint_name, account_id, device_id)
         try:
-            issuer = await self._issuers.issuer_for(account_id, certificate_name)
-            chain = await self._issuers.certify(account_id, certificate_name, subject, request)
+            issued = await self._issuers.certify(certificate_name, subject, request)
         except Error as error:
             async with self._database.transaction() as tx:
                 await store.note(tx, account_id, row["id"], self._clock.now(), error.text[:LONGEST_DETAIL])
             raise
-        fingerprint = hashlib.sha256(chain[0]).hexdigest()
+        fingerprint = hashlib.sha256(issued.chain[0]).hexdigest()
         async with self._database.transaction() as tx:
             held = await store.lock(tx, account_id, row["id"])
             if held is None or held["answers"] != row["answers"]:
                 raise refusal
-            now, issuer_id = self._clock.now(), None if issuer is None else issuer["id"]
-            packed = _packed(chain)
-            await store.issued(tx, account_id, row["id"], now, request=digest, chain=packed, issuer_id=issuer_id)
+            now, packed = self._clock.now(), _packed(issued.chain)
+            await store.issued(tx, account_id, row["id"], now, request=digest, chain=packed, issuer_id=issued.issuer_id)
             await append(tx, self._event("CertificateIssued", row, fingerprint=fingerprint))
-        return chain
+        return issued.chain
 
     async def _ended(
         self, tx: Transaction, account_id: str, device_id: str, item: Mapping[str, Any], details: Mapping[str, Any]
@@ -279,19 +279,13 @@ class Renewals:
 
     async def _keep(self, tx: Transaction, row: Row) -> None:
         """The device has the certificate that it was given."""
-        account_id, device_id, chain = row["account_id"], row["device_id"], _unpacked(row["chain"])
-        await self._issuers.note(tx, account_id, device_id, row["certificate_name"], chain[0], row["issuer_id"])
+        account_id, device_id = row["account_id"], row["device_id"]
+        issued = Issued(_unpacked(row["chain"]), row["issuer_id"])
+        await self._issuers.note(tx, account_id, device_id, row["certificate_name"], issued)
         if row["certificate_name"] != LWM2M:
             return
-        leaf = x509.load_der_x509_certificate(chain[0])
-        above = x509.load_der_x509_certificate(chain[1]) if len(chain) > 1 else None
-        facts = Facts(
-            device_key=leaf.fingerprint(hashes.SHA256()).hex(),
-            issuer_fingerprint=None if above is None else above.fingerprint(hashes.SHA256()).hex(),
-            connector_expiration_date=leaf.not_valid_after_utc.astimezone(UTC).date().isoformat(),
-        )
         try:
-            await self._directory.reported(tx, account_id, device_id, facts)
+            await self._directory.reported(tx, account_id, device_id, facts_of(issued))
         except DeviceNotFound:
             return  # deleted meanwhile
 
@@ -336,10 +330,10 @@ def _packed(chain: Sequence[bytes]) -> bytes:
     return b"".join(len(each).to_bytes(2, "big") + each for each in chain)
 
 
-def _unpacked(packed: bytes) -> list[bytes]:
+def _unpacked(packed: bytes) -> tuple[bytes, ...]:
     chain, position = list[bytes](), 0
     while position < len(packed):
         length = int.from_bytes(packed[position : position + 2], "big")
         chain.append(bytes(packed[position + 2 : position + 2 + length]))
         position += 2 + length
-    return chain
+    return tuple(chain)

@@ -21,7 +21,8 @@ from lamplighter.ids import Ids, is_id
 from lamplighter.lwm2m.est import strict_request
 from lamplighter.outbound.client import OutboundClient
 from lamplighter.services.certificates.service import Authority, certified_key
-from lamplighter.services.issuers import issued, store
+from lamplighter.services.issuers import issued as received
+from lamplighter.services.issuers import store
 from lamplighter.services.issuers.cfssl import Cfssl
 from lamplighter.services.issuers.configurations import Configurations
 from lamplighter.services.issuers.est import Est
@@ -34,10 +35,11 @@ from lamplighter.services.issuers.model import (
     CertificateIssuerRequest,
     CertificateIssuerUpdateRequest,
     CertificateIssuerVerification,
+    Issued,
     Subject,
     issuer_of,
 )
-from lamplighter.services.issuers.noted import note_certificate
+from lamplighter.services.issuers.noted import facts_of, note_certificate
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Reader, Row, Transaction, UniqueViolation
 from lamplighter.storage.seal import MasterKey
@@ -75,25 +77,25 @@ class Issuers:
 
     # Certificates
 
-    async def certify(self, account_id: str, reference: str, subject: Subject, request: bytes) -> list[bytes]:
-        """A certificate (DER) with those above it, for the key of a PKCS#10 request (DER), by whom the account has configured
-        for certificates of that name. Whatever the request says, it is the subject's.
+    async def certify(self, reference: str, subject: Subject, request: bytes) -> Issued:
+        """A certificate for the key of a PKCS#10 request (DER), by whom the account has configured for certificates of that
+        name. Whatever the request says, it is the subject's.
 
         Raises CertificationRequestInvalid, IssuerFailed, IssuerUnreachable.
         """
         key = await asyncio.to_thread(certified_key, subject.device_id, request)
-        row = await self.issuer_for(account_id, reference)
+        row = await self._issuer_for(subject.account_id, reference)
         if row is None:
             leaf = self._authority.issue_device_for(key, *subject)
-            return [leaf, *self._authority.device_ca.path_der]
+            return Issued((leaf, *self._authority.device_ca.path_der))
         try:
-            return await self._issue(row, subject, strict_request(request))
+            return Issued(tuple(await self._issue(row, subject, strict_request(request))), row["id"])
         except Refused as refusal:
             raise errors.IssuerFailed(name=row["name"], reason=str(refusal)) from refusal
         except Unreachable as failure:
             raise errors.IssuerUnreachable(name=row["name"], reason=str(failure)) from failure
 
-    async def issuer_for(self, account_id: str, reference: str) -> Row | None:
+    async def _issuer_for(self, account_id: str, reference: str) -> Row | None:
         """Whoever issues certificates of that name; None: the installation's own authority."""
         configured = await store.configuration_of(self._database, account_id, reference)
         if configured is None or configured["issuer_id"] is None:
@@ -106,7 +108,7 @@ class Issuers:
         now = self._clock.now()
         connector = CONNECTORS[row["issuer_type"]](self._outbound, _attributes(row), credentials)
         chain = await connector.issue(subject, request, now)
-        await asyncio.to_thread(issued.check, chain, subject, request, now)
+        await asyncio.to_thread(received.check, chain, subject, request, now)
         return chain
 
     async def note(
@@ -115,14 +117,10 @@ class Issuers:
         account_id: str,
         device_id: str,
         reference: str,
-        leaf: bytes,
-        issuer_id: str | None,
+        issued: Issued,
     ) -> None:
-        """Note the certificate (DER) of that name that a device has from now on, for the report of what expires when.
-
-        :param issuer_id: ``issuer_for`` of that name; None: the installation's own authority
-        """
-        await note_certificate(tx, self._ids, account_id, device_id, reference, leaf, issuer_id, self._clock.now())
+        """Note the certificate of that name that a device has from now on, for the report of what expires when."""
+        await note_certificate(tx, self._ids, account_id, device_id, reference, issued, self._clock.now())
 
     # Issuers
 
@@ -267,4 +265,4 @@ def _key_of(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-__all__ = ["Issuers", "Subject", "certification_request"]
+__all__ = ["Issued", "Issuers", "Subject", "certification_request", "facts_of"]

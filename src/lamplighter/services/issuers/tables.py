@@ -103,4 +103,5 @@ device_certificates = sa.Table(
     sa.Index(
         "ix_device_certificates_account_id_certificate_name_expires_at", "account_id", "certificate_name", "expires_at"
     ),
+    sa.Index("ix_device_certificates_fingerprint", "fingerprint"),
 )

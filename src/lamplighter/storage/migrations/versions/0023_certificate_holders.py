@@ -1,0 +1,12 @@
+"""Certificates that devices were given: found by their fingerprint, when a device comes with one."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "0023_certificate_holders"
+down_revision = "0022_trusted_certificates"
+
+
+def upgrade() -> None:
+    op.create_index("ix_device_certificates_fingerprint", "device_certificates", ["fingerprint"])

@@ -1,0 +1,113 @@
+"""The vendor's client at a whole server, with a developer certificate, and who issues what it gets."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from lamplighter.roles.fleet import Conduct, Profile, Summary, developer_account, run_fleet
+from tests.outbound.receivers import LOOPBACK
+from tests.roles.serving import Serving, settings_for
+from tests.roles.simulated import PATIENCE, registered
+from tests.servers import free_port
+from tests.services.issuers.authorities import HMAC_KEY, ca_of
+
+
+@asynccontextmanager
+async def serving_vendors(database_url: str, folder: Path, **bootstrap: Any) -> AsyncIterator[Serving]:
+    """A server on ports that are known before it is started, which may ask issuers on loopback."""
+    lwm2m, port = free_port(), free_port()  # a device is told where to register before it is open
+    settings = settings_for(
+        database_url,
+        outbound={"allowed_networks": LOOPBACK, "ca_file": ca_of(folder)},
+        lwm2m={"port": lwm2m},
+        bootstrap={"port": port, **bootstrap},
+        public={"lwm2m_uri": f"coaps://127.0.0.1:{lwm2m}", "bootstrap_uri": f"coaps://127.0.0.1:{port}"},
+    )
+    serving = Serving(folder / "data", settings)
+    await serving.start()
+    yield serving
+    await serving.close()
+
+
+@asynccontextmanager
+async def vendor_client(serving: Serving, certificate: str = "for trying out") -> AsyncIterator[None]:
+    """A client of the vendor that is switched on, and off at the end; with a new developer certificate of that name."""
+    process = serving.process
+    assert process.bootstrap is not None and process.lwm2m is not None
+    made = await serving.call("POST", "/v3/developer-certificates", json={"name": certificate})
+    credentials = (await serving.call("GET", "/v3/server-credentials/bootstrap")).json()
+    account = developer_account(
+        made.json()["developer_certificate"],
+        made.json()["developer_private_key"],
+        credentials["server_certificate"],
+        f"{credentials['server_uri'].partition('?')[0]}?aid={made.json()['account_id']}",
+    )
+    stop = asyncio.Event()
+    summaries: list[Summary] = []
+    conduct = Conduct(profile=Profile.VENDOR, bootstraps=True)
+    fleet = asyncio.create_task(
+        run_fleet(
+            [account], "127.0.0.1", process.bootstrap.port, seed=0, stop=stop, report=summaries.append, conduct=conduct
+        )
+    )
+    try:
+        yield
+    finally:
+        stop.set()
+        await fleet
+
+
+@asynccontextmanager
+async def vendor_device(serving: Serving) -> AsyncIterator[str]:
+    """A client of the vendor that came by bootstrap and is registered: its device id."""
+
+    async def look() -> list[str]:
+        return await registered(serving)
+
+    async with vendor_client(serving):
+        found = await until(serving, look)
+        yield found[0]
+
+
+async def until(serving: Serving, look: Callable[[], Awaitable[Any]]) -> Any:
+    """The first true result; it is looked for whenever the log has grown."""
+    changed = asyncio.Event()
+    subscription = await serving.process.events.on_append(changed.set)
+    try:
+        async with asyncio.timeout(PATIENCE):
+            while not (found := await look()):
+                await changed.wait()
+                changed.clear()
+            return found
+    finally:
+        await subscription.cancel()
+
+
+async def noted(serving: Serving, name: str) -> list[dict[str, Any]]:
+    """The certificates of that name that devices have."""
+    found = await serving.call("GET", f"/v3/device-certificates?certificate_name__eq={name}")
+    data: list[dict[str, Any]] = found.json()["data"]
+    return data
+
+
+async def cfssl_issuer(serving: Serving, url: str, reference: str, key: str = HMAC_KEY) -> str:
+    body = {
+        "issuer_type": "CFSSL_AUTH",
+        "name": f"issuer of {reference}",
+        "issuer_attributes": {"host_url": url},
+        "issuer_credentials": {"hmac_hex_key": key},
+    }
+    made = await serving.call("POST", "/v3/certificate-issuers", json=body)
+    assert made.status_code == 201, made.text
+    body = {"reference": reference, "certificate_issuer_id": made.json()["id"]}
+    if reference == "LWM2M":  # it is there already
+        configured = await serving.call("PUT", "/v3/certificate-issuer-configurations/lwm2m", json=body)
+    else:
+        configured = await serving.call("POST", "/v3/certificate-issuer-configurations", json=body)
+    assert configured.is_success, configured.text
+    issuer_id: str = made.json()["id"]
+    return issuer_id
