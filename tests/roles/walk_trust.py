@@ -42,7 +42,7 @@ async def walk_enrollment(walk: Walk, serving: Serving) -> None:
             job = await walk.do(get, job["id"])
         assert (job["total_count"], job["errors_count"]) == (2, 0)
     account, certificate = claim["account_id"], "c" * 32
-    await serving.process.enrollment.denied([account], {account: certificate}, "lamp", "It is not claimed.")
+    await serving.process.enrollment.denied({account: certificate}, "lamp", "It is not claimed.")
     query = f"trusted_certificate_id__eq={certificate}"
     (denial,) = (await walk.do("listEnrollmentDenialAttempts", query=query))["data"]
     await walk.do("getEnrollmentDenialAttempt", denial["id"])

@@ -51,7 +51,7 @@ __all__ = [
     "SessionWanted",
     "TrustAnchor",
     "VerifiedPath",
-    "stored_session",
     "issuers_in",
+    "stored_session",
     "verify_chain",
 ]

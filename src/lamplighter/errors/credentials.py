@@ -46,9 +46,9 @@ class PreSharedKeyExists(family.Duplicate):
 class CertificateNotFound(family.NotFound):
     """The account has no such certificate."""
 
-    message = "There is no developer certificate {certificate_id}."
+    message = "There is no certificate {certificate_id}."
     cause = "The ID is mistyped, the certificate was deleted, or it belongs to another account."
-    remedy = "Take the ID from the answer that created it."
+    remedy = "List the certificates with GET /v3/trusted-certificates and take the ID from there."
 
 
 class CertificateNameTaken(family.Duplicate):

@@ -146,11 +146,7 @@ class BootstrapRole:
             raise CertificateError(AlertDescription.ACCESS_DENIED, error.text) from error
 
     async def still_trusted(self, text: str, anchor: bytes) -> bool:
-        """What was trusted in ``is_good`` is by its id: one that gave way to another certificate is not what it was."""
-        presented = parse_presented(text)
-        return presented.certificate_id in [
-            each.certificate_id for each in await self._trusted.who_trust(anchor, SERVICE)
-        ]
+        return await self._trusted.still(parse_presented(text).certificate_id, anchor, SERVICE)
 
     async def is_welcome(self, text: str) -> bool:
         """A device that is kept out is told so when it asks (4.03): one certificate is many devices'."""

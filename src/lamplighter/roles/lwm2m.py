@@ -176,9 +176,7 @@ class Lwm2mRole:
         return who[0]
 
     async def still_trusted(self, text: str, anchor: bytes) -> bool:
-        identity = parse_identity(text)
-        who = await self._credentials.trusted.who_trust(anchor, SERVICE)
-        return identity.certificate_id in [each.certificate_id for each in who]
+        return await self._credentials.trusted.still(parse_identity(text).certificate_id, anchor, SERVICE)
 
     async def is_welcome(self, text: str) -> bool:
         return not await self._connect.is_denied(parse_identity(text))

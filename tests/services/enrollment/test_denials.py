@@ -15,7 +15,7 @@ WHY = "The device is not claimed."
 
 
 async def deny(bench: Bench, endpoint_name: str, certificate: str = CERTIFICATE, why: str = WHY) -> None:
-    await bench.service.denied([ACCOUNT], {ACCOUNT: certificate}, endpoint_name, why)
+    await bench.service.denied({ACCOUNT: certificate}, endpoint_name, why)
 
 
 async def test_a_refused_device_is_listed_under_its_certificate(bench: Bench) -> None:
@@ -81,7 +81,7 @@ async def test_a_device_that_tries_again_within_a_minute_is_counted(bench: Bench
 
 async def test_the_newest_of_an_account_are_kept(database: Database) -> None:
     bench = Bench(database, denials=3)
-    await bench.service.denied([FOREIGN], {FOREIGN: CERTIFICATE}, "lamp-of-another", WHY)
+    await bench.service.denied({FOREIGN: CERTIFICATE}, "lamp-of-another", WHY)
     for number in range(10):
         await deny(bench, f"lamp-{number}", ANOTHER if number % 2 else CERTIFICATE)
     names = []
@@ -94,7 +94,7 @@ async def test_the_newest_of_an_account_are_kept(database: Database) -> None:
 
 
 async def test_each_account_that_trusts_the_certificate_sees_its_own_and_no_others(bench: Bench) -> None:
-    await bench.service.denied([ACCOUNT, FOREIGN], {ACCOUNT: CERTIFICATE, FOREIGN: ANOTHER}, "lamp-1", WHY)
+    await bench.service.denied({ACCOUNT: CERTIFICATE, FOREIGN: ANOTHER}, "lamp-1", WHY)
     (own,) = (await bench.call("GET", f"{DENIALS}?trusted_certificate_id__eq={CERTIFICATE}"))["data"]
     (other,) = (await bench.call("GET", f"{DENIALS}?trusted_certificate_id__eq={ANOTHER}", key=OTHER))["data"]
     assert (own["account_id"], other["account_id"]) == (ACCOUNT, FOREIGN)

@@ -109,8 +109,7 @@ class Bootstrap:
         claim = await self._claims.claim_of(self._database, presented.enrollment_identity, self._clock.now())
         may = [each for each in who if (each.account_id == claim.account_id if claim else not each.enrollment_mode)]
         if not may:
-            certificates = {each.account_id: each.certificate_id for each in who}
-            await self._claims.denied(list(certificates), certificates, name, UNCLAIMED)
+            await self._claims.denied({each.account_id: each.certificate_id for each in who}, name, UNCLAIMED)
             raise errors.DeviceUnclaimed(identity=presented.enrollment_identity, reason=UNCLAIMED)
         found = may[0]
         return presented._replace(account_id=found.account_id, certificate_id=found.certificate_id)

@@ -204,6 +204,11 @@ class TrustedCertificates:
         rows = await store.who_trust(self._database, fingerprint.hex(), service)
         return [Trust(row["account_id"], row["id"], bool(row["enrollment_mode"])) for row in rows]
 
+    async def still(self, certificate_id: str, fingerprint: bytes, service: str) -> bool:
+        """Whether that certificate of an account is still the one with that SHA-256, active and for that service: one that gave
+        way to another is not what was trusted."""
+        return certificate_id in [each.certificate_id for each in await self.who_trust(fingerprint, service)]
+
     async def active(self, account_id: str, certificate_id: str, service: str) -> Trust | None:
         """That certificate of an account, if it is active and for that service."""
         row = await Certificates(self._database, account_id).get(certificate_id)

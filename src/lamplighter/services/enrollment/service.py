@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from lamplighter.api.page import Page
@@ -91,24 +91,18 @@ class Enrollment:
         data = {"identity": enrolled["identity"], "id": claim.id, "device_id": device_id}
         await append(tx, Event(kind=CLAIM_USED, account_id=claim.account_id, device_id=device_id, time=now, data=data))
 
-    async def denied(
-        self,
-        account_ids: Sequence[str],
-        trusted_certificate_id_of: Mapping[str, str],
-        endpoint_name: str,
-        why: str,
-    ) -> None:
+    async def denied(self, trusted: Mapping[str, str], endpoint_name: str, why: str) -> None:
         """A device was refused; those accounts trust the certificate that it came with.
 
-        :param trusted_certificate_id_of: that certificate's id, by account
+        :param trusted: that certificate's id, by account
         :param why: a sentence for the account
         """
         now = self._clock.now()
         shown = "".join([each if each.isprintable() else "?" for each in endpoint_name[:NAME_LENGTH]])
 
         async def work(tx: Transaction) -> None:
-            for account_id in sorted(set(account_ids)):
-                await self._note(tx, account_id, trusted_certificate_id_of[account_id], shown, why, now)
+            for account_id, certificate_id in sorted(trusted.items()):
+                await self._note(tx, account_id, certificate_id, shown, why, now)
 
         await self._database.together(work)
 
