@@ -24,6 +24,7 @@ AREAS = {
     "restart_sessions": "a start with 100,000 stored sessions, to the first answered record",
     "revocation": "from a revocation to its end in another process that hears nothing of it",
     "enrollment": "claims of 100,000 devices by one file, until the reports are read; single claims meanwhile",
+    "trust": "certificates made, peer CFSSL; 100,000 keys listed; 100,000 devices suspended with their certificate",
     "start": "the second start of serve, to the first answer",
     "directory": "ten lists of many devices on both databases (only when named)",
     "queued": "100,000 commands that wait for sleeping devices, until their responses are told (only when named)",

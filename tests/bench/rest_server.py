@@ -52,7 +52,8 @@ def plain_port_of(process: Process) -> int:
 
 
 async def serve(folder: Path, many: int) -> None:
-    settings = settings_for(http={"plaintext_api": True}, api=LIMITS)
+    many_certificates = {"certificates_tier_0": 10**6, "certificates_tier_1": 10**6}
+    settings = settings_for(http={"plaintext_api": True}, api=LIMITS, access=many_certificates)
     configure(settings)
     process = Process(folder, settings)
     await process.start()
