@@ -236,6 +236,12 @@ class Issuers(_Section, frozen=True):
     renewals_per_minute: Annotated[
         int, About("Certificates whose renewal begins by itself in a minute, where configurations say so.")
     ] = 600
+    busy_wait: Annotated[
+        float, About("How long a device is left alone that was busy when it was to renew a certificate.", "seconds")
+    ] = 60.0
+    enrollments_kept: Annotated[
+        float, About("How long a renewal that has ended is kept in /v3/certificate-enrollments.", "seconds")
+    ] = 365 * 86400.0
 
 
 class Log(_Section, frozen=True):

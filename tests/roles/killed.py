@@ -29,7 +29,7 @@ ROOT = Path(__file__).parent.parent.parent
 class Server:
     """The process, with the same ports and data in every life."""
 
-    def __init__(self, data: Path, database_url: str) -> None:
+    def __init__(self, data: Path, database_url: str, **more: Any) -> None:
         self.data = data
         self.port, self.lwm2m_port = free_port(), free_port()
         unlimited = dict.fromkeys(("RATE_PER_SECOND", "RATE_BURST"), 1_000_000)
@@ -41,9 +41,11 @@ class Server:
             "COAP_HOST": "127.0.0.1",
             "LWM2M_PORT": self.lwm2m_port,
             "BOOTSTRAP_PORT": 0,
+            "PUBLIC_LWM2M_URI": f"coaps://127.0.0.1:{self.lwm2m_port}",
             "DATABASE_URL": database_url,
             "LOG_LEVEL": "error",
             **{f"API_{name}": value for name, value in unlimited.items()},
+            **more,
         }
         self._forker: asyncio.subprocess.Process | None = None
         self._process = 0

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
+from lamplighter.clock import ManualClock
 from lamplighter.roles.process import Process
-from lamplighter.services.issuers import renewals
+from lamplighter.services.issuers import enrollment_store
 from tests.roles.serving import Serving
 from tests.roles.simulated import PATIENCE, simulated
 from tests.roles.vendor_fleet import cfssl_issuer, noted, serving_vendors, until, vendor_device
@@ -118,6 +119,31 @@ async def test_what_cannot_be_renewed_is_refused_with_the_documented_statuses(se
         assert await refused(device_id, DLMS) == (423, "locked")
 
 
+async def test_renewals_that_ended_long_ago_are_forgotten_and_others_are_not(
+    serving: Serving, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with vendor_device(serving) as device_id:
+        ended = await completed(serving, (await renew(serving, device_id, "LWM2M"))["id"])
+    renewals_of = serving.process.renewals
+
+    async def listed() -> list[str]:
+        data = (await serving.call("GET", "/v3/certificate-enrollments")).json()["data"]
+        return [each["id"] for each in data]
+
+    await renewals_of.prune()
+    assert await listed() == [ended["id"]]
+    now, year = serving.process.clock.now(), 365 * 86_400_000_000
+    running = {"id": "e" * 32, "certificate_name": DLMS, "device_id": device_id}
+    async with serving.process.database.transaction() as tx:
+        fixed = {"enroll_status": "new", "answers": 0, "version": 1, "created_at": 1, "updated_at": 1}
+        empty = dict.fromkeys(("enroll_result", "detail", "request", "chain", "try_at", "issuer_id"))
+        account = (await serving.call("GET", "/v3/accounts/me")).json()["id"]
+        await enrollment_store.add(tx, {"account_id": account, **running, **fixed, **empty})
+    monkeypatch.setattr(renewals_of, "_clock", ManualClock(now + year))
+    await renewals_of.prune()
+    assert await listed() == [running["id"]]
+
+
 async def test_one_renewal_at_a_time_of_a_certificate(serving: Serving, tmp_path: Path) -> None:
     asked, go_on = asyncio.Event(), asyncio.Event()
     server = CfsslServer(Signer())
@@ -146,9 +172,8 @@ async def test_one_renewal_at_a_time_of_a_certificate(serving: Serving, tmp_path
 
 
 async def test_a_renewal_goes_on_where_the_server_was_stopped_in_the_middle_of_it(
-    serving: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    serving: Serving, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(renewals, "BUSY_WAIT", 0)
     asked, go_on = asyncio.Event(), asyncio.Event()
     async with listening(CfsslServer(Signer()), tmp_path) as receiver, vendor_device(serving) as device_id:
         answers = receiver.script
@@ -221,7 +246,8 @@ async def test_secrets_are_in_no_event_and_in_no_file_of_the_server(serving: Ser
 
 async def test_a_device_that_is_gone_ends_its_renewals(serving: Serving) -> None:
     async with vendor_device(serving) as device_id:
-        pass
+        # One that has done something knows that it is registered, and says goodbye.
+        await completed(serving, (await renew(serving, device_id, "LWM2M"))["id"])
     async with asyncio.timeout(20):
         while (await serving.call("GET", f"/v3/devices/{device_id}")).json()["state"] != "deregistered":
             pass  # its last word is on its way

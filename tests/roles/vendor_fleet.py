@@ -25,6 +25,7 @@ async def serving_vendors(database_url: str, folder: Path, **bootstrap: Any) -> 
         outbound={"allowed_networks": LOOPBACK, "ca_file": ca_of(folder)},
         lwm2m={"port": lwm2m},
         bootstrap={"port": port, **bootstrap},
+        issuers={"busy_wait": 0},
         public={"lwm2m_uri": f"coaps://127.0.0.1:{lwm2m}", "bootstrap_uri": f"coaps://127.0.0.1:{port}"},
     )
     serving = Serving(folder / "data", settings)

@@ -188,7 +188,7 @@ class Process:
             raise CannotStart(f"outbound.allowed_networks: {error}.") from error
         parts.push_async_callback(outbound.close)
         issuers = Issuers(self.database, self.clock, self.ids, settings, master_key, authority, outbound)
-        self.renewals = Renewals(self.database, self.clock, self.ids, connect, self.directory, issuers)
+        self.renewals = Renewals(self.database, self.clock, self.ids, settings, connect, self.directory, issuers)
         self.campaign = Campaign(self.database, self.clock, settings, self.renewals)
         channels = Channels(
             self.database,
@@ -353,6 +353,7 @@ class Process:
                     await self.echoes.prune()
                     await self.enrollment.prune()
                     await self.connect.outcomes.prune()
+                    await self.renewals.prune()
                     await self.events.prune(self.clock.now() - round(self.settings.events.kept * MICROSECONDS))
             except Error as error:
                 log.warning("chores wait", error=error.name)

@@ -1,5 +1,5 @@
-"""The statements of enrollments, and of the certificates that devices have. Every one names the account, but the pacing's,
-and the one that finds the account of a certificate."""
+"""The statements of enrollments, and of the certificates that devices have. Every one names the account, but those of
+chores, and the one that finds the account of a certificate."""
 
 from __future__ import annotations
 
@@ -56,6 +56,20 @@ _COMPLETE = Query(
     sa.update(enrollments)
     .where(*own(enrollments, "id"))
     .values(enroll_status="completed", try_at=None, **setting("enroll_result", "detail"), **_CHANGE)
+)
+_ENDED = (_e.enroll_status == "completed", _e.updated_at < sa.bindparam("before", type_=sa.BigInteger()))
+_PRUNE = Query(
+    sa.delete(enrollments).where(
+        *_ENDED,
+        _e.id.in_(
+            sa.select(_e.id)
+            .where(*_ENDED)
+            .order_by(_e.updated_at)
+            .limit(sa.bindparam("most", type_=sa.BigInteger()))
+            .scalar_subquery()
+        ),
+    ),
+    heavy=True,
 )
 
 _upsert = insert(device_certificates).values({column.name: sa.bindparam(column.name) for column in _d})
@@ -138,6 +152,11 @@ async def complete(
 ) -> None:
     new = {"new_enroll_result": result, "new_detail": detail}
     await tx.execute(_COMPLETE, account_id=account_id, id=enrollment_id, now=now, **new)
+
+
+async def prune(tx: Transaction, before: int, most: int) -> int:
+    """Forget what ended before that time, some at once; how many."""
+    return await tx.execute(_PRUNE, before=before, most=most)
 
 
 async def keep(tx: Transaction, values: Mapping[str, Any]) -> None:

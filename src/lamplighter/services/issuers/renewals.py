@@ -40,6 +40,7 @@ from lamplighter.services.issuers.model import (
     enrollment_of,
 )
 from lamplighter.services.issuers.service import Issuers, facts_of
+from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Row, Transaction, UniqueViolation
 
 log = structlog.get_logger("lamplighter.renewals")
@@ -49,10 +50,8 @@ RETRIES, EXPIRY = 2, 3 * 86400
 """Deliveries of the command after the first, and seconds until it is given up."""
 MOST_ANSWERS = 3
 """Keys for which one renewal gives certificates: a device that is restarted meanwhile makes another one."""
-BUSY_WAIT = 60
-"""Seconds after which a device that was busy is asked again. It is busy with an earlier word of ours, whose end went to a process
-that is no more."""
 ASKED_TOGETHER = 100
+PRUNED_TOGETHER = 500
 LONGEST_DETAIL = 400
 """Characters."""
 
@@ -83,7 +82,14 @@ class Renewals:
     """Those of all accounts. In every process that has devices."""
 
     def __init__(
-        self, database: Database, clock: Clock, ids: Ids, connect: Connect, directory: Directory, issuers: Issuers
+        self,
+        database: Database,
+        clock: Clock,
+        ids: Ids,
+        settings: Settings,
+        connect: Connect,
+        directory: Directory,
+        issuers: Issuers,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -91,6 +97,9 @@ class Renewals:
         self._connect = connect
         self._directory = directory
         self._issuers = issuers
+        # It is busy with an earlier word of ours, whose end went to a process that is no more.
+        self._busy_wait = round(settings.issuers.busy_wait * MICROSECONDS)
+        self._kept = round(settings.issuers.enrollments_kept * MICROSECONDS)
         connect.own_commands.listen(SERVICE, self._ended)
         connect.device_deleted = store.forget
 
@@ -184,10 +193,17 @@ class Renewals:
             ) as error:
                 async with self._database.transaction() as tx:
                     if now < row["created_at"] + EXPIRY * MICROSECONDS:
-                        await store.again(tx, account_id, enrollment_id, now + BUSY_WAIT * MICROSECONDS)
+                        await store.again(tx, account_id, enrollment_id, now + self._busy_wait)
                     else:
                         await self._complete(tx, row, error.text)
         return len(found)
+
+    async def prune(self) -> None:
+        """Forget renewals that ended long ago. Raises DatabaseUnavailable."""
+        before, found = self._clock.now() - self._kept, PRUNED_TOGETHER
+        while found == PRUNED_TOGETHER:
+            async with self._database.transaction() as tx:
+                found = await store.prune(tx, before, PRUNED_TOGETHER)
 
     async def enrollment(self, account_id: str, enrollment_id: str) -> CertificateEnrollment:
         """Raises CertificateEnrollmentNotFound."""
@@ -259,7 +275,7 @@ class Renewals:
             return
         now = self._clock.now()
         if _is_busy(item) and now < row["created_at"] + EXPIRY * MICROSECONDS:
-            await store.again(tx, account_id, row["id"], now + BUSY_WAIT * MICROSECONDS)
+            await store.again(tx, account_id, row["id"], now + self._busy_wait)
             return
         await self._complete(tx, row, _failure(row, item, details))
 

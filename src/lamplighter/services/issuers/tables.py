@@ -69,6 +69,7 @@ enrollments = sa.Table(
     sa.PrimaryKeyConstraint("account_id", "id"),
     sa.Index("ix_certificate_enrollments_account_id_device_id_id", "account_id", "device_id", "id"),
     sa.Index("ix_certificate_enrollments_try_at", "try_at"),
+    sa.Index("ix_certificate_enrollments_updated_at", "updated_at"),
     # One at a time of a device's certificate.
     sa.Index(
         "uq_certificate_enrollments_running",

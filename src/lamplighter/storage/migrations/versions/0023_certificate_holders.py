@@ -1,4 +1,4 @@
-"""Certificates that devices were given: found by their fingerprint, when a device comes with one."""
+"""Certificates that devices were given, found by their fingerprint when a device comes with one; ended renewals, found by age."""
 
 from __future__ import annotations
 
@@ -10,3 +10,4 @@ down_revision = "0022_trusted_certificates"
 
 def upgrade() -> None:
     op.create_index("ix_device_certificates_fingerprint", "device_certificates", ["fingerprint"])
+    op.create_index("ix_certificate_enrollments_updated_at", "certificate_enrollments", ["updated_at"])
