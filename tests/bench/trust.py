@@ -80,7 +80,7 @@ def _cfssl(folder: Path) -> Iterator[tuple[int, int]]:
 
 def _listed(ours: Served, many: int) -> list[Row]:
     now = time.time_ns() // 1000
-    rows = ((f"key-{number:07}", ours.account_id, secrets.token_bytes(44), now) for number in range(many))
+    rows = ((f"lamp-with-a-key-{number:07}", ours.account_id, secrets.token_bytes(44), now) for number in range(many))
     with sqlite3.connect(ours.folder / "lamplighter.db", timeout=20) as connection:
         connection.executemany("INSERT INTO pre_shared_keys VALUES (?, ?, ?, ?)", rows)
     connection.close()

@@ -187,6 +187,10 @@ async def test_a_developer_certificate_keeps_what_it_was_made_with(toy: Toy) -> 
     renamed = await toy.call("PUT", path, json={"name": "bench 2", "service": "bootstrap"})
     assert (renamed.status_code, renamed.json()["etag"]) == (200, "2")
     assert (await toy.call("GET", f"/v3/developer-certificates/{made['id']}")).json()["name"] == "bench 2"
+    shown = (await toy.call("GET", path)).json()
+    whole = {name: shown[name] for name in ("name", "certificate", "service", "description")}
+    off = await toy.call("PUT", path, json={**whole, "status": "INACTIVE"})
+    assert (off.status_code, off.json()["status"]) == (200, "INACTIVE"), off.text
     assert (await toy.call("DELETE", path)).status_code == 204
     assert (await toy.call("GET", f"/v3/developer-certificates/{made['id']}")).status_code == 404
 
