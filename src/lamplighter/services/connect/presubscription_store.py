@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from lamplighter.services.connect.tables import presubscriptions, registrations, subscriptions
 from lamplighter.storage.database import Reader, Row, Transaction
 from lamplighter.storage.query import Query, insert
+from lamplighter.storage.schema import Text
 
 _p, _s, _r = presubscriptions.c, subscriptions.c, registrations.c
 
@@ -28,7 +29,8 @@ _OF_ACCOUNT = Query(
 _MADE = Query(
     sa.select(_s.path, _s.subject_id, _s.by_rule).where(
         _s.account_id == sa.bindparam("account_id"), _s.device_id == sa.bindparam("device_id")
-    )
+    ),
+    quick=True,
 )
 _MAKE = Query(
     insert(subscriptions)
@@ -63,10 +65,9 @@ _PAGE = Query(
         _s.account_id == sa.bindparam("account_id"),
         _s.subject_id == sa.bindparam("subject_id"),
         _s.by_rule == sa.literal_column("1"),
-        sa.or_(
-            _s.device_id > sa.bindparam("device_id"),
-            sa.and_(_s.device_id == sa.bindparam("device_id"), _s.path > sa.bindparam("path")),
-        ),
+        # Not with OR: SQLite would read every page from the first row on.
+        sa.tuple_(_s.device_id, _s.path)
+        > sa.tuple_(sa.bindparam("device_id", type_=Text), sa.bindparam("path", type_=Text)),
     )
     .order_by(_s.device_id, _s.path)
     .limit(sa.bindparam("limit")),

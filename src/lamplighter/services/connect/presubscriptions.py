@@ -7,7 +7,7 @@ registration and either has changed since. The device is observed once, whoever 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Annotated, NamedTuple
 
 import msgspec
@@ -124,13 +124,11 @@ class Presubscriptions:
         text = await store.of_subject(self._database, account_id, subject_id)
         return [] if text is None else _DECODER.decode(text)
 
-    async def replace(
-        self, account_id: str, subject_id: str, rules: Sequence[Presubscription]
-    ) -> dict[tuple[str, str], list[str]]:
-        """Put these in the place of all that the application had. What only the old ones made ends now, what the new ones
-        ask for begins with the next registration or update of each device.
+    async def replace(self, account_id: str, subject_id: str, rules: Sequence[Presubscription]) -> None:
+        """Put these in the place of all that the application had. What they ask for begins with the next registration or
+        update of each device, and what only the old ones made ends then at the latest: ``end_unasked`` does it sooner.
 
-        Gives the paths that nobody is subscribed to any more, by device and its process. Raises InvalidParameters.
+        Raises InvalidParameters.
         """
         faults = [fault for index, rule in enumerate(rules) for fault in rule.faults(f"[{index}]")]
         if len(rules) > MOST_RULES:
@@ -144,7 +142,30 @@ class Presubscriptions:
             await store.put(tx, account_id, subject_id, msgspec.json.encode(rules).decode(), now)
             await append(tx, events.presubscribed(account_id, now))
         self.forget(account_id)
-        return await self._end_others(account_id, subject_id, rules)
+
+    async def end_unasked(self, account_id: str, subject_id: str) -> AsyncIterator[dict[tuple[str, str], list[str]]]:
+        """End what former rules of an application made and its rules of now do not ask for, some at a time.
+
+        Gives the paths that nobody is subscribed to any more, by device and its process.
+        """
+        after = ("", "")
+        while True:
+            rules = await self.get(account_id, subject_id)  # they may be replaced again meanwhile
+            rows = await store.page_of_subject(self._database, account_id, subject_id, after, TOGETHER)
+            over = [row for row in rows if not _asked_for(row, rules)]
+            if over:
+                async with self._database.transaction() as tx:
+                    await store.unmake(tx, account_id, [(row["device_id"], row["path"], subject_id) for row in over])
+            left: dict[tuple[str, str], list[str]] = {}
+            for row in over:
+                left.setdefault((row["device_id"], row["process"] or ""), []).append(row["path"])
+            for (device_id, _), paths in left.items():
+                others = {row["path"] for row in await store.made(self._database, account_id, device_id)}
+                paths[:] = [path for path in paths if path not in others]
+            yield {key: paths for key, paths in left.items() if paths}
+            if len(rows) < TOGETHER:
+                return
+            after = (rows[-1]["device_id"], rows[-1]["path"])
 
     def forget(self, account_id: str) -> None:
         """The rules of an account were replaced."""
@@ -189,27 +210,6 @@ class Presubscriptions:
         targets = [(device_id, path, row["subject_id"]) for row in rows if row["by_rule"] and row["path"] == path]
         async with self._database.transaction() as tx:
             await store.unmake(tx, account_id, targets)
-
-    async def _end_others(
-        self, account_id: str, subject_id: str, rules: Sequence[Presubscription]
-    ) -> dict[tuple[str, str], list[str]]:
-        left: dict[tuple[str, str], list[str]] = {}
-        after = ("", "")
-        while True:
-            rows = await store.page_of_subject(self._database, account_id, subject_id, after, TOGETHER)
-            over = [row for row in rows if not _asked_for(row, rules)]
-            if over:
-                async with self._database.transaction() as tx:
-                    await store.unmake(tx, account_id, [(row["device_id"], row["path"], subject_id) for row in over])
-            for row in over:
-                left.setdefault((row["device_id"], row["process"] or ""), []).append(row["path"])
-            if len(rows) < TOGETHER:
-                break
-            after = (rows[-1]["device_id"], rows[-1]["path"])
-        for (device_id, _), paths in left.items():
-            others = {row["path"] for row in await store.made(self._database, account_id, device_id)}
-            paths[:] = [path for path in paths if path not in others]
-        return {key: paths for key, paths in left.items() if paths}
 
 
 def _asked_for(row: Row, rules: Iterable[Presubscription]) -> bool:

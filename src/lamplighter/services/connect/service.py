@@ -60,6 +60,8 @@ RESUMED_TOGETHER, RESUME = 50, 0.1
 
 BEHIND_TOGETHER = 500
 """Devices of a certificate, looked up at once."""
+ENDING = 2.0
+"""Seconds that whoever replaces pre-subscriptions waits for the end of what the former ones made."""
 ENDED_TOGETHER = 500
 """Devices of an application that ended, looked up at once."""
 
@@ -140,6 +142,7 @@ class Connect:
         self._orders = Orders(bus, process, self._do, self._value)
         self._follower = Follower(events, Handlers(self, directory, database).handle, DATA_OF)
         self._tasks: list[asyncio.Task[None]] = []
+        self._endings: set[asyncio.Task[None]] = set()
 
     async def start(self, *, devices: bool = True) -> None:
         """``devices``: this process has devices, and looks after what expires."""
@@ -155,9 +158,10 @@ class Connect:
 
     async def close(self) -> None:
         """Stop. Nothing is lost: what was under way is found again in the tables."""
-        for task in self._tasks:
+        tasks = [*self._tasks, *self._endings]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._follower.close()
         for device in list(self.attached.devices.values()):
             await device.close()  # few have anything under way, and a task for each of many would take longer than that
@@ -430,11 +434,26 @@ class Connect:
                 self._orders.tell(row["process"], Order("cancel", account_id, device_id, paths=left))
 
     async def presubscribe(self, account_id: str, subject_id: str, rules: Sequence[Presubscription]) -> None:
-        """Replace the pre-subscriptions of an application. Raises InvalidParameters."""
-        left = await self.presubscriptions.replace(account_id, subject_id, rules)
-        for (device_id, process), paths in left.items():
-            if process:
-                self._orders.tell(process, Order("cancel", account_id, device_id, paths=paths))
+        """Replace the pre-subscriptions of an application. Raises InvalidParameters.
+
+        What only the old ones made has ended when this returns, or ends soon where that is much.
+        """
+        await self.presubscriptions.replace(account_id, subject_id, rules)
+        ending = asyncio.create_task(self._end_unasked(account_id, subject_id), name="end of unasked subscriptions")
+        self._endings.add(ending)
+        ending.add_done_callback(self._endings.discard)
+        await asyncio.wait({ending}, timeout=ENDING)
+
+    async def _end_unasked(self, account_id: str, subject_id: str) -> None:
+        try:
+            async for left in self.presubscriptions.end_unasked(account_id, subject_id):
+                for (device_id, process), paths in left.items():
+                    if process:
+                        self._orders.tell(process, Order("cancel", account_id, device_id, paths=paths))
+        except Error as error:
+            log.warning("what no rule asks for any more ends with the next word of its device: %s", error)
+        except Exception:
+            log.exception("what no rule asks for any more could not be ended")
 
     async def subject_ended(self, account_id: str, subject_id: str) -> None:
         """An application was deleted or made inactive, or an API key was deleted: its pre-subscriptions and subscriptions
