@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import pkcs7
 
 from lamplighter.bus.log import START
-from lamplighter.coap.numbers import Code, ContentFormat
+from lamplighter.coap.numbers import Code, ContentFormat, Option
+from lamplighter.lwm2m.bootstrap import BootstrapFaults, BootstrapRequest, bootstrap_request, parse_bootstrap_request
 from lamplighter.lwm2m.est import PKCS7_CERTS_ONLY
 from lamplighter.services.bootstrap import service
 from lamplighter.services.credentials.certificate_store import certificates
@@ -110,6 +111,48 @@ async def test_an_enrolment_that_cannot_be_used_fails_the_bootstrap(serving: Boo
     assert answer.code == Code.BAD_REQUEST and b"PKCS#10" in answer.payload
     again = await client.enrol(ec.generate_private_key(ec.SECP256R1()))
     assert again.code == Code.FORBIDDEN
+
+
+async def test_a_bootstrap_that_failed_before_anything_was_given_leaves_no_device_behind(
+    serving: BootstrapServing,
+) -> None:
+    developer = await serving.developer()
+    name = _name(developer.developer_certificate)
+    ids = []
+    for _ in range(3):
+        client = await serving.vendor_client(developer)
+        await client.bootstrap(endpoint_name=name, **VENDOR)
+        await finished(client)
+        ids.append(client.device_id)
+        if client.security[2] == 4:
+            assert (await client.send_request(b"\x30\x00 no request")).code == Code.BAD_REQUEST
+    assert ids[0] == ids[1]  # the second was given a certificate, and is a device from then on
+    assert ids[2] != ids[0]
+
+
+async def test_a_standard_client_that_was_restarted_is_the_same_device(serving: BootstrapServing) -> None:
+    developer = await serving.developer()
+    name = _name(developer.developer_certificate)
+    locations = []
+    for _ in range(2):
+        client = StandardClient(serving.changed)
+        serving.devices.append(client)
+        await client.connect(serving.with_developer(developer), serving.bootstrap.port)
+        await client.bootstrap(endpoint_name=name)
+        await finished(client)
+        device = await serving.at_lwm2m(client)
+        assert (await device.register(name)).code == Code.CREATED  # and is not switched off
+        locations.append(device.location)
+    assert locations[0] == locations[1]
+
+
+def test_of_the_ids_that_the_vendors_client_has_gathered_the_last_counts() -> None:
+    asked = bootstrap_request(BootstrapRequest("lamp", ACCOUNT, "a" * 32, None, "4.13.2"))
+    asked.add(Option.URI_QUERY, f"iep={'b' * 32}")
+    assert parse_bootstrap_request(asked).device_id == "b" * 32
+    asked.add(Option.URI_QUERY, "ep=another")
+    with pytest.raises(BootstrapFaults, match="ep is given twice"):
+        parse_bootstrap_request(asked)
 
 
 async def test_a_device_that_kept_a_key_it_could_not_enrol_is_given_one(serving: BootstrapServing) -> None:
