@@ -52,6 +52,17 @@ class IssuerUnreachable(IssuerFailed):
     coap = "5.02"
 
 
+class IssuerNotTrusted(IssuerFailed):
+    """A certificate issuer signs under an authority that the account does not trust."""
+
+    message = "The account does not trust {authority} for LwM2M, which signed the device's certificate."
+    cause = "The issuer is configured for LWM2M, and a device with its certificate would be refused when it registers."
+    remedy = (
+        "Upload the certificate of {authority} for lwm2m (POST /v3/trusted-certificates), or choose another issuer."
+    )
+    coap = "5.02"
+
+
 class IssuerConfigurationNotFound(family.NotFound):
     """The account has no such configuration of a certificate issuer."""
 

@@ -170,10 +170,11 @@ class Lwm2mRole:
         who = await self._credentials.trusted.who_trust(anchor, SERVICE)
         if not who:
             raise ValueError("no account trusts the authority of this certificate any more")
-        if len(who) > 1 and self._renewals is not None:
-            given = await self._renewals.accounts_given(leaf)
-            return next((each for each in who if each.account_id in given), who[0])
-        return who[0]
+        given = await self._renewals.accounts_given(leaf) if self._renewals is not None else frozenset()
+        own = [each for each in who if each.account_id in given] if given else who
+        if not own:
+            raise ValueError("the account that had this certificate issued does not trust the authority that signed it")
+        return own[0]
 
     async def still_trusted(self, text: str, anchor: bytes) -> bool:
         return await self._credentials.trusted.still(parse_identity(text).certificate_id, anchor, SERVICE)

@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.errors import bootstrap as errors
 from lamplighter.errors import connect
+from lamplighter.errors.issuers import IssuerNotTrusted
 from lamplighter.ids import is_id
 from lamplighter.lwm2m.bootstrap import BootstrapRequest, SecurityMode, ServerAccount
 from lamplighter.services.bootstrap import store
@@ -31,7 +32,7 @@ from lamplighter.services.directory.model import DEVELOPER_MODE, Facts
 from lamplighter.services.directory.service import Directory, Ensured, Known
 from lamplighter.services.enrollment.service import Enrollment
 from lamplighter.services.issuers.model import LWM2M
-from lamplighter.services.issuers.service import Issuers, Subject, certification_request, facts_of
+from lamplighter.services.issuers.service import Issuers, Subject, authority_of, certification_request, facts_of
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Transaction
 
@@ -184,9 +185,13 @@ class Bootstrap:
         """A certificate for the key of a PKCS#10 request (DER), by whom the account has configured. Whatever the request says, it
         is this device's.
 
-        Raises CertificationRequestInvalid, IssuerFailed, IssuerUnreachable, DatabaseUnavailable.
+        Raises CertificationRequestInvalid, IssuerFailed, IssuerUnreachable, IssuerNotTrusted, DatabaseUnavailable.
         """
         issued = await self._issuers.certify(LWM2M, _subject(grant), request)
+        if issued.issuer_id is not None and not await self._credentials.trusted.trusts(
+            grant.account_id, issued.chain, "lwm2m"
+        ):
+            raise IssuerNotTrusted(authority=authority_of(issued))
         # Before the device has it: it is known by this note when it comes with it.
         await self._database.together(
             lambda tx: self._issuers.note(tx, grant.account_id, grant.device_id, LWM2M, issued)
@@ -196,7 +201,7 @@ class Bootstrap:
     async def equip(self, grant: Grant) -> Grant:
         """A key and its certificate, for a device that cannot make a key itself; for others nothing is done.
 
-        Raises IssuerFailed, IssuerUnreachable.
+        Raises IssuerFailed, IssuerUnreachable, IssuerNotTrusted.
         """
         if grant.account.mode is not SecurityMode.CERTIFICATE:
             return grant
@@ -241,16 +246,19 @@ class Bootstrap:
         account_id = presented.account_id
         await store.alone(tx, account_id, presented.credential)
         known = await self._returning(tx, presented, asked.device_id)
+        if known is None and asked.is_vendor:
+            known = await self._left_without(tx, presented)
         if known is not None:
             return known
         await self._make_room(tx, presented)
         name = await self._former_name(tx, presented) or name
         holder = await self._directory.device_of_endpoint(tx, account_id, name)
-        if holder is not None and await self._is_on(tx, account_id, holder):
+        if asked.is_vendor and holder is not None and await self._is_on(tx, account_id, holder):
             # Another device that this certificate was built into, or this one's former life, if it was reset otherwise
             # than by a command: the server cannot tell them apart, and the one that is on keeps its name.
             name = f"{name[: LONGEST_NAME - 9]}-{secrets.token_hex(4)}"
-        found = await self._ensure(tx, presented, name, facts, tier, reset=True)
+        # Others than the vendor's client cannot be told a new name, and are one device with one certificate.
+        found = await self._ensure(tx, presented, name, facts, tier, reset=asked.is_vendor)
         return _Device(found.device_id, name)
 
     async def _returning(self, tx: Transaction, presented: Presented, device_id: str | None) -> _Device | None:
@@ -264,6 +272,19 @@ class Bootstrap:
         if known.suspended:
             raise connect.DeviceBlocked(device_id=device_id)
         return _Device(device_id, known.endpoint_name)
+
+    async def _left_without(self, tx: Transaction, presented: Presented) -> _Device | None:
+        """A device of the certificate's whose bootstrap failed before it was given anything: whoever comes next can be it."""
+        account_id = presented.account_id
+        for row in await store.devices_of(tx, account_id, presented.credential):
+            if row["began_at"]:  # those that failed are the first
+                break
+            known = await self._directory.device(tx, account_id, row["device_id"])
+            waits = known is not None and known.state == "cloud_enrolling" and not known.suspended
+            if waits and not await self._issuers.has_noted(tx, account_id, row["device_id"], LWM2M):
+                assert known is not None
+                return _Device(row["device_id"], known.endpoint_name)
+        return None
 
     async def _former_name(self, tx: Transaction, presented: Presented) -> str | None:
         """The name of the certificate's device that has agreed to a factory reset, and so is the one that comes now."""

@@ -222,7 +222,10 @@ class Registering:
             await store.put_registration(tx, self.row_of(registered, address, now, exchange))
             if previous is not None:
                 await store.clear_subscriptions(tx, account_id, device_id, pending=False)
-            await self._directory.registered(tx, account_id, device_id, facts, seen)
+            known = facts
+            if seen is not None and seen["bootstrapped_timestamp"]:  # it rests on what it was bootstrapped with
+                known = msgspec.structs.replace(facts, ca_id=None)
+            await self._directory.registered(tx, account_id, device_id, known, seen)
             happened = [events.registered(account_id, device_id, now, registered.item, endpoint_name)]
             if links.values:
                 happened.append(events.told(account_id, device_id, now, links.values))

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from cryptography import x509
 from msgspec import UNSET
 
 from lamplighter.api.filter import Condition
@@ -209,6 +210,14 @@ class TrustedCertificates:
         """
         rows = await store.who_trust(self._database, fingerprint.hex(), service)
         return [Trust(row["account_id"], row["id"], bool(row["enrollment_mode"])) for row in rows]
+
+    async def trusts(self, account_id: str, chain: Sequence[bytes], service: str) -> bool:
+        """Whether an account trusts whoever signed one of these certificates (DER) for a service."""
+        names = [x509.load_der_x509_certificate(each).issuer.public_bytes() for each in chain]
+        for anchor in await self.anchors(names, service):
+            if account_id in [each.account_id for each in await self.who_trust(anchor.fingerprint, service)]:
+                return True
+        return False
 
     async def still(self, certificate_id: str, fingerprint: bytes, service: str) -> bool:
         """Whether that certificate of an account is still the one with that SHA-256, active and for that service: one that gave

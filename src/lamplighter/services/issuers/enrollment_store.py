@@ -83,6 +83,7 @@ _KEEP = Query(
     )
 )
 _FORGET = Query(sa.delete(device_certificates).where(*own(device_certificates, "device_id")))
+_HAS = Query(sa.select(_d.id).where(*own(device_certificates, "device_id", "certificate_name")))
 _GIVEN = Query(sa.select(_d.account_id).where(_d.fingerprint == sa.bindparam("fingerprint")))
 _RULES = Query(sa.select(configurations).where(_c.renewal_days.is_not(None)).order_by(_c.account_id, _c.id), heavy=True)
 _DUE = Query(
@@ -167,6 +168,12 @@ async def keep(tx: Transaction, values: Mapping[str, Any]) -> None:
 async def forget(tx: Transaction, account_id: str, device_id: str) -> None:
     """The device is no more."""
     await tx.execute(_FORGET, account_id=account_id, device_id=device_id)
+
+
+async def has(reader: Reader, account_id: str, device_id: str, certificate_name: str) -> bool:
+    """Whether a device has a certificate of that name."""
+    row = await reader.fetch_one(_HAS, account_id=account_id, device_id=device_id, certificate_name=certificate_name)
+    return row is not None
 
 
 async def given(reader: Reader, fingerprint: str) -> Sequence[Row]:

@@ -45,6 +45,11 @@ async def note_certificate(
     await store.keep(tx, values)
 
 
+def authority_of(issued: Issued) -> str:
+    """Who signed a certificate."""
+    return x509.load_der_x509_certificate(issued.chain[0]).issuer.rfc4514_string()[:LONGEST_ISSUER]
+
+
 def facts_of(issued: Issued) -> Facts:
     """What the directory shows of the certificate that a device registers with."""
     leaf = x509.load_der_x509_certificate(issued.chain[0])

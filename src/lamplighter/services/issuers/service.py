@@ -21,8 +21,8 @@ from lamplighter.ids import Ids, is_id
 from lamplighter.lwm2m.est import strict_request
 from lamplighter.outbound.client import OutboundClient
 from lamplighter.services.certificates.service import Authority, certified_key
+from lamplighter.services.issuers import enrollment_store, store
 from lamplighter.services.issuers import issued as received
-from lamplighter.services.issuers import store
 from lamplighter.services.issuers.cfssl import Cfssl
 from lamplighter.services.issuers.configurations import Configurations
 from lamplighter.services.issuers.est import Est
@@ -39,7 +39,7 @@ from lamplighter.services.issuers.model import (
     Subject,
     issuer_of,
 )
-from lamplighter.services.issuers.noted import facts_of, note_certificate
+from lamplighter.services.issuers.noted import authority_of, facts_of, note_certificate
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Reader, Row, Transaction, UniqueViolation
 from lamplighter.storage.seal import MasterKey
@@ -121,6 +121,10 @@ class Issuers:
     ) -> None:
         """Note the certificate of that name that a device has from now on, for the report of what expires when."""
         await note_certificate(tx, self._ids, account_id, device_id, reference, issued, self._clock.now())
+
+    async def has_noted(self, reader: Reader, account_id: str, device_id: str, reference: str) -> bool:
+        """Whether a device was given a certificate of that name."""
+        return await enrollment_store.has(reader, account_id, device_id, reference)
 
     # Issuers
 
@@ -265,4 +269,4 @@ def _key_of(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-__all__ = ["Issued", "Issuers", "Subject", "certification_request", "facts_of"]
+__all__ = ["Issued", "Issuers", "Subject", "authority_of", "certification_request", "facts_of"]
