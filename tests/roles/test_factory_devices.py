@@ -215,11 +215,15 @@ async def test_a_device_may_come_to_lwm2m_with_its_own_certificate(
     serving: BootstrapServing, maker: Credential, transport: str
 ) -> None:
     trusted = await trust(serving, maker, "lwm2m")
-    lamp = await at_lwm2m(serving, device(maker, NAME), transport)
+    own = device(maker, NAME)
+    lamp = await at_lwm2m(serving, own, transport)
     assert (await lamp.register("another")).code == Code.FORBIDDEN
     assert (await lamp.register(NAME)).code == Code.CREATED
     shown = await serving.in_state(NAME, "registered")
     assert (shown.account_id, shown.ca_id) == (ACCOUNT, trusted.id)
+    fingerprints = [each.certificate.fingerprint(hashes.SHA256()).hex() for each in (own, maker)]
+    assert [shown.device_key, shown.issuer_fingerprint] == fingerprints
+    assert shown.connector_expiration_date == own.certificate.not_valid_after_utc.date().isoformat()
     assert (await lamp.update()).code == Code.CHANGED
     await serving.credentials.trusted.delete(ACCOUNT, trusted.id)
     await ended(lamp)

@@ -27,12 +27,15 @@ from lamplighter.services.connect.sessions.service import DeviceSessions
 from lamplighter.services.credentials.events import REVOKED
 from lamplighter.services.credentials.service import Credentials, common_name, only_name
 from lamplighter.services.credentials.trusted import Trust
+from lamplighter.services.directory.model import Facts
 from lamplighter.services.issuers.renewals import Renewals
 from lamplighter.settings import Settings
 from lamplighter.storage.seal import MasterKey
 
 SERVICE = "lwm2m"
 """What accounts trust certificates for here."""
+SHOWN_REMEMBERED = 10_000
+"""Certificates of devices that have shaken hands and not registered."""
 
 
 class Lwm2mRole:
@@ -72,6 +75,9 @@ class Lwm2mRole:
         self._insecure = Identity(Proof.NOTHING, settings.coap.insecure_account or insecure_account)
         self._turned_away = TurnedAway(connect)
         self._tasks = Tasks()
+        self._shown: dict[str, Facts] = {}
+        """Of certificates in handshakes whose device has not registered yet, by identity."""
+        connect.registering.certificate_shown = lambda identity: self._shown.pop(identity.text, None)
         self._authority = authority
         authority.on_change(self._on_authorities)
         self._revoked: Subscription | None = None
@@ -154,13 +160,18 @@ class Lwm2mRole:
     async def behind_certificate(self, leaf: bytes, path: VerifiedPath, *, ours: bool) -> str:
         try:
             if ours:
-                return _identity_of(leaf).text
-            trust = await self._trust(leaf, path.anchor)
-            return Identity(
-                Proof.TRUSTED, trust.account_id, common_name(leaf), certificate_id=trust.certificate_id
-            ).text
+                identity = _identity_of(leaf)
+            else:
+                trust = await self._trust(leaf, path.anchor)
+                identity = Identity(
+                    Proof.TRUSTED, trust.account_id, common_name(leaf), certificate_id=trust.certificate_id
+                )
         except ValueError as error:
             raise CertificateError(AlertDescription.BAD_CERTIFICATE, str(error)) from error
+        self._shown[identity.text] = _facts_of(leaf, path)
+        if len(self._shown) > SHOWN_REMEMBERED:
+            del self._shown[next(iter(self._shown))]
+        return identity.text
 
     async def _trust(self, leaf: bytes, anchor: bytes) -> Trust:
         """By which trust a device comes whose certificate is another authority's. Raises ValueError.
@@ -215,6 +226,15 @@ class Lwm2mRole:
     async def _look_behind(self, account_id: str, certificate_id: str) -> None:
         async for device_id in self._connect.devices_behind(account_id, certificate_id):
             self.ports.resting.look_again(device_id)
+
+
+def _facts_of(leaf: bytes, path: VerifiedPath) -> Facts:
+    """What the directory shows of a device's certificate."""
+    return Facts(
+        device_key=path.fingerprints[0].hex(),
+        issuer_fingerprint=path.fingerprints[1].hex() if len(path.fingerprints) > 1 else None,
+        connector_expiration_date=x509.load_der_x509_certificate(leaf).not_valid_after_utc.date().isoformat(),
+    )
 
 
 def _identity_in(session: object) -> Identity:

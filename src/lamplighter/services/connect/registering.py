@@ -36,6 +36,7 @@ from lamplighter.services.connect.resources import (
 from lamplighter.services.connect.results import Undelivered, failed, request_of
 from lamplighter.services.connect.sessions.store import revoke
 from lamplighter.services.connect.turns import in_turns
+from lamplighter.services.directory.model import Facts
 from lamplighter.services.directory.service import Directory
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Row, Transaction
@@ -154,6 +155,8 @@ class Registering:
         tier_of: TierOf,
         own: OwnCommands,
     ) -> None:
+        self.certificate_shown: Callable[[Identity], Facts | None] = lambda identity: None
+        """What is to be said of the certificate that a device has just shown in its handshake."""
         self._database = database
         self._clock = clock
         self._ids = ids
@@ -183,6 +186,13 @@ class Registering:
         facts = facts_of(endpoint_type, links)
         if identity.certificate_id:
             facts = msgspec.structs.replace(facts, ca_id=identity.certificate_id)
+        if (shown := self.certificate_shown(identity)) is not None:
+            facts = msgspec.structs.replace(
+                facts,
+                device_key=shown.device_key,
+                issuer_fingerprint=shown.issuer_fingerprint,
+                connector_expiration_date=shown.connector_expiration_date,
+            )
         account_id = identity.account_id
         tier = await self._tier_of(account_id) if self._limited else None
 
