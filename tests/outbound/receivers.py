@@ -13,9 +13,9 @@ from lamplighter.services.certificates.authority import Authority
 from lamplighter.settings import Outbound
 
 LOOPBACK = ("127.0.0.0/8", "::1")
+"""``outbound.allowed_networks`` of tests."""
 SHUTDOWN = 0.1
 """Seconds that the end of TLS is waited for."""
-"""``outbound.allowed_networks`` of tests."""
 PATIENCE = 10.0
 
 

@@ -14,7 +14,7 @@ from lamplighter.roles.process import Process
 from lamplighter.services.issuers import enrollment_store
 from tests.roles.serving import Serving
 from tests.roles.simulated import PATIENCE, simulated
-from tests.roles.vendor_fleet import cfssl_issuer, noted, serving_vendors, until, vendor_device
+from tests.roles.vendor_fleet import Held, cfssl_issuer, noted, serving_vendors, until, vendor_device
 from tests.services.issuers.authorities import CfsslServer, Signer, listening
 
 DLMS = "customer.dlms"
@@ -74,7 +74,7 @@ async def test_a_certificate_of_the_owners_is_renewed_by_the_configured_issuer(
     signer = Signer()
     server = CfsslServer(signer)
     async with listening(server, tmp_path) as receiver, vendor_device(serving) as device_id:
-        issuer_id = await cfssl_issuer(serving, receiver.url("localhost", ""), DLMS)
+        issuer_id = await cfssl_issuer(serving.call, receiver.url("localhost", ""), DLMS)
         ended = await completed(serving, (await renew(serving, device_id, DLMS))["id"])
         assert ended["enroll_result"] == "success", ended
         device = (await serving.call("GET", f"/v3/devices/{device_id}")).json()
@@ -93,7 +93,7 @@ async def test_a_renewal_that_the_issuer_refuses_ends_with_its_words_and_changes
     serving: Serving, tmp_path: Path
 ) -> None:
     async with listening(CfsslServer(Signer()), tmp_path) as receiver, vendor_device(serving) as device_id:
-        await cfssl_issuer(serving, receiver.url("localhost", ""), DLMS, "77" * 16)
+        await cfssl_issuer(serving.call, receiver.url("localhost", ""), DLMS, "77" * 16)
         ended = await completed(serving, (await renew(serving, device_id, DLMS))["id"])
         assert ended["enroll_result"] == "failure"
         assert ended["enroll_result_detail"].startswith(
@@ -145,27 +145,19 @@ async def test_renewals_that_ended_long_ago_are_forgotten_and_others_are_not(
 
 
 async def test_one_renewal_at_a_time_of_a_certificate(serving: Serving, tmp_path: Path) -> None:
-    asked, go_on = asyncio.Event(), asyncio.Event()
     server = CfsslServer(Signer())
     async with listening(server, tmp_path) as receiver, vendor_device(serving) as device_id:
-        answers = receiver.script
-
-        async def slowly(request: Any, writer: asyncio.StreamWriter) -> None:
-            asked.set()
-            await go_on.wait()
-            await answers(request, writer)
-
-        receiver.script = slowly
-        await cfssl_issuer(serving, receiver.url("localhost", ""), DLMS)
+        held = Held(receiver)
+        await cfssl_issuer(serving.call, receiver.url("localhost", ""), DLMS)
         begun = await renew(serving, device_id, DLMS)
-        await asked.wait()
+        await held.asked.wait()
         second = await serving.call("POST", f"/v3/devices/{device_id}/certificates/{DLMS}/renew")
         assert (second.status_code, second.json()["type"]) == (409, "conflict") and begun["id"] in second.json()[
             "message"
         ]
         running = (await serving.call("GET", "/v3/certificate-enrollments?enroll_status__eq=new")).json()["data"]
         assert [each["id"] for each in running] == [begun["id"]] and "enroll_result" not in running[0]
-        go_on.set()
+        held.go_on.set()
         assert (await completed(serving, begun["id"]))["enroll_result"] == "success"
         again = await renew(serving, device_id, DLMS)
         assert (await completed(serving, again["id"]))["enroll_result"] == "success"
@@ -174,21 +166,13 @@ async def test_one_renewal_at_a_time_of_a_certificate(serving: Serving, tmp_path
 async def test_a_renewal_goes_on_where_the_server_was_stopped_in_the_middle_of_it(
     serving: Serving, tmp_path: Path
 ) -> None:
-    asked, go_on = asyncio.Event(), asyncio.Event()
     async with listening(CfsslServer(Signer()), tmp_path) as receiver, vendor_device(serving) as device_id:
-        answers = receiver.script
-
-        async def slowly(request: Any, writer: asyncio.StreamWriter) -> None:
-            asked.set()
-            await go_on.wait()
-            await answers(request, writer)
-
-        receiver.script = slowly
-        await cfssl_issuer(serving, receiver.url("localhost", ""), DLMS)
+        held = Held(receiver)
+        await cfssl_issuer(serving.call, receiver.url("localhost", ""), DLMS)
         begun = await renew(serving, device_id, DLMS)
-        await asked.wait()
+        await held.asked.wait()
         await again(serving)
-        go_on.set()
+        held.go_on.set()
 
         async def look() -> Any:
             await serving.process.renewals.ask_again()
@@ -205,7 +189,7 @@ async def test_what_is_about_to_expire_is_renewed_by_itself_and_at_a_pace(servin
     signer = Signer()
     signer.days = 20
     async with listening(CfsslServer(signer), tmp_path) as receiver, vendor_device(serving) as device_id:
-        await cfssl_issuer(serving, receiver.url("localhost", ""), DLMS)
+        await cfssl_issuer(serving.call, receiver.url("localhost", ""), DLMS)
         first = await completed(serving, (await renew(serving, device_id, DLMS))["id"])
         assert first["enroll_result"] == "success" and await serving.process.campaign.step() == 0
         (known,) = await noted(serving, DLMS)
@@ -234,7 +218,7 @@ async def test_what_is_about_to_expire_is_renewed_by_itself_and_at_a_pace(servin
 async def test_secrets_are_in_no_event_and_in_no_file_of_the_server(serving: Serving, tmp_path: Path) -> None:
     secret = "a5" * 32
     async with listening(CfsslServer(Signer()), tmp_path) as receiver, vendor_device(serving) as device_id:
-        await cfssl_issuer(serving, receiver.url("localhost", ""), DLMS, secret)
+        await cfssl_issuer(serving.call, receiver.url("localhost", ""), DLMS, secret)
         await completed(serving, (await renew(serving, device_id, DLMS))["id"])
     data = tmp_path / "data"
     files = [each for each in data.rglob("*") if each.is_file() and each.suffix not in (".key",)]

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx2
+
 from lamplighter.roles.fleet import Conduct, Profile, Summary, developer_account, run_fleet
-from tests.outbound.receivers import LOOPBACK
+from tests.outbound.receivers import LOOPBACK, Receiver, Request
 from tests.roles.serving import Serving, settings_for
 from tests.roles.simulated import PATIENCE, registered
 from tests.servers import free_port
 from tests.services.issuers.authorities import HMAC_KEY, ca_of
+
+Call = Callable[..., Awaitable[httpx2.Response]]
+"""Calls an API: method, path, and ``json``."""
 
 
 @asynccontextmanager
@@ -34,26 +39,28 @@ async def serving_vendors(database_url: str, folder: Path, **bootstrap: Any) -> 
     await serving.close()
 
 
+def vendor_client(serving: Serving, certificate: str = "for trying out") -> AbstractAsyncContextManager[None]:
+    """``switched_on`` at that server."""
+    assert serving.process.bootstrap is not None
+    return switched_on(serving.call, serving.process.bootstrap.port, certificate)
+
+
 @asynccontextmanager
-async def vendor_client(serving: Serving, certificate: str = "for trying out") -> AsyncIterator[None]:
+async def switched_on(call: Call, bootstrap_port: int, certificate: str = "for trying out") -> AsyncIterator[None]:
     """A client of the vendor that is switched on, and off at the end; with a new developer certificate of that name."""
-    process = serving.process
-    assert process.bootstrap is not None and process.lwm2m is not None
-    made = await serving.call("POST", "/v3/developer-certificates", json={"name": certificate})
-    credentials = (await serving.call("GET", "/v3/server-credentials/bootstrap")).json()
+    made = (await call("POST", "/v3/developer-certificates", json={"name": certificate})).json()
+    credentials = (await call("GET", "/v3/server-credentials/bootstrap")).json()
     account = developer_account(
-        made.json()["developer_certificate"],
-        made.json()["developer_private_key"],
+        made["developer_certificate"],
+        made["developer_private_key"],
         credentials["server_certificate"],
-        f"{credentials['server_uri'].partition('?')[0]}?aid={made.json()['account_id']}",
+        f"coaps://127.0.0.1:{bootstrap_port}?aid={made['account_id']}",
     )
     stop = asyncio.Event()
     summaries: list[Summary] = []
     conduct = Conduct(profile=Profile.VENDOR, bootstraps=True)
     fleet = asyncio.create_task(
-        run_fleet(
-            [account], "127.0.0.1", process.bootstrap.port, seed=0, stop=stop, report=summaries.append, conduct=conduct
-        )
+        run_fleet([account], "127.0.0.1", bootstrap_port, seed=0, stop=stop, report=summaries.append, conduct=conduct)
     )
     try:
         yield
@@ -95,20 +102,34 @@ async def noted(serving: Serving, name: str) -> list[dict[str, Any]]:
     return data
 
 
-async def cfssl_issuer(serving: Serving, url: str, reference: str, key: str = HMAC_KEY) -> str:
+async def cfssl_issuer(call: Call, url: str, reference: str, key: str = HMAC_KEY) -> str:
     body = {
         "issuer_type": "CFSSL_AUTH",
         "name": f"issuer of {reference}",
         "issuer_attributes": {"host_url": url},
         "issuer_credentials": {"hmac_hex_key": key},
     }
-    made = await serving.call("POST", "/v3/certificate-issuers", json=body)
+    made = await call("POST", "/v3/certificate-issuers", json=body)
     assert made.status_code == 201, made.text
     body = {"reference": reference, "certificate_issuer_id": made.json()["id"]}
     if reference == "LWM2M":  # it is there already
-        configured = await serving.call("PUT", "/v3/certificate-issuer-configurations/lwm2m", json=body)
+        configured = await call("PUT", "/v3/certificate-issuer-configurations/lwm2m", json=body)
     else:
-        configured = await serving.call("POST", "/v3/certificate-issuer-configurations", json=body)
+        configured = await call("POST", "/v3/certificate-issuer-configurations", json=body)
     assert configured.is_success, configured.text
     issuer_id: str = made.json()["id"]
     return issuer_id
+
+
+class Held:
+    """A receiver that is asked, and answers only when it is told to go on."""
+
+    def __init__(self, receiver: Receiver) -> None:
+        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
+        self._answers = receiver.script
+        receiver.script = self._answer
+
+    async def _answer(self, request: Request, writer: asyncio.StreamWriter) -> None:
+        self.asked.set()
+        await self.go_on.wait()
+        await self._answers(request, writer)

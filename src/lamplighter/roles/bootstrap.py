@@ -18,11 +18,12 @@ from lamplighter.roles.bootstrap_port import WHOLE, BootstrapPort
 from lamplighter.roles.device_ports import DevicePorts, Numbers, server_config
 from lamplighter.roles.gate import Gate, Holder, holder_in
 from lamplighter.services.bootstrap.model import Kind, Presented, parse_presented
-from lamplighter.services.bootstrap.service import SERVICE, Bootstrap
+from lamplighter.services.bootstrap.service import Bootstrap
 from lamplighter.services.certificates.service import Authority
 from lamplighter.services.connect.follower import Follower
 from lamplighter.services.credentials.events import CERTIFICATE_ENDS, KEY_DELETED, REVOKED
 from lamplighter.services.credentials.service import TrustedCertificates
+from lamplighter.services.credentials.trusted_model import AT_BOOTSTRAP
 from lamplighter.settings import Settings
 from lamplighter.storage.seal import MasterKey
 from lamplighter.transport.dtls import SessionEvent
@@ -125,7 +126,7 @@ class BootstrapRole:
         return Holder(presented.text, key)
 
     async def anchors(self, names: Collection[bytes]) -> Sequence[TrustAnchor]:
-        return await self._trusted.anchors(names, SERVICE)
+        return await self._trusted.anchors(names, AT_BOOTSTRAP)
 
     async def behind_certificate(self, leaf: bytes, path: VerifiedPath, *, ours: bool) -> str:
         if not ours:
@@ -146,7 +147,7 @@ class BootstrapRole:
             raise CertificateError(AlertDescription.ACCESS_DENIED, error.text) from error
 
     async def still_trusted(self, text: str, anchor: bytes) -> bool:
-        return await self._trusted.still(parse_presented(text).certificate_id, anchor, SERVICE)
+        return await self._trusted.still(parse_presented(text).certificate_id, anchor, AT_BOOTSTRAP)
 
     async def is_welcome(self, text: str) -> bool:
         """A device that is kept out is told so when it asks (4.03): one certificate is many devices'."""

@@ -27,13 +27,12 @@ from lamplighter.services.connect.sessions.service import DeviceSessions
 from lamplighter.services.credentials.events import REVOKED
 from lamplighter.services.credentials.service import Credentials, common_name, only_name
 from lamplighter.services.credentials.trusted import Trust
-from lamplighter.services.directory.model import Facts
+from lamplighter.services.credentials.trusted_model import AT_LWM2M
+from lamplighter.services.directory.model import Facts, certificate_facts
 from lamplighter.services.issuers.renewals import Renewals
 from lamplighter.settings import Settings
 from lamplighter.storage.seal import MasterKey
 
-SERVICE = "lwm2m"
-"""What accounts trust certificates for here."""
 SHOWN_REMEMBERED = 10_000
 """Certificates of devices that have shaken hands and not registered."""
 
@@ -108,7 +107,7 @@ class Lwm2mRole:
         self._connect.key_deleted = lambda endpoint_name: self._on_revoked(endpoint_name.encode())
         self._connect.device_denied = self._on_denied
         self._connect.certificate_ended = self._on_certificate
-        self._connect.is_blocked = self._credentials.trusted.is_blocked
+        self._connect.denials.is_blocked = self._credentials.trusted.is_blocked
         self._connect.device_wanted = self._stored.reach
         await self._stored.start()
         await self._connect.start()
@@ -155,7 +154,7 @@ class Lwm2mRole:
         return Holder(Identity(Proof.PSK, owner.account_id, owner.endpoint_name).text, owner.key)
 
     async def anchors(self, names: Collection[bytes]) -> Sequence[TrustAnchor]:
-        return await self._credentials.trusted.anchors(names, SERVICE)
+        return await self._credentials.trusted.anchors(names, AT_LWM2M)
 
     async def behind_certificate(self, leaf: bytes, path: VerifiedPath, *, ours: bool) -> str:
         try:
@@ -168,7 +167,9 @@ class Lwm2mRole:
                 )
         except ValueError as error:
             raise CertificateError(AlertDescription.BAD_CERTIFICATE, str(error)) from error
-        self._shown[identity.text] = _facts_of(leaf, path)
+        self._shown[identity.text] = certificate_facts(
+            leaf, path.fingerprints[1] if len(path.fingerprints) > 1 else None
+        )
         if len(self._shown) > SHOWN_REMEMBERED:
             del self._shown[next(iter(self._shown))]
         return identity.text
@@ -178,7 +179,7 @@ class Lwm2mRole:
 
         Customers of one public authority trust the same certificate of it; what an account had issued for its device is its own.
         """
-        who = await self._credentials.trusted.who_trust(anchor, SERVICE)
+        who = await self._credentials.trusted.who_trust(anchor, AT_LWM2M)
         if not who:
             raise ValueError("no account trusts the authority of this certificate any more")
         given = await self._renewals.accounts_given(leaf) if self._renewals is not None else frozenset()
@@ -188,10 +189,10 @@ class Lwm2mRole:
         return own[0]
 
     async def still_trusted(self, text: str, anchor: bytes) -> bool:
-        return await self._credentials.trusted.still(parse_identity(text).certificate_id, anchor, SERVICE)
+        return await self._credentials.trusted.still(parse_identity(text).certificate_id, anchor, AT_LWM2M)
 
     async def is_welcome(self, text: str) -> bool:
-        return not await self._connect.is_denied(parse_identity(text))
+        return not await self._connect.denials.is_denied(parse_identity(text))
 
     def turned_away(self, text: str) -> None:
         self._turned_away.tell(text)
@@ -224,17 +225,8 @@ class Lwm2mRole:
             self.ports.resting.end_under(gone)
 
     async def _look_behind(self, account_id: str, certificate_id: str) -> None:
-        async for device_id in self._connect.devices_behind(account_id, certificate_id):
+        async for device_id in self._connect.denials.devices_behind(account_id, certificate_id):
             self.ports.resting.look_again(device_id)
-
-
-def _facts_of(leaf: bytes, path: VerifiedPath) -> Facts:
-    """What the directory shows of a device's certificate."""
-    return Facts(
-        device_key=path.fingerprints[0].hex(),
-        issuer_fingerprint=path.fingerprints[1].hex() if len(path.fingerprints) > 1 else None,
-        connector_expiration_date=x509.load_der_x509_certificate(leaf).not_valid_after_utc.date().isoformat(),
-    )
 
 
 def _identity_in(session: object) -> Identity:

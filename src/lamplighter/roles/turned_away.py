@@ -44,6 +44,6 @@ class TurnedAway:
     async def _write(self, identity: Identity) -> None:
         log.info("device turned away", account_id=identity.account_id, endpoint_name=identity.endpoint_name)
         try:
-            await self._connect.turned_away(identity)
+            await self._connect.denials.turned_away(identity)
         except Error as error:
             log.warning("that a device was turned away could not be written down", why=str(error))

@@ -27,7 +27,7 @@ from lamplighter.services.bootstrap import store
 from lamplighter.services.bootstrap.model import Grant, Kind, Presented
 from lamplighter.services.certificates.service import Authority
 from lamplighter.services.connect.service import was_reset
-from lamplighter.services.credentials.service import Credentials, common_name
+from lamplighter.services.credentials.service import AT_BOOTSTRAP, AT_LWM2M, Credentials, common_name
 from lamplighter.services.directory.model import DEVELOPER_MODE, Facts
 from lamplighter.services.directory.service import Directory, Ensured, Known
 from lamplighter.services.enrollment.service import Enrollment
@@ -42,8 +42,6 @@ ON_ITS_WAY = 900.0
 """Seconds that a device may take from the beginning of its bootstrap to its registration, however slow."""
 LONGEST_NAME = 64
 UNCLAIMED = "no account that trusts the authority of its certificate has claimed it"
-SERVICE = "bootstrap"
-"""What accounts trust certificates for here."""
 #: Of the vendor's client, since when it fetches its certificate by itself.
 EST_SINCE = 4
 NOT_ENROLLED_REMEMBERED = 10_000
@@ -105,7 +103,7 @@ class Bootstrap:
         and asks for no claim. Raises ValueError for an unusable name, DeviceUnclaimed.
         """
         name, fingerprint = common_name(leaf), hashlib.sha256(leaf).hexdigest()
-        who = await self._credentials.trusted.who_trust(anchor, SERVICE)
+        who = await self._credentials.trusted.who_trust(anchor, AT_BOOTSTRAP)
         presented = Presented(Kind.FACTORY, "", name, fingerprint=fingerprint)
         claim = await self._claims.claim_of(self._database, presented.enrollment_identity, self._clock.now())
         may = [each for each in who if (each.account_id == claim.account_id if claim else not each.enrollment_mode)]
@@ -132,7 +130,7 @@ class Bootstrap:
         claim = await self._claims.claim_of(self._database, presented.enrollment_identity, self._clock.now())
         if claim is not None and claim.account_id != presented.account_id:
             return False
-        trust = await self._credentials.trusted.active(presented.account_id, presented.certificate_id, SERVICE)
+        trust = await self._credentials.trusted.active(presented.account_id, presented.certificate_id, AT_BOOTSTRAP)
         return trust is not None and (claim is not None or not trust.enrollment_mode)
 
     # What it gets
@@ -188,10 +186,10 @@ class Bootstrap:
         Raises CertificationRequestInvalid, IssuerFailed, IssuerUnreachable, IssuerNotTrusted, DatabaseUnavailable.
         """
         issued = await self._issuers.certify(LWM2M, _subject(grant), request)
-        if issued.issuer_id is not None and not await self._credentials.trusted.trusts(
-            grant.account_id, issued.chain, "lwm2m"
-        ):
-            raise IssuerNotTrusted(authority=authority_of(issued))
+        if issued.issuer_id is not None:
+            trusted = self._credentials.trusted
+            if not await trusted.trusts(grant.account_id, issued.chain, AT_LWM2M):
+                raise IssuerNotTrusted(authority=authority_of(issued))
         # Before the device has it: it is known by this note when it comes with it.
         await self._database.together(
             lambda tx: self._issuers.note(tx, grant.account_id, grant.device_id, LWM2M, issued)
@@ -201,7 +199,7 @@ class Bootstrap:
     async def equip(self, grant: Grant) -> Grant:
         """A key and its certificate, for a device that cannot make a key itself; for others nothing is done.
 
-        Raises IssuerFailed, IssuerUnreachable, IssuerNotTrusted.
+        Raises IssuerFailed, IssuerUnreachable, IssuerNotTrusted, DatabaseUnavailable.
         """
         if grant.account.mode is not SecurityMode.CERTIFICATE:
             return grant
@@ -280,9 +278,9 @@ class Bootstrap:
             if row["began_at"]:  # those that failed are the first
                 break
             known = await self._directory.device(tx, account_id, row["device_id"])
-            waits = known is not None and known.state == "cloud_enrolling" and not known.suspended
-            if waits and not await self._issuers.has_noted(tx, account_id, row["device_id"], LWM2M):
-                assert known is not None
+            if known is None or known.state != "cloud_enrolling" or known.suspended:
+                continue
+            if not await self._issuers.has_noted(tx, account_id, row["device_id"], LWM2M):
                 return _Device(row["device_id"], known.endpoint_name)
         return None
 

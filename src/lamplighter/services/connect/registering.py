@@ -187,12 +187,7 @@ class Registering:
         if identity.certificate_id:
             facts = msgspec.structs.replace(facts, ca_id=identity.certificate_id)
         if (shown := self.certificate_shown(identity)) is not None:
-            facts = msgspec.structs.replace(
-                facts,
-                device_key=shown.device_key,
-                issuer_fingerprint=shown.issuer_fingerprint,
-                connector_expiration_date=shown.connector_expiration_date,
-            )
+            facts = msgspec.structs.replace(facts, **shown.values())
         account_id = identity.account_id
         tier = await self._tier_of(account_id) if self._limited else None
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -26,6 +26,7 @@ from lamplighter.services.connect import mediated_store, store
 from lamplighter.services.connect.attached import Attached
 from lamplighter.services.connect.commands import Commands
 from lamplighter.services.connect.definitions import OwnDefinitions
+from lamplighter.services.connect.denials import Denials
 from lamplighter.services.connect.device import AttachedDevice
 from lamplighter.services.connect.direct import Direct
 from lamplighter.services.connect.follower import Follower
@@ -47,7 +48,7 @@ from lamplighter.services.connect.surroundings import Services
 from lamplighter.services.connect.targets import values_of
 from lamplighter.services.connect.turns import in_turns
 from lamplighter.services.connect.value_cache import Fresh
-from lamplighter.services.directory.service import Directory, Known
+from lamplighter.services.directory.service import Directory
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Reader, Transaction
 
@@ -58,16 +59,10 @@ SWEEP = 1.0
 RESUMED_TOGETHER, RESUME = 50, 0.1
 """Devices that are asked at once after a restart, and seconds until the next ones are: those that speak have the way."""
 
-BEHIND_TOGETHER = 500
-"""Devices of a certificate, looked up at once."""
 ENDING = 2.0
 """Seconds that whoever replaces pre-subscriptions waits for the end of what the former ones made."""
 ENDED_TOGETHER = 500
 """Devices of an application that ended, looked up at once."""
-
-
-async def _nothing_is_blocked(account_id: str, certificate_id: str, reader: Reader) -> bool:
-    return False
 
 
 async def _nothing_is_kept(tx: Transaction, account_id: str, device_id: str) -> None:
@@ -115,6 +110,7 @@ class Connect:
         self.registering = Registering(database, clock, ids, settings, directory, process, tier_of, self.own_commands)
         self.commands = Commands(database, clock, ids, settings, directory, process, self.own_commands)
         self.definitions = OwnDefinitions(database, clock, settings)
+        self.denials = Denials(database, directory)
         self.mediated = Mediated(database, clock, ids, settings, directory, self.registering, tier_of)
         self.outcomes = Outcomes(database, clock, settings.api.errors_kept)
         self.direct = Direct(database, ids, directory, self.request)
@@ -130,8 +126,6 @@ class Connect:
         """Told of each device that was suspended or deleted: its sessions are to end, registered through them or not."""
         self.certificate_ended: Callable[[str, str], None] = lambda account_id, certificate_id: None
         """Told of each certificate of an account that opens less than before: those who came by it are to be looked at."""
-        self.is_blocked: Callable[[str, str, Reader], Awaitable[bool]] = _nothing_is_blocked
-        """Whether an account has put a certificate of its own out of use."""
         self.device_deleted: Callable[[Transaction, str, str], Awaitable[None]] = _nothing_is_kept
         """Told of each deleted device, maybe more than once: what is kept of it elsewhere goes, in that transaction."""
         self.device_wanted: Callable[[str, str], None] = lambda account_id, device_id: None
@@ -239,7 +233,7 @@ class Connect:
         session. Call ``moved`` once that is on disk. None: the device is not registered. Raises DeviceBlocked."""
         change = await self.registering.move(tx, identity, address)
         if change is None:
-            if await self.is_denied(identity, tx):
+            if await self.denials.is_denied(identity, tx):
                 raise connect.DeviceBlocked(device_id=identity.device_id or identity.endpoint_name)
             return None
         after = change.after
@@ -291,47 +285,6 @@ class Connect:
         """The LwM2M version of the registration behind a session; None where this process knows none."""
         device = self.attached.by_peer.get(peer)
         return device.registered.version if device is not None else None
-
-    async def is_denied(self, identity: Identity, reader: Reader | None = None) -> bool:
-        """Whether the device of a credential is kept out: it is suspended, or was deleted and is only named by a certificate.
-
-        Raises DatabaseUnavailable.
-        """
-        known = await self._known(identity, reader or self._database)
-        if known is None:
-            return bool(identity.device_id)
-        return known.suspended or bool(
-            known.ca_id and await self.is_blocked(identity.account_id, known.ca_id, reader or self._database)
-        )
-
-    async def devices_behind(self, account_id: str, certificate_id: str) -> AsyncIterator[str]:
-        """The ids of the devices that came by a certificate."""
-        after = None
-        while True:
-            found = await self._directory.matching(
-                account_id, f"ca_id={certificate_id}", after=after, limit=BEHIND_TOGETHER
-            )
-            for device_id in found:
-                yield device_id
-            if len(found) < BEHIND_TOGETHER:
-                return
-            after = found[-1]
-
-    async def turned_away(self, identity: Identity) -> None:
-        """A device that is kept out tried to connect: its owner is to know. Of a deleted one there is nobody to tell.
-
-        Raises DatabaseUnavailable.
-        """
-        async with self._database.transaction() as tx:
-            known = await self._known(identity, tx)
-            if known is not None:
-                await self._directory.turned_away(tx, identity.account_id, known.device_id)
-
-    async def _known(self, identity: Identity, reader: Reader) -> Known | None:
-        """The device of a credential, if there is a record of it."""
-        if identity.device_id:
-            return await self._directory.device(reader, identity.account_id, identity.device_id)
-        return await self._directory.device_of_endpoint(reader, identity.account_id, identity.endpoint_name)
 
     def is_attached(self, peer: Peer) -> bool:
         """Whether a registered device talks through that session."""

@@ -35,6 +35,7 @@ from lamplighter.services.credentials.model import (
 from lamplighter.services.credentials.security_file import security_file
 from lamplighter.services.credentials.subjects import common_name, only_name
 from lamplighter.services.credentials.trusted import NOBODY, Actor, Trust, TrustedCertificates, columns_of
+from lamplighter.services.credentials.trusted_model import AT_BOOTSTRAP, AT_LWM2M
 from lamplighter.services.credentials.uploads import uploaded
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Row, UniqueViolation
@@ -239,4 +240,14 @@ def _event(kind: str, account_id: str, endpoint_name: str, now: int, by: Actor) 
     return Event(kind=kind, account_id=account_id, time=now, data={"endpoint_name": endpoint_name, "by": by})
 
 
-__all__ = ["CertificateOwner", "Credentials", "PskOwner", "Trust", "TrustedCertificates", "common_name", "only_name"]
+__all__ = [
+    "AT_BOOTSTRAP",
+    "AT_LWM2M",
+    "CertificateOwner",
+    "Credentials",
+    "PskOwner",
+    "Trust",
+    "TrustedCertificates",
+    "common_name",
+    "only_name",
+]

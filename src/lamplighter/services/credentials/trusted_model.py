@@ -10,6 +10,9 @@ from msgspec import UNSET, UnsetType
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=100)]
 Description = Annotated[str, msgspec.Meta(max_length=500)]
 Service = Literal["lwm2m", "bootstrap"]
+AT_LWM2M: Service = "lwm2m"
+AT_BOOTSTRAP: Service = "bootstrap"
+"""Where devices come under a certificate that an account trusts."""
 Status = Literal["ACTIVE", "INACTIVE"]
 
 

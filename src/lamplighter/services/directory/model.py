@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Literal, NamedTuple
 
 import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
 from msgspec import UNSET, Meta, UnsetType
 
 from lamplighter.api.filter import to_date
@@ -299,3 +301,17 @@ _UNKEEPABLE = re.compile("[\x00\ud800-\udfff]")
 
 def _clean(text: str, longest: int) -> str:
     return _UNKEEPABLE.sub("", text)[:longest]
+
+
+def certificate_facts(leaf: bytes, issuer_fingerprint: bytes | None) -> Facts:
+    """What the directory shows of the certificate that a device registers with.
+
+    :param leaf: in DER
+    :param issuer_fingerprint: SHA-256 of the certificate above it; None where that is not known
+    """
+    certificate = x509.load_der_x509_certificate(leaf)
+    return Facts(
+        device_key=certificate.fingerprint(hashes.SHA256()).hex(),
+        issuer_fingerprint=None if issuer_fingerprint is None else issuer_fingerprint.hex(),
+        connector_expiration_date=certificate.not_valid_after_utc.date().isoformat(),
+    )

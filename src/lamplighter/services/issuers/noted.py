@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives import hashes
 
 from lamplighter.clock import EPOCH, MICROSECONDS
 from lamplighter.ids import Ids
-from lamplighter.services.directory.model import Facts
+from lamplighter.services.directory.model import Facts, certificate_facts
 from lamplighter.services.issuers import enrollment_store as store
 from lamplighter.services.issuers.model import Issued
 from lamplighter.storage.database import Transaction
@@ -35,7 +35,7 @@ async def note_certificate(
         "device_id": device_id,
         "certificate_name": certificate_name,
         "fingerprint": certificate.fingerprint(hashes.SHA256()).hex(),
-        "issuer": certificate.issuer.rfc4514_string()[:LONGEST_ISSUER],
+        "issuer": authority_of(issued),
         "serial_number": f"{certificate.serial_number:x}",
         "issuer_id": issued.issuer_id,
         "created_at": now,
@@ -51,10 +51,6 @@ def authority_of(issued: Issued) -> str:
 
 
 def facts_of(issued: Issued) -> Facts:
-    """What the directory shows of the certificate that a device registers with."""
-    leaf = x509.load_der_x509_certificate(issued.chain[0])
-    return Facts(
-        device_key=leaf.fingerprint(hashes.SHA256()).hex(),
-        issuer_fingerprint=hashlib.sha256(issued.chain[1]).hexdigest() if len(issued.chain) > 1 else None,
-        connector_expiration_date=leaf.not_valid_after_utc.date().isoformat(),
-    )
+    """What the directory shows of it, for the name by which the device registers."""
+    above = hashlib.sha256(issued.chain[1]).digest() if len(issued.chain) > 1 else None
+    return certificate_facts(issued.chain[0], above)

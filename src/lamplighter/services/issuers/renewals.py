@@ -52,6 +52,7 @@ MOST_ANSWERS = 3
 """Keys for which one renewal gives certificates: a device that is restarted meanwhile makes another one."""
 ASKED_TOGETHER = 100
 PRUNED_TOGETHER = 500
+"""Rows that one transaction deletes at most: others want to write too."""
 LONGEST_DETAIL = 400
 """Characters."""
 
@@ -97,7 +98,7 @@ class Renewals:
         self._connect = connect
         self._directory = directory
         self._issuers = issuers
-        # It is busy with an earlier word of ours, whose end went to a process that is no more.
+        # A device is busy with an earlier word of ours, whose end went to a process that is no more.
         self._busy_wait = round(settings.issuers.busy_wait * MICROSECONDS)
         self._kept = round(settings.issuers.enrollments_kept * MICROSECONDS)
         connect.own_commands.listen(SERVICE, self._ended)
