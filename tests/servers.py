@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import os
 import pwd
 import random
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 START_SECONDS = 60.0
@@ -174,11 +175,23 @@ class NatsServer:
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
+def _candidates() -> Iterator[int]:
+    """Ports below those that systems hand out to clients, none twice; of workers that run side by side, each has its own."""
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    own = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ports = list(range(10_000 + own, 32_000, workers))
+    random.shuffle(ports)
+    return itertools.cycle(ports)
+
+
+_PORTS = _candidates()
+
+
 def free_port() -> int:
-    """A TCP and UDP port of the loopback interface that nobody has at the moment, and nobody is given without asking:
-    it lies below those that systems hand out to clients, so it is still free when a server comes back to it."""
+    """A TCP and UDP port of the loopback interface that nobody has at the moment, and nobody is given without asking: it is
+    still free when a server comes back to it."""
     while True:
-        port = random.randrange(10_000, 32_000)
+        port = next(_PORTS)
         with socket.socket() as stream, socket.socket(type=socket.SOCK_DGRAM) as datagram:
             try:
                 stream.bind(("127.0.0.1", port))
