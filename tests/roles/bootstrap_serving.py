@@ -52,7 +52,16 @@ class BootstrapServing(Serving):
             self.authority,
             commercial,
             self.claims,
-            Issuers(database, self.clock, self.ids, settings, MASTER_KEY, self.authority, self.outbound),
+            Issuers(
+                database,
+                self.clock,
+                self.ids,
+                settings,
+                MASTER_KEY,
+                self.authority,
+                self.outbound,
+                self.credentials.trusted.trusts_at_lwm2m,
+            ),
         )
         self.bootstrap = BootstrapRole(
             settings,

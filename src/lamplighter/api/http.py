@@ -42,6 +42,10 @@ class Gate(Protocol):
     def check(self) -> None: ...
 
 
+CHALLENGES = "/.well-known/acme-challenge/"
+"""Below this, authorities look by plain HTTP whether a name is ours (RFC 8555 section 8.3): nothing there is secret."""
+
+
 class Api:
     """The application.
 
@@ -204,7 +208,7 @@ class Api:
         request.address = self._origin.client(request.address, forwarded)
         if request.raw_path in self._plain:
             return
-        if request.scheme == "http" and not (self._settings.http.plaintext_api and self._is_plain_port(request)):
+        if request.scheme == "http" and not self._may_be_plain(request):
             raise requests.PlainHttpRefused(url=self._settings.public.rest_url or "https://")
         self._origin.check(request.address)
         now = self._clock.monotonic()
@@ -217,9 +221,12 @@ class Api:
         if self.open_requests > self._settings.http.max_connections:
             raise requests.Overloaded(retry_after=1)
 
-    def _is_plain_port(self, request: Request) -> bool:
+    def _may_be_plain(self, request: Request) -> bool:
+        if request.raw_path.startswith(CHALLENGES):
+            return True
         server = request.scope.get("server")
-        return server is None or server[1] != self._settings.http.port
+        is_plain_port = server is None or server[1] != self._settings.http.port
+        return self._settings.http.plaintext_api and is_plain_port
 
     def _find(self, request: Request) -> tuple[Bound | None, list[str], tuple[int, list[Header], bytes] | None]:
         """Path and method; the third value answers OPTIONS."""

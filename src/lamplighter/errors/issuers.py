@@ -63,6 +63,14 @@ class IssuerNotTrusted(IssuerFailed):
     coap = "5.02"
 
 
+class ChallengeNotFound(family.NotFound):
+    """An ACME authority, or somebody else, asks for a challenge that nobody waits for."""
+
+    message = "There is no challenge {token}."
+    cause = "The certificate that it was for has been issued or refused, or another installation ordered it."
+    remedy = "Order the certificate again; challenges are answered while an ACME issuer is asked for one."
+
+
 class IssuerConfigurationNotFound(family.NotFound):
     """The account has no such configuration of a certificate issuer."""
 

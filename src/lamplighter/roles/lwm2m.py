@@ -25,7 +25,7 @@ from lamplighter.services.certificates.service import Authority
 from lamplighter.services.connect.service import Connect, Identity, Proof, parse_identity
 from lamplighter.services.connect.sessions.service import DeviceSessions
 from lamplighter.services.credentials.events import REVOKED
-from lamplighter.services.credentials.service import Credentials, common_name, only_name
+from lamplighter.services.credentials.service import Credentials, endpoint_name_in, only_name
 from lamplighter.services.credentials.trusted import Trust
 from lamplighter.services.credentials.trusted_model import AT_LWM2M
 from lamplighter.services.directory.model import Facts, certificate_facts
@@ -163,7 +163,7 @@ class Lwm2mRole:
             else:
                 trust = await self._trust(leaf, path.anchor)
                 identity = Identity(
-                    Proof.TRUSTED, trust.account_id, common_name(leaf), certificate_id=trust.certificate_id
+                    Proof.TRUSTED, trust.account_id, endpoint_name_in(leaf), certificate_id=trust.certificate_id
                 )
         except ValueError as error:
             raise CertificateError(AlertDescription.BAD_CERTIFICATE, str(error)) from error

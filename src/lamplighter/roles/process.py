@@ -187,7 +187,16 @@ class Process:
         except ValueError as error:
             raise CannotStart(f"outbound.allowed_networks: {error}.") from error
         parts.push_async_callback(outbound.close)
-        issuers = Issuers(self.database, self.clock, self.ids, settings, master_key, authority, outbound)
+        issuers = Issuers(
+            self.database,
+            self.clock,
+            self.ids,
+            settings,
+            master_key,
+            authority,
+            outbound,
+            credentials.trusted.trusts_at_lwm2m,
+        )
         self.renewals = Renewals(self.database, self.clock, self.ids, settings, connect, self.directory, issuers)
         self.campaign = Campaign(self.database, self.clock, settings, self.renewals)
         channels = Channels(

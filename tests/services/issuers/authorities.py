@@ -7,11 +7,11 @@ import base64
 import hmac
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -27,6 +27,12 @@ HMAC_KEY = "5a" * 16
 PEM, DER = serialization.Encoding.PEM, serialization.Encoding.DER
 
 
+class Serves(Protocol):
+    """A server of certificates."""
+
+    async def serve(self, request: Request, writer: asyncio.StreamWriter) -> None: ...
+
+
 class Signer:
     """A root and an authority below it, which signs."""
 
@@ -38,8 +44,13 @@ class Signer:
         )
         self.days = 365
 
-    def sign(self, subject: x509.Name, key: Any) -> x509.Certificate:
-        return self._made(subject, "their issuing authority", key, self.key)
+    def sign(
+        self, subject: x509.Name, key: Any, host: str = "", use: x509.ObjectIdentifier | None = None
+    ) -> x509.Certificate:
+        """A leaf; ``host``: its alternative name, ``use``: the one extended use of its key."""
+        more: list[x509.ExtensionType] = [x509.SubjectAlternativeName([x509.DNSName(host)])] if host else []
+        more += [x509.ExtendedKeyUsage([use])] if use is not None else []
+        return self._made(subject, "their issuing authority", key, self.key, more=more)
 
     def _made(
         self,
@@ -49,6 +60,7 @@ class Signer:
         by: ec.EllipticCurvePrivateKey,
         *,
         authority: bool = False,
+        more: Sequence[x509.ExtensionType] = (),
     ) -> x509.Certificate:
         now, days = EPOCH + timedelta(microseconds=SystemClock().now()), getattr(self, "days", 3650)
         name = subject if isinstance(subject, x509.Name) else _name(subject)
@@ -62,6 +74,8 @@ class Signer:
             .not_valid_after(now + timedelta(days=days))
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         )
+        for extension in more:
+            builder = builder.add_extension(extension, critical=False)
         return builder.sign(by, hashes.SHA256())
 
 
@@ -206,9 +220,7 @@ def _pkcs7(writer: asyncio.StreamWriter, *certificates: x509.Certificate) -> Non
 
 
 @asynccontextmanager
-async def listening(
-    server: CfsslServer | AtlasServer | EstServer, folder: Path, *, ask: bool = False
-) -> AsyncIterator[Receiver]:
+async def listening(server: Serves, folder: Path, *, ask: bool = False) -> AsyncIterator[Receiver]:
     """The server over TLS, with a certificate that ``ca_of(folder)`` vouches for.
 
     :param ask: it demands a client certificate, which ``client_identity(folder)`` is

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,8 +45,11 @@ async def town(database: Database, tmp_path: Path) -> AsyncIterator[Town]:
     made: list[Issuers] = []
     authority = Authority(tmp_path / "pki", 1_700_000_000_000_000)
 
+    async def trusts(account_id: str, chain: Sequence[bytes]) -> bool:
+        return True  # who does not is tried with whole servers (tests/roles)
+
     def bound(app: App) -> list[object]:
-        service = Issuers(database, app.clock, app.ids, settings, MasterKey(b"k" * 32), authority, outbound)
+        service = Issuers(database, app.clock, app.ids, settings, MasterKey(b"k" * 32), authority, outbound, trusts)
         made.append(service)
         return list(operations.bind(service))
 

@@ -15,24 +15,22 @@ from typing import NamedTuple
 
 import msgspec
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from lamplighter.clock import MICROSECONDS, Clock
 from lamplighter.errors import bootstrap as errors
 from lamplighter.errors import connect
-from lamplighter.errors.issuers import IssuerNotTrusted
 from lamplighter.ids import is_id
 from lamplighter.lwm2m.bootstrap import BootstrapRequest, SecurityMode, ServerAccount
 from lamplighter.services.bootstrap import store
 from lamplighter.services.bootstrap.model import Grant, Kind, Presented
 from lamplighter.services.certificates.service import Authority
 from lamplighter.services.connect.service import was_reset
-from lamplighter.services.credentials.service import AT_BOOTSTRAP, AT_LWM2M, Credentials, common_name
+from lamplighter.services.credentials.service import AT_BOOTSTRAP, Credentials, endpoint_name_in
 from lamplighter.services.directory.model import DEVELOPER_MODE, Facts
 from lamplighter.services.directory.service import Directory, Ensured, Known
 from lamplighter.services.enrollment.service import Enrollment
 from lamplighter.services.issuers.model import LWM2M
-from lamplighter.services.issuers.service import Issuers, Subject, authority_of, certification_request, facts_of
+from lamplighter.services.issuers.service import Issued, Issuers, Subject, facts_of
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database, Transaction
 
@@ -102,7 +100,7 @@ class Bootstrap:
         It belongs to whoever claimed it and trusts that certificate; nobody claimed it: to the first account that trusts it
         and asks for no claim. Raises ValueError for an unusable name, DeviceUnclaimed.
         """
-        name, fingerprint = common_name(leaf), hashlib.sha256(leaf).hexdigest()
+        name, fingerprint = endpoint_name_in(leaf), hashlib.sha256(leaf).hexdigest()
         who = await self._credentials.trusted.who_trust(anchor, AT_BOOTSTRAP)
         presented = Presented(Kind.FACTORY, "", name, fingerprint=fingerprint)
         claim = await self._claims.claim_of(self._database, presented.enrollment_identity, self._clock.now())
@@ -185,16 +183,7 @@ class Bootstrap:
 
         Raises CertificationRequestInvalid, IssuerFailed, IssuerUnreachable, IssuerNotTrusted, DatabaseUnavailable.
         """
-        issued = await self._issuers.certify(LWM2M, _subject(grant), request)
-        if issued.issuer_id is not None:
-            trusted = self._credentials.trusted
-            if not await trusted.trusts(grant.account_id, issued.chain, AT_LWM2M):
-                raise IssuerNotTrusted(authority=authority_of(issued))
-        # Before the device has it: it is known by this note when it comes with it.
-        await self._database.together(
-            lambda tx: self._issuers.note(tx, grant.account_id, grant.device_id, LWM2M, issued)
-        )
-        return grant._replace(issued=issued)
+        return await self._noted(grant, await self._issuers.certify(LWM2M, _subject(grant), request))
 
     async def equip(self, grant: Grant) -> Grant:
         """A key and its certificate, for a device that cannot make a key itself; for others nothing is done.
@@ -203,17 +192,23 @@ class Bootstrap:
         """
         if grant.account.mode is not SecurityMode.CERTIFICATE:
             return grant
-        key = ec.generate_private_key(ec.SECP256R1())
-        grant = await self.enrol(grant, certification_request(key, _subject(grant)))
-        assert grant.issued is not None
+        key, issued = await self._issuers.equip(LWM2M, _subject(grant))
         secret = key.private_bytes(
             serialization.Encoding.DER,
             serialization.PrivateFormat.TraditionalOpenSSL,
             serialization.NoEncryption(),
         )
-        return grant._replace(account=replace(grant.account, identity=grant.issued.chain[0], secret=secret))
+        account = replace(grant.account, identity=issued.chain[0], secret=secret)
+        return await self._noted(grant._replace(account=account), issued)
 
     # Steps
+
+    async def _noted(self, grant: Grant, issued: Issued) -> Grant:
+        """Before the device has its certificate: it is known by this note when it comes with it."""
+        await self._database.together(
+            lambda tx: self._issuers.note(tx, grant.account_id, grant.device_id, LWM2M, issued)
+        )
+        return grant._replace(issued=issued)
 
     async def _claim(self, tx: Transaction, presented: Presented, device: _Device) -> None:
         """A factory device that somebody claimed has come: the claim is its own from now on."""

@@ -33,7 +33,7 @@ from lamplighter.services.credentials.model import (
     PreSharedKeyInfo,
 )
 from lamplighter.services.credentials.security_file import security_file
-from lamplighter.services.credentials.subjects import common_name, only_name
+from lamplighter.services.credentials.subjects import device_name, endpoint_name_in, only_name
 from lamplighter.services.credentials.trusted import NOBODY, Actor, Trust, TrustedCertificates, columns_of
 from lamplighter.services.credentials.trusted_model import AT_BOOTSTRAP, AT_LWM2M
 from lamplighter.services.credentials.uploads import uploaded
@@ -248,6 +248,7 @@ __all__ = [
     "PskOwner",
     "Trust",
     "TrustedCertificates",
-    "common_name",
+    "device_name",
+    "endpoint_name_in",
     "only_name",
 ]

@@ -31,6 +31,7 @@ from lamplighter.services.credentials.events import (
     REVOKED,
 )
 from lamplighter.services.credentials.trusted_model import (
+    AT_LWM2M,
     TrustedCertificate,
     TrustedCertificateCreate,
     TrustedCertificateUpdate,
@@ -211,11 +212,11 @@ class TrustedCertificates:
         rows = await store.who_trust(self._database, fingerprint.hex(), service)
         return [Trust(row["account_id"], row["id"], bool(row["enrollment_mode"])) for row in rows]
 
-    async def trusts(self, account_id: str, chain: Sequence[bytes], service: str) -> bool:
-        """Whether an account trusts whoever signed one of these certificates (DER) for a service."""
+    async def trusts_at_lwm2m(self, account_id: str, chain: Sequence[bytes]) -> bool:
+        """Whether an account trusts whoever signed one of these certificates (DER) for LwM2M."""
         names = [x509.load_der_x509_certificate(each).issuer.public_bytes() for each in chain]
-        for anchor in await self.anchors(names, service):
-            if account_id in [each.account_id for each in await self.who_trust(anchor.fingerprint, service)]:
+        for anchor in await self.anchors(names, AT_LWM2M):
+            if account_id in [each.account_id for each in await self.who_trust(anchor.fingerprint, AT_LWM2M)]:
                 return True
         return False
 

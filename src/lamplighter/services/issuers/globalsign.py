@@ -89,8 +89,8 @@ class GlobalSign:
         if reply.status in good:
             return reply
         try:
-            fault = msgspec.json.decode(reply.body, type=_Fault)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+            fault = decoded(reply, _Fault)
+        except Refused:
             fault = _Fault()
         told = "; ".join([fault.description, *(f"{name}: {value}" for name, value in fault.errors.items())])
         said = f": {words(told)}" if words(told) else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from typing import Protocol
 
@@ -10,10 +11,12 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorithmOID
 
 from lamplighter.clock import EPOCH
-from lamplighter.services.issuers.model import Subject
+from lamplighter.services.credentials.service import device_name
+from lamplighter.services.issuers.kinds import is_host
+from lamplighter.services.issuers.model import LWM2M, Subject
 
 MOST_CERTIFICATES = 4
 LONGEST_CHAIN = 8 * 1024
@@ -39,9 +42,15 @@ class Connector(Protocol):
         ...
 
 
-def certification_request(key: ec.EllipticCurvePrivateKey, subject: Subject) -> bytes:
-    """A PKCS#10 request (DER) of that subject, for a key that is made here."""
+def certification_request(key: ec.EllipticCurvePrivateKey, subject: Subject, *, as_host: bool = False) -> bytes:
+    """A PKCS#10 request (DER) of that subject, for a key that is made here.
+
+    :param as_host: it says too that the endpoint name is a host's
+    """
     builder = x509.CertificateSigningRequestBuilder().subject_name(name_of(subject))
+    if as_host and is_host(subject.endpoint_name):
+        names = x509.SubjectAlternativeName([x509.DNSName(subject.endpoint_name)])
+        builder = builder.add_extension(names, critical=False)
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.DER)
 
 
@@ -81,9 +90,10 @@ def with_issuers(leaf: x509.Certificate, others: Sequence[x509.Certificate]) -> 
     return [each.public_bytes(serialization.Encoding.DER) for each in chain]
 
 
-def check(chain: Sequence[bytes], subject: Subject, request: bytes, now: int) -> None:
+def check(chain: Sequence[bytes], subject: Subject, request: bytes, reference: str, now: int) -> None:
     """Raises Refused for a chain that is not for that key and that device, or is of no use.
 
+    :param reference: what the certificate is for; devices could not come to this server with every one
     :param now: microseconds UTC
     """
     if not 1 <= len(chain) <= MOST_CERTIFICATES:
@@ -93,12 +103,23 @@ def check(chain: Sequence[bytes], subject: Subject, request: bytes, now: int) ->
     leaf = x509.load_der_x509_certificate(chain[0])
     if leaf.public_key() != x509.load_der_x509_csr(request).public_key():
         raise Refused("the certificate is for another key")
-    names = [attribute.value for attribute in leaf.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
-    if names != [subject.endpoint_name]:
-        shown = str(names[0])[:64] if names else "nobody"
-        raise Refused(f"the certificate is for {shown}, and the device is {subject.endpoint_name}")
+    name = device_name(leaf)
+    if name != subject.endpoint_name:
+        raise Refused(f"the certificate is for {name[:64] or 'nobody'}, and the device is {subject.endpoint_name}")
     if leaf.not_valid_after_utc <= EPOCH + timedelta(microseconds=now):
         raise Refused("the certificate has expired already")
+    if reference == LWM2M:
+        _require_for_lwm2m(leaf)
+
+
+def _require_for_lwm2m(leaf: x509.Certificate) -> None:
+    """Raises Refused for what the handshake would refuse later, when the device has no other certificate any more."""
+    if leaf.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
+        raise Refused("it does not sign with ECDSA and SHA-256, and devices come to this server with nothing else")
+    with suppress(x509.ExtensionNotFound):
+        uses = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
+        if ExtendedKeyUsageOID.CLIENT_AUTH not in uses:
+            raise Refused("the certificate is not for clients (clientAuth), and a device is one")
 
 
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:

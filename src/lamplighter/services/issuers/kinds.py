@@ -1,6 +1,6 @@
 """The kinds of certificate issuers: what each needs to be told, and what is wrong with what was told.
 
-GLOBAL_SIGN and CFSSL_AUTH are the public contract's; EST (RFC 7030) is this server's own.
+GLOBAL_SIGN and CFSSL_AUTH are the public contract's; EST (RFC 7030) and ACME (RFC 8555) are this server's own.
 """
 
 from __future__ import annotations
@@ -13,19 +13,23 @@ from typing import Final, Literal, NamedTuple
 from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
 from lamplighter.clock import EPOCH
 from lamplighter.errors import FieldFault
 from lamplighter.outbound.url import target_of
 
-Kind = Literal["GLOBAL_SIGN", "CFSSL_AUTH", "EST"]
+Kind = Literal["GLOBAL_SIGN", "CFSSL_AUTH", "EST", "ACME"]
 
 ATTRIBUTES, CREDENTIALS = "issuer_attributes", "issuer_credentials"
 PEM_CHARACTERS = 3000
 """Of a certificate or a key (contract: GlobalSignCredentials)."""
 _HMAC_KEY = re.compile(r"([0-9A-Fa-f]{2}){1,32}", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9._~-]{1,100}", re.ASCII)
+_BASE64URL = re.compile(r"[A-Za-z0-9_-]{22,1000}={0,2}", re.ASCII)
+_HOST = re.compile(r"(?=.{1,64}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
+SMALLEST_RSA = 2048
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 Values = Mapping[str, str]
@@ -55,6 +59,23 @@ def _printable(text: str) -> str | None:
 
 def _user(text: str) -> str | None:
     return "must have no colon" if ":" in text else _printable(text)
+
+
+def is_host(text: str) -> bool:
+    """Whether a name of a certificate is a host's, in lower case."""
+    return _HOST.fullmatch(text) is not None
+
+
+def _host(text: str) -> str | None:
+    return None if is_host(text) else "must be a host name in lower case, of at most 64 characters"
+
+
+def _mac_key(text: str) -> str | None:
+    return (
+        None
+        if _BASE64URL.fullmatch(text)
+        else "must be a key of at least 16 bytes in base64url, as the authority gave it"
+    )
 
 
 def _anything(text: str) -> str | None:
@@ -108,6 +129,15 @@ KINDS: Final[Mapping[Kind, Description]] = {
         {"host_url": Rule(1000, _url, required=True), "est_label": Rule(100, _label)},
         {"username": Rule(250, _user), "password": Rule(250, _printable), **_IDENTITY},
     ),
+    "ACME": Description(
+        {"directory_url": Rule(1000, _url, required=True), "acme_test_name": Rule(64, _host)},
+        {
+            "eab_key_id": Rule(1000, _printable),
+            "eab_hmac_key": Rule(1000, _mac_key),
+            "private_key": Rule(PEM_CHARACTERS, _anything),
+            "passphrase": Rule(1000, _anything),
+        },
+    ),
 }
 
 
@@ -123,7 +153,11 @@ def faults_of(kind: Kind, attributes: Values | None, credentials: Values | None,
         found += _rule_faults(CREDENTIALS, description.credentials, credentials)
         if kind == "EST":
             found += _login_faults(credentials)
+        if kind == "ACME":
+            found += _pair_faults(credentials, "eab_key_id", "eab_hmac_key")
         found += _identity_faults(credentials, {fault.name for fault in found}, now)
+        if kind == "ACME" and not found:
+            found += _account_faults(credentials)
     return found
 
 
@@ -145,12 +179,24 @@ def _rule_faults(where: str, rules: Mapping[str, Rule], given: Values) -> Iterat
 
 
 def _login_faults(given: Values) -> Iterator[FieldFault]:
-    for first, second in (("username", "password"), ("client_certificate", "private_key")):
-        for name, other in ((first, second), (second, first)):
-            if given.get(name) and not given.get(other):
-                yield FieldFault(f"{CREDENTIALS}.{other}", f"is required with {name}")
+    yield from _pair_faults(given, "username", "password")
+    yield from _pair_faults(given, "client_certificate", "private_key")
     if not any(given.get(name) for name in ("username", "password", "client_certificate", "private_key")):
         yield FieldFault(CREDENTIALS, "must have username and password, or client_certificate and private_key")
+
+
+def _pair_faults(given: Values, first: str, second: str) -> Iterator[FieldFault]:
+    """One without the other."""
+    for name, other in ((first, second), (second, first)):
+        if given.get(name) and not given.get(other):
+            yield FieldFault(f"{CREDENTIALS}.{other}", f"is required with {name}")
+
+
+def _account_faults(given: Values) -> Iterator[FieldFault]:
+    if given.get("private_key") and not signing_algorithm(private_key_of(given)):
+        yield FieldFault(
+            f"{CREDENTIALS}.private_key", f"must be of P-256 or P-384, or RSA with at least {SMALLEST_RSA} bits"
+        )
 
 
 def _identity_faults(given: Values, known: set[str], now: int) -> Iterator[FieldFault]:
@@ -209,6 +255,14 @@ def private_key_of(given: Values) -> PrivateKeyTypes:
         if passphrase is not None and b"ENCRYPTED" in pem:
             raise KeyFault("passphrase", "does not open private_key") from None
         raise KeyFault("private_key", "must be a private key in PEM") from None
+
+
+def signing_algorithm(key: PrivateKeyTypes) -> str:
+    """How a key signs in JOSE (RFC 7518 section 3.1); "": it is of another kind than ACME servers take."""
+    if isinstance(key, rsa.RSAPrivateKey) and key.key_size >= SMALLEST_RSA:
+        return "RS256"
+    curve = key.curve if isinstance(key, ec.EllipticCurvePrivateKey) else None
+    return "ES256" if isinstance(curve, ec.SECP256R1) else "ES384" if isinstance(curve, ec.SECP384R1) else ""
 
 
 def opened_key(given: Values) -> str:

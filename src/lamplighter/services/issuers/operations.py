@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from lamplighter.api.filter import FilterField
-from lamplighter.api.operation import Call, Operations
+from lamplighter.api.http import CHALLENGES
+from lamplighter.api.operation import Answer, Call, Operations
 from lamplighter.api.page import Paging
 from lamplighter.errors import access
 from lamplighter.errors import issuers as errors
@@ -235,3 +236,17 @@ async def set_automatic_renewal(service: Issuers, call: Call, configuration_id: 
     return await service.configurations.set_automatic_renewal(
         call.account_id, configuration_id, call.caller.actor, call.body
     )
+
+
+@operations.add(
+    "GET",
+    CHALLENGES + "{token}",
+    "getAcmeChallenge",
+    permission=None,
+    answer=bytes,
+    answer_media_type="application/octet-stream",
+    raises=(errors.ChallengeNotFound,),
+)
+async def get_challenge(service: Issuers, call: Call, token: str) -> Answer:
+    """What an ACME authority looks for while it sees whether a name is ours (RFC 8555 section 8.3)."""
+    return Answer(await service.challenge(token), "application/octet-stream")

@@ -240,7 +240,7 @@ class Renewals:
         """The certificates (DER, the leaf first) for a registered device that asks on its session. They are for that device,
         whatever its request says.
 
-        Raises CertificateNotAsked, CertificationRequestInvalid, IssuerFailed, IssuerUnreachable.
+        Raises CertificateNotAsked, CertificationRequestInvalid, IssuerFailed, IssuerUnreachable, IssuerNotTrusted.
         """
         account_id, device_id = registered.account_id, registered.device_id
         digest = hashlib.sha256(request).hexdigest()

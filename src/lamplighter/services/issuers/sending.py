@@ -47,7 +47,7 @@ def decoded(reply: Reply, kind: type[T]) -> T:
         raise Refused("its answer is larger than this server reads")
     try:
         return msgspec.json.decode(reply.body, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise Refused(f"its answer ({reply.status}) is not the JSON that its API has") from None
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -23,7 +23,10 @@ from lamplighter.outbound.client import OutboundClient
 from lamplighter.services.certificates.service import Authority, certified_key
 from lamplighter.services.issuers import enrollment_store, store
 from lamplighter.services.issuers import issued as received
+from lamplighter.services.issuers.acme import Acme
+from lamplighter.services.issuers.acme_account import with_account_key
 from lamplighter.services.issuers.cfssl import Cfssl
+from lamplighter.services.issuers.challenges import Challenges, is_token
 from lamplighter.services.issuers.configurations import Configurations
 from lamplighter.services.issuers.est import Est
 from lamplighter.services.issuers.events import By, happened
@@ -31,6 +34,7 @@ from lamplighter.services.issuers.globalsign import GlobalSign
 from lamplighter.services.issuers.issued import Connector, Refused, Unreachable, certification_request
 from lamplighter.services.issuers.kinds import Kind, Values, faults_of
 from lamplighter.services.issuers.model import (
+    LWM2M,
     CertificateIssuer,
     CertificateIssuerRequest,
     CertificateIssuerUpdateRequest,
@@ -48,9 +52,8 @@ PURPOSE = "certificate issuer"
 TEST_NAME = "lamplighter-test-certificate"
 """Endpoint name in the certificate by which an issuer is verified. It has the account where others have the device."""
 
-Make = Callable[[OutboundClient, Values, Values], Connector]
-"""Is given the attributes and the credentials."""
-CONNECTORS: Mapping[Kind, Make] = {"CFSSL_AUTH": Cfssl, "GLOBAL_SIGN": GlobalSign, "EST": Est}
+Trusts = Callable[[str, Sequence[bytes]], Awaitable[bool]]
+"""Whether an account lets devices in by a chain (DER, the leaf first)."""
 
 
 class Issuers:
@@ -65,6 +68,7 @@ class Issuers:
         master_key: MasterKey,
         authority: Authority,
         outbound: OutboundClient,
+        trusts: Trusts,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -73,6 +77,8 @@ class Issuers:
         self._master_key = master_key
         self._authority = authority
         self._outbound = outbound
+        self._trusts = trusts
+        self.challenges = Challenges(database, clock)
         self.configurations = Configurations(database, clock, ids, settings.access.certificate_configurations)
 
     # Certificates
@@ -81,19 +87,37 @@ class Issuers:
         """A certificate for the key of a PKCS#10 request (DER), by whom the account has configured for certificates of that
         name. Whatever the request says, it is the subject's.
 
-        Raises CertificationRequestInvalid, IssuerFailed, IssuerUnreachable.
+        Raises CertificationRequestInvalid, IssuerFailed, IssuerUnreachable, IssuerNotTrusted.
         """
         key = await asyncio.to_thread(certified_key, subject.device_id, request)
         row = await self._issuer_for(subject.account_id, reference)
         if row is None:
-            leaf = self._authority.issue_device_for(key, *subject)
-            return Issued((leaf, *self._authority.device_ca.path_der))
+            return self._issued_here(key, subject)
+        return await self._issued_by(row, reference, subject, strict_request(request))
+
+    async def equip(self, reference: str, subject: Subject) -> tuple[ec.EllipticCurvePrivateKey, Issued]:
+        """The same for a key that is made here. Raises IssuerFailed, IssuerUnreachable, IssuerNotTrusted."""
+        key = ec.generate_private_key(ec.SECP256R1())
+        row = await self._issuer_for(subject.account_id, reference)
+        if row is None:
+            return key, self._issued_here(key.public_key(), subject)
+        request = certification_request(key, subject, as_host=row["issuer_type"] == "ACME")
+        return key, await self._issued_by(row, reference, subject, request)
+
+    def _issued_here(self, key: ec.EllipticCurvePublicKey, subject: Subject) -> Issued:
+        return Issued((self._authority.issue_device_for(key, *subject), *self._authority.device_ca.path_der))
+
+    async def _issued_by(self, row: Row, reference: str, subject: Subject, request: bytes) -> Issued:
         try:
-            return Issued(tuple(await self._issue(row, subject, strict_request(request))), row["id"])
+            issued = Issued(tuple(await self._issue(row, reference, subject, request)), row["id"])
         except Refused as refusal:
             raise errors.IssuerFailed(name=row["name"], reason=str(refusal)) from refusal
         except Unreachable as failure:
             raise errors.IssuerUnreachable(name=row["name"], reason=str(failure)) from failure
+        # Told now: with such a certificate the device would be turned away, and have no other any more.
+        if reference == LWM2M and not await self._trusts(subject.account_id, issued.chain):
+            raise errors.IssuerNotTrusted(authority=authority_of(issued))
+        return issued
 
     async def _issuer_for(self, account_id: str, reference: str) -> Row | None:
         """Whoever issues certificates of that name; None: the installation's own authority."""
@@ -102,14 +126,25 @@ class Issuers:
             return None
         return await store.issuer(self._database, account_id, configured["issuer_id"])
 
-    async def _issue(self, row: Row, subject: Subject, request: bytes) -> list[bytes]:
+    async def _issue(self, row: Row, reference: str, subject: Subject, request: bytes) -> list[bytes]:
         """Raises Refused, Unreachable."""
         credentials = msgspec.json.decode(self._master_key.open(row["sealed"], PURPOSE, row["id"]), type=dict[str, str])
         now = self._clock.now()
-        connector = CONNECTORS[row["issuer_type"]](self._outbound, _attributes(row), credentials)
+        connector = self._connector(row["issuer_type"], _attributes(row), credentials)
         chain = await connector.issue(subject, request, now)
-        await asyncio.to_thread(received.check, chain, subject, request, now)
+        await asyncio.to_thread(received.check, chain, subject, request, reference, now)
         return chain
+
+    def _connector(self, kind: Kind, attributes: Values, credentials: Values) -> Connector:
+        match kind:
+            case "CFSSL_AUTH":
+                return Cfssl(self._outbound, attributes, credentials)
+            case "GLOBAL_SIGN":
+                return GlobalSign(self._outbound, attributes, credentials)
+            case "EST":
+                return Est(self._outbound, attributes, credentials)
+            case "ACME":
+                return Acme(self._outbound, self.challenges, attributes, credentials)
 
     async def note(
         self,
@@ -125,6 +160,13 @@ class Issuers:
     async def has_noted(self, reader: Reader, account_id: str, device_id: str, reference: str) -> bool:
         """Whether a device was given a certificate of that name."""
         return await enrollment_store.has(reader, account_id, device_id, reference)
+
+    async def challenge(self, token: str) -> bytes:
+        """What an authority finds under a token while it looks whether a name is ours. Raises ChallengeNotFound."""
+        answer = await self.challenges.answer(token) if is_token(token) else None
+        if answer is None:
+            raise errors.ChallengeNotFound(token=token[:40])
+        return answer.encode()
 
     # Issuers
 
@@ -157,7 +199,7 @@ class Issuers:
                     "description": wanted.description,
                     "issuer_type": wanted.issuer_type,
                     "attributes": msgspec.json.encode(attributes).decode(),
-                    "sealed": self._sealed(issuer_id, wanted.issuer_credentials),
+                    "sealed": self._sealed(wanted.issuer_type, issuer_id, wanted.issuer_credentials),
                     "version": 1,
                     "created_at": now,
                 }
@@ -192,7 +234,9 @@ class Issuers:
                     name_key=_key_of(name),
                     description=held["description"] if wanted.description is UNSET else wanted.description,
                     attributes=held["attributes"] if attributes is None else msgspec.json.encode(attributes).decode(),
-                    sealed=held["sealed"] if credentials is None else self._sealed(issuer_id, credentials),
+                    sealed=held["sealed"]
+                    if credentials is None
+                    else self._sealed(row["issuer_type"], issuer_id, credentials),
                 )
                 named = ",".join(changed)
                 await append(tx, happened("CertificateIssuerChanged", account_id, now, issuer_id, by=by, changed=named))
@@ -216,14 +260,15 @@ class Issuers:
     async def verify_issuer(self, account_id: str, issuer_id: str, by: By) -> CertificateIssuerVerification:
         """Have it issue a certificate that nobody uses. Raises IssuerNotFound, IssuerUnreachable."""
         row = await _issuer(self._database, account_id, issuer_id)
-        subject = Subject(TEST_NAME, account_id, account_id)
-        request = certification_request(ec.generate_private_key(ec.SECP256R1()), subject)
+        subject = Subject(_attributes(row).get("acme_test_name") or TEST_NAME, account_id, account_id)
+        key, as_host = ec.generate_private_key(ec.SECP256R1()), row["issuer_type"] == "ACME"
+        request = certification_request(key, subject, as_host=as_host)
         found = CertificateIssuerVerification(
             True, "The issuer issued a certificate for a key and a name of this test."
         )
         unreachable: Unreachable | None = None
         try:
-            await self._issue(row, subject, request)
+            await self._issue(row, "", subject, request)
         except Refused as refusal:
             found = CertificateIssuerVerification(False, f"The issuer issued no certificate: {refusal}.")
         except Unreachable as failure:
@@ -245,7 +290,9 @@ class Issuers:
         if faults:
             raise invalid(faults)
 
-    def _sealed(self, issuer_id: str, credentials: Values) -> bytes:
+    def _sealed(self, kind: Kind, issuer_id: str, credentials: Values) -> bytes:
+        if kind == "ACME":
+            credentials = with_account_key(credentials)
         return self._master_key.seal(msgspec.json.encode(credentials), PURPOSE, issuer_id)
 
 
@@ -269,4 +316,4 @@ def _key_of(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-__all__ = ["Issued", "Issuers", "Subject", "authority_of", "certification_request", "facts_of"]
+__all__ = ["Issued", "Issuers", "Subject", "facts_of"]

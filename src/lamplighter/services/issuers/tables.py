@@ -82,6 +82,16 @@ enrollments = sa.Table(
     ),
 )
 
+# What authorities find when they look whether a name is ours.
+acme_challenges = sa.Table(
+    "acme_challenges",
+    metadata,
+    sa.Column("token", Text, primary_key=True),
+    sa.Column("answer", Text, nullable=False),
+    sa.Column("created_at", BigInteger, nullable=False),
+    sa.Index("ix_acme_challenges_created_at", "created_at"),
+)
+
 # The certificates that devices have now, one each of a name.
 device_certificates = sa.Table(
     "device_certificates",
