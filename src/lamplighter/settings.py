@@ -34,9 +34,9 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Http(_Section, frozen=True):
     host: Annotated[str, About("Address the REST API and the portal listen on; empty for all, IPv4 and IPv6.")] = ""
     port: Annotated[int, About("TCP port of HTTPS: REST API, docs, portal.")] = 8443
-    plain_port: Annotated[int, About("TCP port of plain HTTP: firmware downloads, health, metrics. 0 closes it.")] = (
-        8080
-    )
+    plain_port: Annotated[
+        int, About("TCP port of plain HTTP: firmware, health, metrics, ACME challenges. 0 closes it.")
+    ] = 8080
     plaintext_api: Annotated[
         bool, About("Serve the API on the plain port too: for loopback labs and behind a proxy that ends TLS.")
     ] = False

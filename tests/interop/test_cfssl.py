@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from lamplighter.outbound.client import OutboundClient
 from lamplighter.services.issuers import issued
 from lamplighter.services.issuers.cfssl import Cfssl
-from lamplighter.services.issuers.issued import Refused
-from lamplighter.services.issuers.service import Subject, certification_request
+from lamplighter.services.issuers.issued import Refused, certification_request
+from lamplighter.services.issuers.model import Subject
 from tests.outbound.receivers import outbound
 from tests.services.issuers.authorities import HMAC_KEY, Signer, authority_of, ca_of
 
@@ -79,7 +79,7 @@ async def test_a_real_cfssl_signs_for_the_devices_identity_by_its_profiles(tmp_p
     request = certification_request(key, Subject("somebody else", "b" * 32, "c" * 32))
     async with cfssl(tmp_path, signer) as url, closing(client):
         chain = await Cfssl(client, {"host_url": url}, {"hmac_hex_key": HMAC_KEY}).issue(SUBJECT, request, 0)
-        issued.check(chain, SUBJECT, request, 0)
+        issued.check(chain, SUBJECT, request, issued.Use.LWM2M_OF_VENDOR, 0)
         leaf, above = (x509.load_der_x509_certificate(each) for each in chain)
         assert {*leaf.subject} == {*issued.name_of(SUBJECT)} and leaf.public_key() == key.public_key()
         assert above == signer.certificate

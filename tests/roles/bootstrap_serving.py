@@ -43,6 +43,16 @@ class BootstrapServing(Serving):
         super().__init__(database, folder, settings)
         self.claims = Enrollment(database, self.clock, self.ids, settings, self.bus)
         self.outbound = OutboundClient(settings.outbound)
+        self.issuers = Issuers(
+            database,
+            self.clock,
+            self.ids,
+            settings,
+            MASTER_KEY,
+            self.authority,
+            self.outbound,
+            self.credentials.trusted.trusts_at_lwm2m,
+        )
         service = BootstrapService(
             database,
             self.clock,
@@ -52,16 +62,7 @@ class BootstrapServing(Serving):
             self.authority,
             commercial,
             self.claims,
-            Issuers(
-                database,
-                self.clock,
-                self.ids,
-                settings,
-                MASTER_KEY,
-                self.authority,
-                self.outbound,
-                self.credentials.trusted.trusts_at_lwm2m,
-            ),
+            self.issuers,
         )
         self.bootstrap = BootstrapRole(
             settings,

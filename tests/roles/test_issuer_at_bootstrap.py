@@ -16,7 +16,14 @@ from lamplighter.services.issuers.issued import name_of
 from lamplighter.services.issuers.model import Issued, Subject
 from lamplighter.services.issuers.noted import note_certificate
 from tests.roles.serving import Serving
-from tests.roles.vendor_fleet import cfssl_issuer, noted, serving_vendors, until, vendor_client, vendor_device
+from tests.roles.vendor_fleet import (
+    cfssl_issuer,
+    noted,
+    serving_vendors,
+    until,
+    vendor_client,
+    vendor_device,
+)
 from tests.services.issuers.authorities import DER, PEM, CfsslServer, Signer, listening
 
 

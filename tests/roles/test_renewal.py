@@ -105,6 +105,18 @@ async def test_a_renewal_that_the_issuer_refuses_ends_with_its_words_and_changes
         assert again["enroll_result_detail"] == "The device has no certificate of that name. It answered 0x504."
 
 
+async def test_a_device_is_not_given_a_certificate_by_which_it_would_not_be_let_in_again(
+    serving: Serving, tmp_path: Path
+) -> None:
+    async with listening(CfsslServer(Signer()), tmp_path) as receiver, vendor_device(serving) as device_id:
+        before = await noted(serving, "LWM2M")
+        await cfssl_issuer(serving.call, receiver.url("localhost", ""), "LWM2M")
+        ended = await completed(serving, (await renew(serving, device_id, "LWM2M"))["id"])
+        assert ended["enroll_result"] == "failure"
+        assert "does not trust CN=their issuing authority for LwM2M" in ended["enroll_result_detail"]
+        assert await noted(serving, "LWM2M") == before
+
+
 async def test_what_cannot_be_renewed_is_refused_with_the_documented_statuses(serving: Serving) -> None:
     async def refused(device_id: str, name: str) -> tuple[int, str]:
         answer = await serving.call("POST", f"/v3/devices/{device_id}/certificates/{name}/renew")

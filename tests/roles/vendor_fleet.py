@@ -28,6 +28,7 @@ async def serving_vendors(database_url: str, folder: Path, **bootstrap: Any) -> 
     settings = settings_for(
         database_url,
         outbound={"allowed_networks": LOOPBACK, "ca_file": ca_of(folder)},
+        http={"plain_port": free_port()},
         lwm2m={"port": lwm2m},
         bootstrap={"port": port, **bootstrap},
         issuers={"busy_wait": 0},
@@ -111,14 +112,19 @@ async def cfssl_issuer(call: Call, url: str, reference: str, key: str = HMAC_KEY
     }
     made = await call("POST", "/v3/certificate-issuers", json=body)
     assert made.status_code == 201, made.text
-    body = {"reference": reference, "certificate_issuer_id": made.json()["id"]}
+    issuer_id: str = made.json()["id"]
+    await configure(call, reference, issuer_id)
+    return issuer_id
+
+
+async def configure(call: Call, reference: str, issuer_id: str) -> None:
+    """Certificates of that name come from that issuer."""
+    body = {"reference": reference, "certificate_issuer_id": issuer_id}
     if reference == "LWM2M":  # it is there already
         configured = await call("PUT", "/v3/certificate-issuer-configurations/lwm2m", json=body)
     else:
         configured = await call("POST", "/v3/certificate-issuer-configurations", json=body)
     assert configured.is_success, configured.text
-    issuer_id: str = made.json()["id"]
-    return issuer_id
 
 
 class Held:

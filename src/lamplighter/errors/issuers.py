@@ -44,9 +44,9 @@ class IssuerUnreachable(IssuerFailed):
     """A certificate issuer did not answer."""
 
     message = "The certificate issuer {name} cannot be reached: {reason}."
-    cause = "Its host_url is wrong, it is down, its certificate is not trusted, or its address is not permitted."
+    cause = "The issuer's URL is wrong, it is down, its certificate is not trusted, or its address is not permitted."
     remedy = (
-        "Check host_url. For a private authority the operator sets outbound.ca_file, and for a private address "
+        "Check the URL. For a private authority the operator sets outbound.ca_file, and for a private address "
         "outbound.allowed_networks."
     )
     coap = "5.02"

@@ -20,7 +20,7 @@ from tests.services.issuers.acme_server import EAB_KEY, AcmeServer, Fault
 from tests.services.issuers.authorities import Signer, listening
 from tests.services.issuers.conftest import Town
 from tests.services.issuers.test_issuers import PATH, faults
-from tests.services.issuers.test_issuing import certify, issuer, key, lamp, verified
+from tests.services.issuers.test_issuing import issuer, key, lamp, verified
 
 pytestmark = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 
@@ -36,7 +36,19 @@ async def server(tmp_path: Path) -> AsyncIterator[AcmeServer]:
 
 
 async def acme_issuer(town: Town, server: AcmeServer, **credentials: str) -> str:
-    return await issuer(town, "ACME", {"directory_url": f"{server.url}/directory"}, credentials or BINDING)
+    """An issuer of certificates to register with, and of those by which devices serve their own pages."""
+    attributes = {"directory_url": f"{server.url}/directory"}
+    issuer_id = await issuer(town, "ACME", attributes, credentials or BINDING)
+    body = {"reference": "customer.web", "certificate_issuer_id": issuer_id}
+    made = await town.app.post("/v3/certificate-issuer-configurations", json=body)
+    assert made.status_code == 201, made.text
+    return issuer_id
+
+
+async def certify(town: Town, request: bytes | None = None) -> list[x509.Certificate]:
+    request = request or certification_request(key(), lamp(town))
+    issued = await town.issuers.certify("customer.web", lamp(town), request)
+    return [x509.load_der_x509_certificate(each) for each in issued.chain]
 
 
 def challenged(town: Town, server: AcmeServer, seen: list[int]) -> None:
@@ -169,7 +181,7 @@ async def test_an_endpoint_name_that_is_no_host_name_is_refused_before_anything_
     await acme_issuer(town, server)
     subject = lamp(town)._replace(endpoint_name=name)
     with pytest.raises(IssuerFailed, match="certifies host names only"):
-        await town.issuers.certify("LWM2M", subject, certification_request(key(), subject))
+        await town.issuers.certify("customer.web", subject, certification_request(key(), subject))
     assert server.orders == {} and server.accounts == {}
 
 
@@ -196,7 +208,7 @@ async def test_a_key_made_here_is_certified_for_a_request_that_has_the_host_name
     town: Town, server: AcmeServer
 ) -> None:
     await acme_issuer(town, server)
-    made, issued = await town.issuers.equip("LWM2M", lamp(town))
+    made, issued = await town.issuers.equip(lamp(town), vendor=False)
     assert x509.load_der_x509_certificate(issued.chain[0]).public_key() == made.public_key()
     request = x509.load_der_x509_csr(certification_request(made, lamp(town), as_host=True))
     names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -209,12 +221,21 @@ async def test_a_certificate_that_is_for_servers_only_is_refused_for_lwm2m_and_n
     signed = server.signer.sign
     use = ExtendedKeyUsageOID.SERVER_AUTH
     monkeypatch.setattr(server.signer, "sign", lambda subject, key, host: signed(subject, key, host, use))
-    issuer_id = await acme_issuer(town, server)
-    assert await refusal(town) == "the certificate is not for clients (clientAuth), and a device is one"
-    body = {"reference": "customer.dlms", "certificate_issuer_id": issuer_id}
-    assert (await town.app.post("/v3/certificate-issuer-configurations", json=body)).status_code == 201
-    issued = await town.issuers.certify("customer.dlms", lamp(town), certification_request(key(), lamp(town)))
-    assert issued.issuer_id == issuer_id
+    await acme_issuer(town, server)
+    await certify(town)
+    with pytest.raises(IssuerFailed, match=r"is not for clients \(clientAuth\)"):
+        await town.issuers.equip(lamp(town), vendor=False)
+
+
+async def test_a_certificate_in_which_the_vendors_client_would_not_find_its_id_is_refused_before_it_has_it(
+    town: Town, server: AcmeServer
+) -> None:
+    await acme_issuer(town, server)
+    await town.issuers.equip(lamp(town), vendor=False)
+    with pytest.raises(IssuerFailed, match="it lacks OU="):
+        await town.issuers.equip(lamp(town), vendor=True)
+    with pytest.raises(IssuerFailed, match="it lacks OU="):
+        await town.issuers.certify("LWM2M", lamp(town), certification_request(key(), lamp(town)))
 
 
 async def test_every_fault_of_an_acme_issuer_is_told_at_once(town: Town) -> None:

@@ -177,7 +177,16 @@ async def test_the_database_holds_no_credential_in_the_clear(town: Town) -> None
     body["issuer_credentials"]["api_secret"] = "a-secret-that-is-sealed"
     assert (await town.app.post(PATH, json=body)).status_code == 201
     await created(town)
-    secrets = (b"a-secret-that-is-sealed", b"open sesame", HMAC_KEY.encode(), b"PRIVATE KEY")
+    binding = {"eab_key_id": "lamps", "eab_hmac_key": "c2VhbGVkIHN3b3JkZmlzaCBvZiBBQ01F"}
+    attributes = {"directory_url": "https://ca.lamps.test/directory"}
+    await created(town, name="acme", issuer_type="ACME", issuer_attributes=attributes, issuer_credentials=binding)
+    secrets = (
+        b"a-secret-that-is-sealed",
+        b"open sesame",
+        HMAC_KEY.encode(),
+        b"PRIVATE KEY",
+        binding["eab_hmac_key"].encode(),
+    )
     files = [each for each in town.folder.iterdir() if each.name.startswith("test.db")]
     content = b"".join(each.read_bytes() for each in files)
     assert not any(secret in content for secret in secrets)

@@ -14,7 +14,8 @@ from cryptography.x509.oid import NameOID
 
 from lamplighter.errors.bootstrap import CertificationRequestInvalid
 from lamplighter.errors.issuers import IssuerFailed, IssuerUnreachable
-from lamplighter.services.issuers.service import Subject, certification_request
+from lamplighter.services.issuers.issued import certification_request
+from lamplighter.services.issuers.model import Subject
 from tests.outbound.receivers import Receiver, stall, status
 from tests.services.issuers.authorities import (
     HMAC_KEY,

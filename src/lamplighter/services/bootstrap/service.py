@@ -192,7 +192,7 @@ class Bootstrap:
         """
         if grant.account.mode is not SecurityMode.CERTIFICATE:
             return grant
-        key, issued = await self._issuers.equip(LWM2M, _subject(grant))
+        key, issued = await self._issuers.equip(_subject(grant), vendor=grant.vendor)
         secret = key.private_bytes(
             serialization.Encoding.DER,
             serialization.PrivateFormat.TraditionalOpenSSL,

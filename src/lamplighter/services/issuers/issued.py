@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from enum import Enum, auto
 from typing import Protocol
 
 from cryptography import x509
@@ -16,11 +17,22 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorit
 from lamplighter.clock import EPOCH
 from lamplighter.services.credentials.service import device_name
 from lamplighter.services.issuers.kinds import is_host
-from lamplighter.services.issuers.model import LWM2M, Subject
+from lamplighter.services.issuers.model import Subject
 
 MOST_CERTIFICATES = 4
 LONGEST_CHAIN = 8 * 1024
 """Bytes: what a device shows in a handshake, and is told in one go (gateway rule 2.10)."""
+
+
+class Use(Enum):
+    """What a certificate is for, and so what there has to be in it."""
+
+    OWNERS = auto()
+    """What the owner of the device likes."""
+    LWM2M = auto()
+    """To register here with it."""
+    LWM2M_OF_VENDOR = auto()
+    """The same for a client of the vendor, which reads in it who it is and does not start without."""
 
 
 class Refused(Exception):
@@ -90,10 +102,9 @@ def with_issuers(leaf: x509.Certificate, others: Sequence[x509.Certificate]) -> 
     return [each.public_bytes(serialization.Encoding.DER) for each in chain]
 
 
-def check(chain: Sequence[bytes], subject: Subject, request: bytes, reference: str, now: int) -> None:
+def check(chain: Sequence[bytes], subject: Subject, request: bytes, use: Use, now: int) -> None:
     """Raises Refused for a chain that is not for that key and that device, or is of no use.
 
-    :param reference: what the certificate is for; devices could not come to this server with every one
     :param now: microseconds UTC
     """
     if not 1 <= len(chain) <= MOST_CERTIFICATES:
@@ -108,8 +119,10 @@ def check(chain: Sequence[bytes], subject: Subject, request: bytes, reference: s
         raise Refused(f"the certificate is for {name[:64] or 'nobody'}, and the device is {subject.endpoint_name}")
     if leaf.not_valid_after_utc <= EPOCH + timedelta(microseconds=now):
         raise Refused("the certificate has expired already")
-    if reference == LWM2M:
+    if use is not Use.OWNERS:
         _require_for_lwm2m(leaf)
+    if use is Use.LWM2M_OF_VENDOR:
+        _require_names(leaf, subject)
 
 
 def _require_for_lwm2m(leaf: x509.Certificate) -> None:
@@ -120,6 +133,14 @@ def _require_for_lwm2m(leaf: x509.Certificate) -> None:
         uses = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
         if ExtendedKeyUsageOID.CLIENT_AUTH not in uses:
             raise Refused("the certificate is not for clients (clientAuth), and a device is one")
+
+
+def _require_names(leaf: x509.Certificate, subject: Subject) -> None:
+    named = name_of(subject)
+    for each in named:
+        if leaf.subject.get_attributes_for_oid(each.oid) != [each]:
+            missing = each.rfc4514_string()
+            raise Refused(f"the certificate's subject is not {named.rfc4514_string()}: it lacks {missing}")
 
 
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:

@@ -31,7 +31,7 @@ from lamplighter.services.issuers.configurations import Configurations
 from lamplighter.services.issuers.est import Est
 from lamplighter.services.issuers.events import By, happened
 from lamplighter.services.issuers.globalsign import GlobalSign
-from lamplighter.services.issuers.issued import Connector, Refused, Unreachable, certification_request
+from lamplighter.services.issuers.issued import Connector, Refused, Unreachable, Use, certification_request
 from lamplighter.services.issuers.kinds import Kind, Values, faults_of
 from lamplighter.services.issuers.model import (
     LWM2M,
@@ -93,29 +93,36 @@ class Issuers:
         row = await self._issuer_for(subject.account_id, reference)
         if row is None:
             return self._issued_here(key, subject)
-        return await self._issued_by(row, reference, subject, strict_request(request))
+        # Only clients of the vendor make their keys themselves.
+        use = Use.LWM2M_OF_VENDOR if reference == LWM2M else Use.OWNERS
+        return await self._issued_by(row, use, subject, strict_request(request))
 
-    async def equip(self, reference: str, subject: Subject) -> tuple[ec.EllipticCurvePrivateKey, Issued]:
-        """The same for a key that is made here. Raises IssuerFailed, IssuerUnreachable, IssuerNotTrusted."""
+    async def equip(self, subject: Subject, *, vendor: bool) -> tuple[ec.EllipticCurvePrivateKey, Issued]:
+        """A key that is made here, and a certificate to register with it.
+
+        Raises IssuerFailed, IssuerUnreachable, IssuerNotTrusted.
+
+        :param vendor: for a client of the vendor
+        """
         key = ec.generate_private_key(ec.SECP256R1())
-        row = await self._issuer_for(subject.account_id, reference)
+        row = await self._issuer_for(subject.account_id, LWM2M)
         if row is None:
             return key, self._issued_here(key.public_key(), subject)
         request = certification_request(key, subject, as_host=row["issuer_type"] == "ACME")
-        return key, await self._issued_by(row, reference, subject, request)
+        return key, await self._issued_by(row, Use.LWM2M_OF_VENDOR if vendor else Use.LWM2M, subject, request)
 
     def _issued_here(self, key: ec.EllipticCurvePublicKey, subject: Subject) -> Issued:
         return Issued((self._authority.issue_device_for(key, *subject), *self._authority.device_ca.path_der))
 
-    async def _issued_by(self, row: Row, reference: str, subject: Subject, request: bytes) -> Issued:
+    async def _issued_by(self, row: Row, use: Use, subject: Subject, request: bytes) -> Issued:
         try:
-            issued = Issued(tuple(await self._issue(row, reference, subject, request)), row["id"])
+            issued = Issued(tuple(await self._issue(row, use, subject, request)), row["id"])
         except Refused as refusal:
             raise errors.IssuerFailed(name=row["name"], reason=str(refusal)) from refusal
         except Unreachable as failure:
             raise errors.IssuerUnreachable(name=row["name"], reason=str(failure)) from failure
         # Told now: with such a certificate the device would be turned away, and have no other any more.
-        if reference == LWM2M and not await self._trusts(subject.account_id, issued.chain):
+        if use is not Use.OWNERS and not await self._trusts(subject.account_id, issued.chain):
             raise errors.IssuerNotTrusted(authority=authority_of(issued))
         return issued
 
@@ -126,13 +133,13 @@ class Issuers:
             return None
         return await store.issuer(self._database, account_id, configured["issuer_id"])
 
-    async def _issue(self, row: Row, reference: str, subject: Subject, request: bytes) -> list[bytes]:
+    async def _issue(self, row: Row, use: Use, subject: Subject, request: bytes) -> list[bytes]:
         """Raises Refused, Unreachable."""
         credentials = msgspec.json.decode(self._master_key.open(row["sealed"], PURPOSE, row["id"]), type=dict[str, str])
         now = self._clock.now()
         connector = self._connector(row["issuer_type"], _attributes(row), credentials)
         chain = await connector.issue(subject, request, now)
-        await asyncio.to_thread(received.check, chain, subject, request, reference, now)
+        await asyncio.to_thread(received.check, chain, subject, request, use, now)
         return chain
 
     def _connector(self, kind: Kind, attributes: Values, credentials: Values) -> Connector:
@@ -268,7 +275,7 @@ class Issuers:
         )
         unreachable: Unreachable | None = None
         try:
-            await self._issue(row, "", subject, request)
+            await self._issue(row, Use.OWNERS, subject, request)
         except Refused as refusal:
             found = CertificateIssuerVerification(False, f"The issuer issued no certificate: {refusal}.")
         except Unreachable as failure:
