@@ -296,7 +296,7 @@ def pki_rotate(
     /,
     *,
     certificate: Path | None = None,
-    key: Path | None = None,
+    key: str | None = None,
     data: Data = DATA,
     config: Config = None,
 ) -> int:
@@ -310,7 +310,8 @@ def pki_rotate(
     certificate
         PEM of your own authority, then those above it up to the root; where not given, one is made.
     key
-        Its private key in PEM, without a passphrase; it is sealed by the master key. Remove the file afterwards.
+        Its private key: a file in PEM without a passphrase, which is sealed by the master key (remove the file afterwards); or
+        the PKCS#11 URI of one in a hardware module, `pkcs11:token=…;object=…?module-path=…&pin-source=…`.
     """
     from lamplighter.cli.pki import rotate as run
 

@@ -29,7 +29,7 @@ def list_(data: Path, config: Path | None, json: bool) -> int:
     return 0
 
 
-def rotate(kind: Kind, certificate: Path | None, key: Path | None, data: Path, config: Path | None) -> int:
+def rotate(kind: Kind, certificate: Path | None, key: str | None, data: Path, config: Path | None) -> int:
     from lamplighter.roles import installation
 
     made: x509.Certificate = run_here(installation.rotate_authority(data, settings_of(config), kind, certificate, key))
@@ -43,5 +43,7 @@ def retire(kind: Kind, data: Path, config: Path | None) -> int:
     from lamplighter.roles import installation
 
     gone: x509.Certificate = run_here(installation.retire_authority(data, settings_of(config), kind))
-    print(f"{gone.subject.rfc4514_string()} is trusted no more, and its key is removed.")
+    print(
+        f"{gone.subject.rfc4514_string()} is trusted no more, and its key is removed; one in a hardware module stays in it."
+    )
     return 0

@@ -71,6 +71,17 @@ class ChallengeNotFound(family.NotFound):
     remedy = "Order the certificate again; challenges are answered while an ACME issuer is asked for one."
 
 
+class AuthorityAway(family.SystemUnavailable):
+    """The installation's authority cannot sign: its key is in a hardware module, which does not answer."""
+
+    message = "The server's own authority cannot sign certificates at the moment: {reason}."
+    cause = "The key of the authority is in a hardware module that is away, was taken out, or refuses the server."
+    remedy = (
+        "Nothing was changed. Have the operator look at the module (lamplighter doctor), then send the request again."
+    )
+    coap = "5.03"
+
+
 class IssuerConfigurationNotFound(family.NotFound):
     """The account has no such configuration of a certificate issuer."""
 

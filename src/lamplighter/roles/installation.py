@@ -133,13 +133,14 @@ def authorities(data: Path, settings: Settings) -> list[Signing]:
 
 
 async def rotate_authority(
-    data: Path, settings: Settings, kind: Kind, certificate: Path | None, key: Path | None
+    data: Path, settings: Settings, kind: Kind, certificate: Path | None, key: str | None
 ) -> x509.Certificate:
     """A new authority signs from now on; the former one stays trusted. Running processes take it up within a second.
 
     Raises AuthorityUnusable.
 
     :param certificate: PEM of an operator's own, and those above it; None: one is made
+    :param key: path of its file, or PKCS#11 URI
     """
     if (certificate is None) != (key is None):
         raise AuthorityUnusable("An own authority needs both: --certificate and --key.")

@@ -51,6 +51,12 @@ def bring(folder: Path, name: str, credential: pki.Credential, *above: pki.Crede
     assert path.exists()
 
 
+def written(folder: Path, credential: pki.Credential, *above: pki.Credential) -> tuple[Path, str]:
+    """The files of an authority, as the operator names them."""
+    chain, key = replace(credential, above=tuple(each.der for each in above)).write(folder, "new")
+    return chain, str(key)
+
+
 def opened(folder: Path) -> Authority:
     return Authority(folder / "pki", NOW, ["lamps.example.com"], master_key=MASTER)
 
@@ -99,7 +105,7 @@ def test_openssl_verifies_when_an_own_authority_gives_way_or_takes_over(tmp_path
         middle = intermediate(above, "Devices 2027", path_length=1)
         folder = tmp_path / "safe"
         folder.mkdir()
-        given = read_given(*replace(middle, above=(above.der,)).write(folder, "new"))
+        given = read_given(*written(folder, middle, above))
     rotate(first, "device", given)
     second = opened(tmp_path)
     assert second.lwm2m.certificate == first.lwm2m.certificate
@@ -178,7 +184,7 @@ def test_what_cannot_take_over_is_refused_and_changes_nothing(tmp_path: Path, ki
     elif kind == "no certificate":
         certificate.write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
     with pytest.raises(AuthorityUnusable):
-        rotate(authority, "device", read_given(certificate, key_file))
+        rotate(authority, "device", read_given(certificate, str(key_file)))
     assert {path.name: path.read_bytes() for path in (tmp_path / "pki").iterdir()} == before
 
 

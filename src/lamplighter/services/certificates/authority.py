@@ -17,7 +17,7 @@ bootstrap.pem      the bootstrap server towards devices, likewise               
 
 The two towards devices can give way to successors (``rotation.py``), whose files have the number of their generation:
 ``device-ca-2.pem``, ``lwm2m-2.pem``. They may also be an operator's own (``given.py``): then the ``.pem`` holds the path up to
-his root, and nothing is valid for longer than that.
+his root, and nothing is valid for longer than that. Their keys may be in a hardware module (``module.py``).
 """
 
 from __future__ import annotations
@@ -37,10 +37,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from lamplighter.clock import EPOCH, Clock
+from lamplighter.errors.issuers import AuthorityAway
 from lamplighter.services.certificates.credential import Credential
 from lamplighter.services.certificates.files import AuthorityUnusable, KeyFiles
 from lamplighter.services.certificates.given import check_authority, is_signed
 from lamplighter.services.certificates.issuing import ALWAYS, issue_client, issue_server, make_root, year_from
+from lamplighter.services.certificates.module import ModuleKey
 from lamplighter.services.certificates.rotation import (
     BOOTSTRAP,
     DEVICE,
@@ -202,15 +204,19 @@ class Authority:
         subject = _subject(endpoint_name, account_id, device_id)
         return Credential(issue_client(self.device_ca, key.public_key(), *subject), key)
 
-    def issue_device_for(
+    async def issue_device_for(
         self, key: ec.EllipticCurvePublicKey, endpoint_name: str, account_id: str, device_id: str
     ) -> bytes:
-        """The same in DER, for a key that the device made and keeps to itself."""
-        made = issue_client(self.device_ca, key, *_subject(endpoint_name, account_id, device_id))
+        """The same in DER, for a key that the device made and keeps to itself. Raises AuthorityAway."""
+        issuer, subject = self.device_ca, _subject(endpoint_name, account_id, device_id)
+        if isinstance(issuer.key, ModuleKey):  # which may take its time
+            made = await asyncio.to_thread(issue_client, issuer, key, *subject)
+        else:
+            made = issue_client(issuer, key, *subject)
         return made.public_bytes(serialization.Encoding.DER)
 
     def issue_developer(self, endpoint_name: str, account_id: str) -> Credential:
-        """A developer certificate: it opens bootstrap, and nothing else."""
+        """A developer certificate: it opens bootstrap, and nothing else. Raises AuthorityAway."""
         key = ec.generate_private_key(ec.SECP256R1())
         return Credential(issue_client(self.bootstrap_ca, key.public_key(), *_subject(endpoint_name, account_id)), key)
 
@@ -224,14 +230,21 @@ class Authority:
 
     def device_server(self, line: Line, generation: int, issuer: Credential) -> Credential:
         """What the server shows under that authority. It stays as it is while it has the names devices are sent to: some trust
-        just this one."""
+        just this one. Raises AuthorityUnusable.
+        """
         name = line.server_file(generation)
         found = self.files.load(name)
         if found is not None and _covers(found, self.device_names) and is_signed(found.certificate, issuer.certificate):
             return found
         key = None if found is None else found.key
         every = list(dict.fromkeys([*self.device_names, *_names()]))
-        return self._store(name, issue_server(issuer, line.server_name, every, ALWAYS, key))
+        try:
+            made = issue_server(issuer, line.server_name, every, ALWAYS, key)
+        except AuthorityAway as error:
+            raise AuthorityUnusable(
+                f"{self.files.certificate_path(name)} has to be signed anew: {error.text}"
+            ) from None
+        return self._store(name, made)
 
     def _open(self, line: Line, at: Generation) -> Towards:
         signs = self.signing(line, at.number)

@@ -2,8 +2,9 @@
 
 ``<name>.pem`` is a certificate, and those above it; ``<name>.key.sealed`` its key, sealed by the master key (AES-256-GCM).
 A plain ``<name>.key`` beside them is sealed when it is first read, and removed: that is how older installations, and keys that
-an operator brings, come under the master key. Two keys stay plain, because OpenSSL reads them by their file: that of HTTPS and
-that of requests which go out.
+an operator brings, come under the master key. Of an authority there may be ``<name>.pkcs11`` instead, the URI of a key in a
+hardware module (``module.py``). Two keys stay plain, because OpenSSL reads them by their file: that of HTTPS and that of requests
+which go out.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lamplighter.services.certificates.credential import Credential
+from lamplighter.services.certificates.module import ModuleKey, ModuleUnusable, open_key
 from lamplighter.storage.seal import MasterKey, SealBroken
 
 PLAIN = frozenset({"server", "client"})
@@ -56,6 +58,9 @@ class KeyFiles:
     def sealed_path(self, name: str) -> Path:
         return self.folder / f"{name}.key.sealed"
 
+    def uri_path(self, name: str) -> Path:
+        return self.folder / f"{name}.pkcs11"
+
     def certificates(self, name: str) -> tuple[x509.Certificate, ...]:
         """All of that file, none where it is not there. Raises AuthorityUnusable."""
         try:
@@ -90,6 +95,8 @@ class KeyFiles:
             plain.unlink()
             _sync(self.folder)
             return found
+        elif name not in PLAIN and self.uri_path(name).exists():
+            found = Credential(certificates[0], self._in_module(name, certificates[0]), certificates[1:])
         elif self.sealed_path(name).exists():
             found = Credential(certificates[0], self._unseal(name), certificates[1:])
         if found is None:
@@ -105,6 +112,8 @@ class KeyFiles:
         """The key first: a crash between the two leaves a certificate that does not fit it, which is then made anew."""
         if name in PLAIN:
             write(self.plain_path(name), credential.key_pem, 0o600)
+        elif isinstance(credential.key, ModuleKey):
+            write(self.uri_path(name), f"{credential.key.uri.text}\n".encode(), 0o600)
         else:
             self._seal(name, credential.key)
         self.store_certificates(name, *credential.path)
@@ -115,12 +124,19 @@ class KeyFiles:
         write(self.certificate_path(name), text, 0o644)
 
     def is_sealed(self, name: str) -> bool:
-        """Whether there is a sealed key, and the master key opens it. Raises AuthorityUnusable where it does not."""
+        """Whether there is a sealed key, and the master key opens it, or one in a module, which answers.
+
+        Raises AuthorityUnusable where it does not.
+        """
+        if self.uri_path(name).exists():
+            return bool(self._in_module(name, self.certificates(name)[0], away=False))
         return self.sealed_path(name).exists() and bool(self._unseal(name))
 
     def remove_keys(self, *names: str) -> None:
         """For good, where they are there."""
-        self._remove(*(path for name in names for path in (self.sealed_path(name), self.plain_path(name))))
+        self._remove(
+            *(path for name in names for path in (self.sealed_path(name), self.plain_path(name), self.uri_path(name)))
+        )
 
     def remove(self, *names: str) -> None:
         """Certificates and keys, likewise."""
@@ -133,6 +149,13 @@ class KeyFiles:
             path.unlink()
         if there:
             _sync(self.folder)
+
+    def _in_module(self, name: str, certificate: x509.Certificate, *, away: bool = True) -> ModuleKey:
+        path = self.uri_path(name)
+        try:
+            return open_key(path.read_text(), certificate, away=away)
+        except ModuleUnusable as error:
+            raise AuthorityUnusable(f"{path}: {error}.") from None
 
     def _unseal(self, name: str) -> ec.EllipticCurvePrivateKey:
         path = self.sealed_path(name)

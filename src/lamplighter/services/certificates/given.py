@@ -13,6 +13,8 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 
 from lamplighter.services.certificates.credential import Credential
 from lamplighter.services.certificates.files import AuthorityUnusable, read_key
+from lamplighter.services.certificates.module import ModuleUnusable, open_key
+from lamplighter.services.certificates.module_uri import SCHEME
 
 _T = TypeVar("_T", bound=x509.ExtensionType)
 
@@ -20,11 +22,17 @@ LONGEST = 3
 """Authorities in a path: with the device's certificate four, which is what devices and our own engine take."""
 
 
-def read_given(certificate: Path, key: Path) -> Credential:
-    """An operator's authority from his files, not checked yet. Raises AuthorityUnusable."""
+def read_given(certificate: Path, key: str) -> Credential:
+    """An operator's authority from his files, not checked yet. Raises AuthorityUnusable.
+
+    :param key: path of its file, or PKCS#11 URI of one in a module
+    """
     try:
         first, *above = x509.load_pem_x509_certificates(certificate.read_bytes())
-        return Credential(first, read_key(key), tuple(above))
+        private = open_key(key, first) if key.startswith(SCHEME) else read_key(Path(key))
+        return Credential(first, private, tuple(above))
+    except ModuleUnusable as error:
+        raise AuthorityUnusable(f"--key: {error}.") from None
     except OSError as error:
         raise AuthorityUnusable(f"{error.filename} cannot be read: {error.strerror}.") from None
     except ValueError as error:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from cryptography import x509
 
+from lamplighter.errors.issuers import AuthorityAway
 from lamplighter.services.certificates.credential import Credential
 from lamplighter.services.certificates.files import AuthorityUnusable, KeyFiles, write
 from lamplighter.services.certificates.given import check_authority
@@ -156,7 +157,7 @@ def rotate(authority: Authority, kind: str, given: Credential | None = None) -> 
         authority.device_server(line, number, made)
         cross = line.cross_file(at.number)
         if _may_cross(former, made):
-            files.store_certificates(cross, cross_sign(former.certificate, made))
+            files.store_certificates(cross, _crossed(former, made))
         else:
             files.remove(cross)
         _write_state(files.folder, msgspec.structs.replace(state, **{kind: Generation(number, overlap=True)}))
@@ -195,6 +196,13 @@ def _may_cross(former: Credential, new: Credential) -> bool:
         return False
     limits = [_path_length(each) for each in new.path]
     return all(limit is None or limit > below for below, limit in enumerate(limits))
+
+
+def _crossed(former: Credential, by: Credential) -> x509.Certificate:
+    try:
+        return cross_sign(former.certificate, by)
+    except AuthorityAway as error:
+        raise AuthorityUnusable(error.text) from None
 
 
 def _path_length(certificate: x509.Certificate) -> int | None:

@@ -87,12 +87,12 @@ class Issuers:
         """A certificate for the key of a PKCS#10 request (DER), by whom the account has configured for certificates of that
         name. Whatever the request says, it is the subject's.
 
-        Raises CertificationRequestInvalid, IssuerFailed, IssuerUnreachable, IssuerNotTrusted.
+        Raises CertificationRequestInvalid, IssuerFailed, IssuerUnreachable, IssuerNotTrusted, AuthorityAway.
         """
         key = await asyncio.to_thread(certified_key, subject.device_id, request)
         row = await self._issuer_for(subject.account_id, reference)
         if row is None:
-            return self._issued_here(key, subject)
+            return await self._issued_here(key, subject)
         # Only clients of the vendor make their keys themselves.
         use = Use.LWM2M_OF_VENDOR if reference == LWM2M else Use.OWNERS
         return await self._issued_by(row, use, subject, strict_request(request))
@@ -100,19 +100,20 @@ class Issuers:
     async def equip(self, subject: Subject, *, vendor: bool) -> tuple[ec.EllipticCurvePrivateKey, Issued]:
         """A key that is made here, and a certificate to register with it.
 
-        Raises IssuerFailed, IssuerUnreachable, IssuerNotTrusted.
+        Raises IssuerFailed, IssuerUnreachable, IssuerNotTrusted, AuthorityAway.
 
         :param vendor: for a client of the vendor
         """
         key = ec.generate_private_key(ec.SECP256R1())
         row = await self._issuer_for(subject.account_id, LWM2M)
         if row is None:
-            return key, self._issued_here(key.public_key(), subject)
+            return key, await self._issued_here(key.public_key(), subject)
         request = certification_request(key, subject, as_host=row["issuer_type"] == "ACME")
         return key, await self._issued_by(row, Use.LWM2M_OF_VENDOR if vendor else Use.LWM2M, subject, request)
 
-    def _issued_here(self, key: ec.EllipticCurvePublicKey, subject: Subject) -> Issued:
-        return Issued((self._authority.issue_device_for(key, *subject), *self._authority.device_ca.path_der))
+    async def _issued_here(self, key: ec.EllipticCurvePublicKey, subject: Subject) -> Issued:
+        leaf = await self._authority.issue_device_for(key, *subject)
+        return Issued((leaf, *self._authority.device_ca.path_der))
 
     async def _issued_by(self, row: Row, use: Use, subject: Subject, request: bytes) -> Issued:
         try:
