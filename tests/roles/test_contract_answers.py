@@ -43,7 +43,7 @@ EXTENSIONS = (
         "createChannelSecret",
         "deleteChannelSecret",
     }
-    | {"getAutomaticRenewal", "setAutomaticRenewal", "listDeviceCertificates"}
+    | {"getAutomaticRenewal", "setAutomaticRenewal", "listDeviceCertificates", "getAcmeChallenge"}
     | {f"getBulkDeviceEnrollment{kind}{name}Report" for kind in ("", "Delete") for name in ("Full", "Errors")}
 )
 """Additions with answers of their own, tested by those of connect, channels, issuers and enrollment."""

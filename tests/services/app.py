@@ -38,7 +38,7 @@ EMAIL = "ada@lamps.test"
 UNLIMITED = Settings()
 """The settings' defaults; the rate limits of the kernel are wide enough for a test."""
 
-OURS = frozenset({"login", "logout", "getAutomaticRenewal", "setAutomaticRenewal"})
+OURS = frozenset({"login", "logout", "getAutomaticRenewal", "setAutomaticRenewal", "getAcmeChallenge"})
 """Operations that the public contract does not have."""
 
 

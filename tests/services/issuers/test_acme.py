@@ -55,7 +55,7 @@ def challenged(town: Town, server: AcmeServer, seen: list[int]) -> None:
     """The server looks for its challenges where they are answered to everybody."""
 
     async def look(token: str) -> str:
-        answer = await town.app.get(f"/.well-known/acme-challenge/{token}", None)
+        answer = await town.app.call("GET", f"/.well-known/acme-challenge/{token}", None)
         seen.append(answer.status_code)
         assert answer.headers["content-type"] == "application/octet-stream"
         return answer.text
@@ -91,9 +91,9 @@ async def test_a_name_is_shown_to_be_ours_by_http_while_the_authority_looks_and_
     await certify(town)
     assert seen == [200]
     (order,) = server.orders.values()
-    gone = await town.app.get(f"/.well-known/acme-challenge/{order['token']}", None)
+    gone = await town.app.call("GET", f"/.well-known/acme-challenge/{order['token']}", None)
     assert (gone.status_code, gone.json()["type"]) == (404, "not_found")
-    assert (await town.app.get("/.well-known/acme-challenge/..%2F", None)).status_code == 404
+    assert (await town.app.call("GET", "/.well-known/acme-challenge/..%2F", None)).status_code == 404
 
 
 async def test_a_name_that_the_authority_does_not_find_ours_is_told_in_its_words(
