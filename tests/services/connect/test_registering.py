@@ -157,6 +157,8 @@ async def test_a_registration_in_a_foreign_name_is_refused(bench: Bench) -> None
     for claimed, more in (("another-endpoint-1", {}), (NAME, {"account": FOREIGN})):
         with pytest.raises(errors.EndpointNotOfCredential):
             await bench.register(peer, claimed, identity=PSK, **more)
+    with pytest.raises(errors.EndpointNotOfCredential, match=f"is for {NAME} of the account {ACCOUNT}"):
+        await bench.register(peer, NAME, identity=PSK, account=FOREIGN)
     for name in ("", "a" * 65, "lamp\x00"):
         with pytest.raises(errors.EndpointNotOfCredential):
             await bench.register(peer, name, identity=Identity(Proof.NOTHING, ACCOUNT))

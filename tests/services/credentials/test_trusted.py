@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from lamplighter.bus.local import LocalBus
 from lamplighter.bus.log import START, EventLog
-from lamplighter.clock import EPOCH, SystemClock
+from lamplighter.clock import EPOCH, ManualClock, SystemClock
 from lamplighter.ids import Ids
 from lamplighter.services.certificates.authority import Authority
 from lamplighter.services.credentials.certificate_store import certificates
@@ -193,6 +193,18 @@ async def test_a_developer_certificate_keeps_what_it_was_made_with(toy: Toy) -> 
     assert (off.status_code, off.json()["status"]) == (200, "INACTIVE"), off.text
     assert (await toy.call("DELETE", path)).status_code == 204
     assert (await toy.call("GET", f"/v3/developer-certificates/{made['id']}")).status_code == 404
+
+
+async def test_a_certificate_that_has_expired_is_renamed_and_put_out_of_use_by_sending_all_of_it_back(
+    toy: Toy, service: Credentials, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await created(toy)
+    whole = {name: made[name] for name in ("certificate", "service", "description")}
+    monkeypatch.setattr(service.trusted, "_clock", ManualClock(4_200_000_000 * 10**6))  # in 2103
+    again = await toy.call("POST", PATH, json={**whole, "name": "again"})
+    assert again.status_code == 400 and "expired" in again.text
+    off = await toy.call("PUT", f"{PATH}/{made['id']}", json={**whole, "name": "old factory", "status": "INACTIVE"})
+    assert (off.status_code, off.json()["name"], off.json()["status"]) == (200, "old factory", "INACTIVE"), off.text
 
 
 async def test_who_did_what_is_in_the_event_log(toy: Toy, service: Credentials, database: Database) -> None:

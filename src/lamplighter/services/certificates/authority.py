@@ -167,7 +167,8 @@ class Authority:
                 told = str(error)
             else:
                 self._seen, told = seen, ""
-                log.info("the authorities have changed", subject=self.device_ca.certificate.subject.rfc4514_string())
+                names = (each.certificate.subject.rfc4514_string() for each in (self.device_ca, self.bootstrap_ca))
+                log.info("the authorities have changed", device=next(names), bootstrap=next(names))
 
     def _take(self, device: Towards, bootstrap: Towards) -> None:
         before = {*self.device_anchors, *self.bootstrap_anchors}

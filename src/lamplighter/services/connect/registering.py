@@ -444,8 +444,13 @@ def _endpoint_name(identity: Identity, asked: Registration) -> str:
     """The name that the credential proves; the claimed one only where nothing proves another."""
     claimed = asked.endpoint_name or identity.endpoint_name
     proven = identity.endpoint_name or claimed
-    if claimed != proven or (asked.account or identity.account_id) != identity.account_id:
+    if claimed != proven:
         raise connect.EndpointNotOfCredential(claimed=claimed[:LONGEST_NAME], endpoint_name=proven)
+    if (asked.account or identity.account_id) != identity.account_id:
+        own, other = (
+            f"{proven[:LONGEST_NAME]} of the account {each}" for each in (identity.account_id, asked.account[:40])
+        )
+        raise connect.EndpointNotOfCredential(claimed=other, endpoint_name=own)
     if not proven or len(proven) > LONGEST_NAME or not proven.isprintable():
         raise connect.EndpointNotOfCredential(claimed=claimed[:LONGEST_NAME], endpoint_name="no name a device can have")
     return proven
