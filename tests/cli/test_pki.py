@@ -76,8 +76,8 @@ def test_an_own_authority_needs_certificate_and_key_that_can_be_used(data: Path,
     with pytest.raises(Failure, match="needs both"):
         rotate("device", certificate, None, data, None)
     with pytest.raises(Failure, match="cannot be read"):
-        rotate("device", tmp_path / "nowhere.pem", key, data, None)
-    assert rotate("device", certificate, key, data, None) == 0
+        rotate("device", tmp_path / "nowhere.pem", str(key), data, None)
+    assert rotate("device", certificate, str(key), data, None) == 0
     with pytest.raises(Failure, match="Retire it first"):
         rotate("device", None, None, data, None)
     assert [kind for kind, *_ in events(data)] == ["AuthorityRotated"]
