@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from lamplighter.errors.issuers import AuthorityAway
 from lamplighter.services.certificates import module as modules
+from lamplighter.services.certificates import module_library
 from lamplighter.services.certificates.given import read_given
+from lamplighter.services.certificates.module_library import library_of
 from lamplighter.services.certificates.module_uri import parse_uri
 from lamplighter.services.certificates.service import AuthorityUnusable, retire, rotate
 from tests.dtls import pki
@@ -52,7 +57,9 @@ async def test_authorities_whose_keys_are_in_one_token_sign_and_leave_no_key_in_
         lamp = authority.issue_device("lamp", ACCOUNT, DEVICE)
         assert verifies(lamp.certificate, devices.certificate, (), "sslclient")
         key = ec.generate_private_key(ec.SECP256R1()).public_key()
-        leaf = pki.x509.load_der_x509_certificate(await authority.issue_device_for(key, "lamp", ACCOUNT, DEVICE))
+        leaf, above = await authority.issue_device_for(key, "lamp", ACCOUNT, DEVICE)
+        assert above == devices.der
+        leaf = pki.x509.load_der_x509_certificate(leaf)
         assert verifies(leaf, devices.certificate, (), "sslclient")
         assert verifies(authority.issue_developer("lamp", ACCOUNT).certificate, bootstraps.certificate)
         names = {each.name for each in (tmp_path / "pki").iterdir() if each.name.startswith(("device", "bootstrap-ca"))}
@@ -88,7 +95,7 @@ async def test_a_server_starts_without_its_module_and_signs_when_that_is_back(
     opened(tmp_path)
     for _ in range(2):
         with hsm.away():
-            modules._tokens.clear()  # as in a process that is started now
+            library_of(str(hsm.library))._tokens.clear()  # as in a process that is started now
             authority = opened(tmp_path)
             with pytest.raises(AuthorityAway, match="there is no such token"):
                 await authority.issue_device_for(key, "lamp", ACCOUNT, DEVICE)
@@ -117,18 +124,102 @@ def test_a_key_that_is_not_the_certificates_is_refused(tmp_path: Path, hsm: Modu
         opened(tmp_path)
 
 
-def test_a_wrong_pin_is_tried_once_so_that_the_token_is_not_locked(tmp_path: Path, hsm: Module, token: str) -> None:
+def test_a_wrong_pin_is_tried_once_by_all_processes_together_so_that_the_token_is_not_locked(
+    tmp_path: Path, hsm: Module, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     devices = root("Devices")
     hsm.import_key(token, "device-ca", devices.key)
     bring(tmp_path, "device-ca", devices, hsm.uri(token, "device-ca"))
     hsm.pin_file.write_text("wrong-sesame\n")
-    tried = []
-    for _ in range(12):  # some tokens are locked after three
-        with pytest.raises(AuthorityUnusable, match="the token refuses the PIN"):
-            opened(tmp_path)
-        tried.append(hsm)
+    with pytest.raises(AuthorityUnusable, match="the token refuses the PIN"):
+        opened(tmp_path)
     hsm.pin_file.write_text(f"{PIN}\n")
+    with pytest.raises(AuthorityUnusable, match="then log in once by hand"):
+        opened(tmp_path)  # nobody here knows whose attempt it was, and how many are left
+    hsm.import_key(token, "anything", root("Another").key, "07")  # by hand
     assert verifies(opened(tmp_path).lwm2m.certificate, devices.certificate)
+
+
+async def test_two_tokens_of_one_library_do_not_sign_for_each_other(tmp_path: Path, hsm: Module, token: str) -> None:
+    authorities = {"device-ca": root("Devices"), "bootstrap-ca": root("Bootstrap")}
+    with hsm.away():
+        hsm.make_token("second")
+        hsm.import_key("second", "bootstrap-ca", authorities["bootstrap-ca"].key)
+        bring(tmp_path, "bootstrap-ca", authorities["bootstrap-ca"], hsm.uri("second", "bootstrap-ca"))
+        bring(tmp_path, "device-ca", authorities["device-ca"], hsm.uri(token, "device-ca"))
+        with pytest.raises(AuthorityUnusable, match=r"lwm2m.pem has to be signed anew"):
+            opened(tmp_path)  # the second signs from now on
+        for each in hsm.tokens.iterdir():
+            shutil.move(each, hsm.tokens.with_name("elsewhere"))
+    hsm.import_key(token, "device-ca", authorities["device-ca"].key)
+    authority = opened(tmp_path)
+    for _ in range(2):
+        lamp, developer = authority.issue_device("lamp", ACCOUNT, DEVICE), authority.issue_developer("lamp", ACCOUNT)
+        assert verifies(lamp.certificate, authorities["device-ca"].certificate)
+        assert verifies(developer.certificate, authorities["bootstrap-ca"].certificate)
+
+
+async def test_a_key_that_could_not_be_tried_at_the_start_is_not_believed_later(
+    tmp_path: Path, hsm: Module, token: str
+) -> None:
+    devices = root("Devices")
+    hsm.import_key(token, "device-ca", devices.key)
+    bring(tmp_path, "device-ca", devices, hsm.uri(token, "device-ca"))
+    opened(tmp_path)
+    hsm.import_key(token, "another", root("Others").key, "02")
+    bring(tmp_path, "device-ca", devices, hsm.uri(token, "another"))
+    with hsm.away():
+        library_of(str(hsm.library))._tokens.clear()
+        authority = opened(tmp_path)
+    with pytest.raises(AuthorityAway, match="is not that of the certificate"):
+        authority.issue_device("lamp", ACCOUNT, DEVICE)
+
+
+async def test_a_module_that_hangs_is_given_up_and_holds_up_nobody_else(
+    tmp_path: Path, hsm: Module, token: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    devices = root("Devices")
+    hsm.import_key(token, "device-ca", devices.key)
+    bring(tmp_path, "device-ca", devices, hsm.uri(token, "device-ca"))
+    authority = opened(tmp_path)
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    monkeypatch.setattr(modules, "ANSWERS_WITHIN", 0.05)
+    monkeypatch.setattr(module_library, "MOST_WAITING", 3)
+    hangs, goes_on = threading.Event(), threading.Event()
+
+    def hang() -> None:
+        hangs.set()
+        goes_on.wait()
+
+    library = library_of(str(hsm.library))
+    library.submit(hang)
+    await asyncio.to_thread(hangs.wait)
+    try:
+        tried = [authority.issue_device_for(key, "lamp", ACCOUNT, DEVICE) for _ in range(5)]
+        ended = await asyncio.gather(*tried, return_exceptions=True)
+        reasons = [each.facts["reason"] for each in ended if isinstance(each, AuthorityAway)]
+        assert reasons.count("the module does not answer within 10 seconds") == 3
+        assert reasons.count("too much waits for the module already") == 2
+    finally:
+        goes_on.set()
+    monkeypatch.undo()
+    assert await authority.issue_device_for(key, "lamp", ACCOUNT, DEVICE)
+
+
+async def test_a_module_that_cannot_begin_is_away_and_does_not_stop_the_start(
+    tmp_path: Path, hsm: Module, token: str
+) -> None:
+    devices = root("Devices")
+    hsm.import_key(token, "device-ca", devices.key)
+    bring(tmp_path, "device-ca", devices, hsm.uri(token, "device-ca"))
+    opened(tmp_path)
+    hsm.tokens.rename(hsm.tokens.with_name("gone"))
+    library_of(str(hsm.library))._tokens.clear()
+    authority = opened(tmp_path)
+    with pytest.raises(AuthorityAway):
+        authority.issue_device("lamp", ACCOUNT, DEVICE)
+    hsm.tokens.with_name("gone").rename(hsm.tokens)
+    assert authority.issue_device("lamp", ACCOUNT, DEVICE)
 
 
 FAULTS = {

@@ -28,6 +28,7 @@ import os
 import socket
 from collections.abc import Callable, Iterable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -207,17 +208,20 @@ class Authority:
 
     async def issue_device_for(
         self, key: ec.EllipticCurvePublicKey, endpoint_name: str, account_id: str, device_id: str
-    ) -> bytes:
-        """The same in DER, for a key that the device made and keeps to itself. Raises AuthorityAway."""
-        issuer, subject = self.device_ca, _subject(endpoint_name, account_id, device_id)
-        if isinstance(issuer.key, ModuleKey):  # which may take its time
-            made = await asyncio.to_thread(issue_client, issuer, key, *subject)
-        else:
-            made = issue_client(issuer, key, *subject)
-        return made.public_bytes(serialization.Encoding.DER)
+    ) -> tuple[bytes, ...]:
+        """The same in DER with those above it, for a key that the device made and keeps to itself. Raises AuthorityAway."""
+        issuer = self.device_ca
+        work = partial(issue_client, issuer, key, *_subject(endpoint_name, account_id, device_id))
+        made = await issuer.key.run(work) if isinstance(issuer.key, ModuleKey) else work()
+        return made.public_bytes(serialization.Encoding.DER), *issuer.path_der
+
+    async def make_developer(self, endpoint_name: str, account_id: str) -> Credential:
+        """``issue_developer`` beside the event loop. Raises AuthorityAway."""
+        issuer, work = self.bootstrap_ca, partial(self.issue_developer, endpoint_name, account_id)
+        return await (issuer.key.run(work) if isinstance(issuer.key, ModuleKey) else asyncio.to_thread(work))
 
     def issue_developer(self, endpoint_name: str, account_id: str) -> Credential:
-        """A developer certificate: it opens bootstrap, and nothing else. Raises AuthorityAway."""
+        """A developer certificate: it opens bootstrap, and nothing else."""
         key = ec.generate_private_key(ec.SECP256R1())
         return Credential(issue_client(self.bootstrap_ca, key.public_key(), *_subject(endpoint_name, account_id)), key)
 

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from lamplighter.services.certificates.credential import Credential
-from lamplighter.services.certificates.module import ModuleKey, ModuleUnusable, open_key
+from lamplighter.services.certificates.module import ModuleKey, open_key
+from lamplighter.services.certificates.module_library import ModuleUnusable
 from lamplighter.storage.seal import MasterKey, SealBroken
 
 PLAIN = frozenset({"server", "client"})

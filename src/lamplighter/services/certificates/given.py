@@ -13,7 +13,8 @@ from cryptography.x509.oid import SignatureAlgorithmOID
 
 from lamplighter.services.certificates.credential import Credential
 from lamplighter.services.certificates.files import AuthorityUnusable, read_key
-from lamplighter.services.certificates.module import ModuleUnusable, open_key
+from lamplighter.services.certificates.module import open_key
+from lamplighter.services.certificates.module_library import ModuleUnusable
 from lamplighter.services.certificates.module_uri import SCHEME
 
 _T = TypeVar("_T", bound=x509.ExtensionType)

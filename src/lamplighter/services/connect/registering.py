@@ -446,9 +446,9 @@ def _endpoint_name(identity: Identity, asked: Registration) -> str:
     proven = identity.endpoint_name or claimed
     if claimed != proven:
         raise connect.EndpointNotOfCredential(claimed=claimed[:LONGEST_NAME], endpoint_name=proven)
-    if (asked.account or identity.account_id) != identity.account_id:
+    if asked.account and asked.account != identity.account_id:
         own, other = (
-            f"{proven[:LONGEST_NAME]} of the account {each}" for each in (identity.account_id, asked.account[:40])
+            f"{proven[:LONGEST_NAME]} of the account {each[:40]}" for each in (identity.account_id, asked.account)
         )
         raise connect.EndpointNotOfCredential(claimed=other, endpoint_name=own)
     if not proven or len(proven) > LONGEST_NAME or not proven.isprintable():

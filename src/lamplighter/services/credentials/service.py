@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import unicodedata
 from collections.abc import Awaitable, Callable
@@ -153,7 +152,7 @@ class Credentials:
         """Make a certificate for up to 100 devices of a developer. Raises ObjectLimitReached, CertificateNameTaken."""
         now = self._clock.now()
         certificate_id, endpoint_name = self._ids.new(), self._ids.new()
-        credential = await asyncio.to_thread(self.authority.issue_developer, endpoint_name, account_id)
+        credential = await self.authority.make_developer(endpoint_name, account_id)
         limit = await self._limit_of(account_id)
         try:
             async with self.database.transaction() as transaction:

@@ -112,8 +112,7 @@ class Issuers:
         return key, await self._issued_by(row, Use.LWM2M_OF_VENDOR if vendor else Use.LWM2M, subject, request)
 
     async def _issued_here(self, key: ec.EllipticCurvePublicKey, subject: Subject) -> Issued:
-        leaf = await self._authority.issue_device_for(key, *subject)
-        return Issued((leaf, *self._authority.device_ca.path_der))
+        return Issued(await self._authority.issue_device_for(key, *subject))
 
     async def _issued_by(self, row: Row, use: Use, subject: Subject, request: bytes) -> Issued:
         try:
