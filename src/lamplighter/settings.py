@@ -233,6 +233,12 @@ class Enrollment(_Section, frozen=True):
 
 
 class Issuers(_Section, frozen=True):
+    acme_domains: Annotated[
+        tuple[str, ...],
+        About(
+            "Names that an account may prove to ACME authorities by HTTP: <domain>=<account id>, for all names below the domain."
+        ),
+    ] = ()
     renewals_per_minute: Annotated[
         int, About("Certificates whose renewal begins by itself in a minute, where configurations say so.")
     ] = 600

@@ -11,6 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.outbound.receivers import LOOPBACK
@@ -84,7 +85,13 @@ async def pebble(folder: Path, http_port: int) -> AsyncIterator[str]:
 async def test_a_real_acme_server_finds_that_a_name_is_ours_and_certifies_it(database_url: str, tmp_path: Path) -> None:
     plain = free_port()
     outbound = {"allowed_networks": LOOPBACK, "ca_file": ca_of(tmp_path)}
-    serving = Serving(tmp_path / "data", settings_for(database_url, http={"plain_port": plain}, outbound=outbound))
+    settings = settings_for(database_url, http={"plain_port": plain}, outbound=outbound)
+    serving = Serving(tmp_path / "data", settings)
+    await serving.start()
+    own = (await serving.call("GET", "/v3/accounts/me")).json()["id"]
+    await serving.close()
+    domains = msgspec.structs.replace(settings.issuers, acme_domains=(f"lamps.test={own}",))
+    serving = Serving(tmp_path / "data", msgspec.structs.replace(settings, issuers=domains))
     await serving.start()
     try:
         async with pebble(tmp_path, plain) as directory_url:

@@ -51,7 +51,7 @@ class BootstrapServing(Serving):
             MASTER_KEY,
             self.authority,
             self.outbound,
-            self.credentials.trusted.trusts_at_lwm2m,
+            self.credentials.trusted.judge_at_lwm2m,
         )
         service = BootstrapService(
             database,

@@ -195,7 +195,12 @@ class Api:
         if self._settings.http.faults and (name := request.header(b"x-lamplighter-fault")) is not None:
             self._provoke(call, request, name)
         await reading.read(call, request, self._settings.http.max_body)
-        result = await bound.run(call, values)
+        try:
+            result = await bound.run(call, values)
+        except Error:
+            if operation.permission is None:  # a stranger who tries things out
+                self._by_address.take(request.address, self._clock.monotonic())
+            raise
         status, headers, body = encode(result, operation)
         headers += limits
         return status, headers, body

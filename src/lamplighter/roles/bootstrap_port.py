@@ -201,6 +201,7 @@ class BootstrapPort:
             log.exception("a bootstrap could not be served", **facts)
             if running.unanswered is not None:
                 self._refuse(running.unanswered, Code.INTERNAL_SERVER_ERROR)
+            await self._failed(running, "the server met a fault of its own, which its log describes")
         finally:
             if self._running.get(request.peer) is running:
                 del self._running[request.peer]

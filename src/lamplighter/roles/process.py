@@ -187,16 +187,19 @@ class Process:
         except ValueError as error:
             raise CannotStart(f"outbound.allowed_networks: {error}.") from error
         parts.push_async_callback(outbound.close)
-        issuers = Issuers(
-            self.database,
-            self.clock,
-            self.ids,
-            settings,
-            master_key,
-            authority,
-            outbound,
-            credentials.trusted.trusts_at_lwm2m,
-        )
+        try:
+            issuers = self.issuers = Issuers(
+                self.database,
+                self.clock,
+                self.ids,
+                settings,
+                master_key,
+                authority,
+                outbound,
+                credentials.trusted.judge_at_lwm2m,
+            )
+        except ValueError as error:
+            raise CannotStart(f"issuers.acme_domains: {error}.") from error
         self.renewals = Renewals(self.database, self.clock, self.ids, settings, connect, self.directory, issuers)
         self.campaign = Campaign(self.database, self.clock, settings, self.renewals)
         channels = Channels(
@@ -363,6 +366,7 @@ class Process:
                     await self.enrollment.prune()
                     await self.connect.outcomes.prune()
                     await self.renewals.prune()
+                    await self.issuers.challenges.prune()
                     await self.events.prune(self.clock.now() - round(self.settings.events.kept * MICROSECONDS))
             except Error as error:
                 log.warning("chores wait", error=error.name)

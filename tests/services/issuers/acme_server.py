@@ -52,6 +52,7 @@ class AcmeServer:
         self.agreed: list[bool] = []
         self.orders: dict[str, dict[str, Any]] = {}
         self.chains: dict[str, bytes] = {}
+        self.requests: list[x509.CertificateSigningRequest] = []
         self._names: dict[str, str] = {}
         self._nonces: set[str] = set()
 
@@ -80,7 +81,8 @@ class AcmeServer:
         given = json.loads(request.body)
         header = json.loads(base64.urlsafe_b64decode(given["protected"] + "=="))
         assert header["url"] == self.url + request.path
-        assert ("jwk" in header) == (request.path == "/account") and "jwk" not in header or "kid" not in header
+        assert ("jwk" in header) == (request.path == "/account")
+        assert ("kid" in header) == (request.path != "/account")
         if header["nonce"] not in self._nonces or self.bad_nonces > 0:
             self.bad_nonces -= 1
             raise Fault(400, "badNonce", "that nonce is not good")
@@ -188,6 +190,7 @@ class AcmeServer:
     def _finalize(self, name: str, asked: Any, key: Key) -> None:
         request = x509.load_der_x509_csr(base64.urlsafe_b64decode(asked["csr"] + "=="))
         assert request.is_signature_valid
+        self.requests.append(request)
         names = {str(each.value) for each in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)}
         if names != {self._names[name]}:
             raise Fault(400, "badCSR", "the names differ from the order's")

@@ -45,11 +45,11 @@ async def town(database: Database, tmp_path: Path) -> AsyncIterator[Town]:
     made: list[Issuers] = []
     authority = Authority(tmp_path / "pki", 1_700_000_000_000_000)
 
-    async def trusts(account_id: str, chain: Sequence[bytes]) -> bool:
-        return True  # who does not is tried with whole servers (tests/roles)
+    async def judge(account_id: str, chain: Sequence[bytes]) -> None:
+        """Who trusts nobody is tried with whole servers (tests/roles)."""
 
     def bound(app: App) -> list[object]:
-        service = Issuers(database, app.clock, app.ids, settings, MasterKey(b"k" * 32), authority, outbound, trusts)
+        service = Issuers(database, app.clock, app.ids, settings, MasterKey(b"k" * 32), authority, outbound, judge)
         made.append(service)
         return list(operations.bind(service))
 

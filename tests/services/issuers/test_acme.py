@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from lamplighter.errors.issuers import IssuerFailed
 from lamplighter.services.issuers import acme
-from lamplighter.services.issuers.issued import certification_request
+from lamplighter.services.issuers.challenges import Challenges
+from lamplighter.services.issuers.issued import Refused, Use, certification_request, check
 from lamplighter.services.issuers.model import Subject
+from lamplighter.services.issuers.tables import acme_challenges
+from lamplighter.storage.query import Query
 from tests.services.issuers.acme_server import EAB_KEY, AcmeServer, Fault
 from tests.services.issuers.authorities import Signer, listening
 from tests.services.issuers.conftest import Town
@@ -24,6 +27,7 @@ from tests.services.issuers.test_issuing import issuer, key, lamp, verified
 
 pytestmark = pytest.mark.parametrize("dialect", ["sqlite"], indirect=True)
 
+NAME = "lamp-1.lamps.test"
 BINDING = {"eab_key_id": "lamps", "eab_hmac_key": EAB_KEY}
 
 
@@ -45,27 +49,32 @@ async def acme_issuer(town: Town, server: AcmeServer, **credentials: str) -> str
     return issuer_id
 
 
-async def certify(town: Town, request: bytes | None = None) -> list[x509.Certificate]:
-    request = request or certification_request(key(), lamp(town))
-    issued = await town.issuers.certify("customer.web", lamp(town), request)
+async def certify(town: Town, request: bytes | None = None, subject: Subject | None = None) -> list[x509.Certificate]:
+    subject = subject or lamp(town)
+    request = request or certification_request(key(), subject)
+    issued = await town.issuers.certify("customer.web", subject, request)
     return [x509.load_der_x509_certificate(each) for each in issued.chain]
 
 
-def challenged(town: Town, server: AcmeServer, seen: list[int]) -> None:
-    """The server looks for its challenges where they are answered to everybody."""
+def challenged(town: Town, server: AcmeServer, seen: list[int], host: str = "") -> None:
+    """The server looks for its challenges where they are answered to everybody, at the name that was ordered."""
+    town.issuers.challenges = Challenges(town.database, town.app.clock, [f"lamps.test={town.app.account_id}"])
 
     async def look(token: str) -> str:
-        answer = await town.app.call("GET", f"/.well-known/acme-challenge/{token}", None)
+        headers = {"Host": host or f"{NAME}:80"}
+        answer = await town.app.call("GET", f"/.well-known/acme-challenge/{token}", None, headers=headers)
         seen.append(answer.status_code)
+        if answer.status_code == 404:
+            return "nothing"
         assert answer.headers["content-type"] == "application/octet-stream"
         return answer.text
 
     server.beforehand, server.look = False, look
 
 
-async def refusal(town: Town) -> str:
+async def refusal(town: Town, subject: Subject | None = None) -> str:
     with pytest.raises(IssuerFailed) as caught:
-        await certify(town)
+        await certify(town, subject=subject)
     return caught.value.text.removeprefix("The certificate issuer ACME issued no certificate: ").removesuffix(".")
 
 
@@ -82,18 +91,56 @@ async def test_what_was_authorized_beforehand_is_certified_for_an_external_accou
     assert (await verified(town, issuer_id))[0]
 
 
+def below(town: Town, name: str = "") -> Subject:
+    return lamp(town)._replace(endpoint_name=name or NAME)
+
+
 async def test_a_name_is_shown_to_be_ours_by_http_while_the_authority_looks_and_not_longer(
     town: Town, server: AcmeServer
 ) -> None:
     seen: list[int] = []
     challenged(town, server, seen)
     await acme_issuer(town, server)
-    await certify(town)
+    await certify(town, subject=below(town))
     assert seen == [200]
     (order,) = server.orders.values()
-    gone = await town.app.call("GET", f"/.well-known/acme-challenge/{order['token']}", None)
+    headers = {"Host": NAME}
+    gone = await town.app.call("GET", f"/.well-known/acme-challenge/{order['token']}", None, headers=headers)
     assert (gone.status_code, gone.json()["type"]) == (404, "not_found")
     assert (await town.app.call("GET", "/.well-known/acme-challenge/..%2F", None)).status_code == 404
+
+
+async def test_a_challenge_is_answered_at_its_own_name_only(town: Town, server: AcmeServer) -> None:
+    seen: list[int] = []
+    challenged(town, server, seen, host="localhost")
+    await acme_issuer(town, server)
+    assert await refusal(town, below(town)) == "it did not authorize the name: found nothing"
+    assert seen == [404]
+
+
+@pytest.mark.parametrize("name", ["lamps.test", "lamp-1.others.test", "notlamps.test", "localhost"])
+async def test_an_account_proves_no_name_that_the_operator_has_not_left_to_it(
+    town: Town, server: AcmeServer, name: str
+) -> None:
+    seen: list[int] = []
+    challenged(town, server, seen)
+    await acme_issuer(town, server)
+    assert "the operator has not left that name to the account" in await refusal(town, below(town, name))
+    foreign = town.issuers.challenges.may_prove("f" * 32, NAME)
+    assert seen == [] and not foreign and town.issuers.challenges.may_prove(town.app.account_id, NAME)
+
+
+async def test_two_orders_for_one_name_answer_their_challenges_beside_each_other(town: Town) -> None:
+    challenges = town.issuers.challenges
+    async with challenges.answered("t" * 20, NAME, "the first"):
+        town.app.clock.advance(1)
+        async with challenges.answered("t" * 20, NAME, "the second"):
+            assert await challenges.answer("t" * 20, NAME) == "the second"
+        assert await challenges.answer("t" * 20, NAME) == "the first"
+        town.app.clock.advance(3600)
+        assert await challenges.answer("t" * 20, NAME) is None  # left by a process that was killed
+        await challenges.prune()
+        assert await town.database.fetch_all(Query(sa.select(acme_challenges))) == []
 
 
 async def test_a_name_that_the_authority_does_not_find_ours_is_told_in_its_words(
@@ -102,9 +149,10 @@ async def test_a_name_that_the_authority_does_not_find_ours_is_told_in_its_words
     async def look(token: str) -> str:
         return "a parking page"
 
-    server.beforehand, server.look = False, look
+    challenged(town, server, [])
+    server.look = look
     await acme_issuer(town, server)
-    assert await refusal(town) == "it did not authorize the name: found a parking page"
+    assert await refusal(town, below(town)) == "it did not authorize the name: found a parking page"
 
 
 async def test_a_server_that_offers_no_http_challenge_is_told_with_what_it_offers(
@@ -185,6 +233,12 @@ async def test_an_endpoint_name_that_is_no_host_name_is_refused_before_anything_
     assert server.orders == {} and server.accounts == {}
 
 
+async def test_what_is_no_certificate_is_refused(town: Town) -> None:
+    subject = Subject("lamp", "a" * 32, "d" * 32)
+    with pytest.raises(Refused, match="cannot be read"):
+        check([b"\x30\x00"], subject, certification_request(key(), subject), Use.OWNERS, 0)
+
+
 async def test_a_request_in_other_names_than_the_devices_is_not_passed_on(town: Town, server: AcmeServer) -> None:
     await acme_issuer(town, server)
     other = Subject("another-lamp", town.app.account_id, "d" * 32)
@@ -209,29 +263,16 @@ async def test_a_key_made_here_is_certified_for_a_request_that_has_the_host_name
 ) -> None:
     await acme_issuer(town, server)
     made, issued = await town.issuers.equip(lamp(town), vendor=False)
-    assert x509.load_der_x509_certificate(issued.chain[0]).public_key() == made.public_key()
-    request = x509.load_der_x509_csr(certification_request(made, lamp(town), as_host=True))
+    (request,) = server.requests
+    assert x509.load_der_x509_certificate(issued.chain[0]).public_key() == made.public_key() == request.public_key()
     names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     assert names.get_values_for_type(x509.DNSName) == [lamp(town).endpoint_name]
-
-
-async def test_a_certificate_that_is_for_servers_only_is_refused_for_lwm2m_and_not_for_others(
-    town: Town, server: AcmeServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    signed = server.signer.sign
-    use = ExtendedKeyUsageOID.SERVER_AUTH
-    monkeypatch.setattr(server.signer, "sign", lambda subject, key, host: signed(subject, key, host, use))
-    await acme_issuer(town, server)
-    await certify(town)
-    with pytest.raises(IssuerFailed, match=r"is not for clients \(clientAuth\)"):
-        await town.issuers.equip(lamp(town), vendor=False)
 
 
 async def test_a_certificate_in_which_the_vendors_client_would_not_find_its_id_is_refused_before_it_has_it(
     town: Town, server: AcmeServer
 ) -> None:
     await acme_issuer(town, server)
-    await town.issuers.equip(lamp(town), vendor=False)
     with pytest.raises(IssuerFailed, match="it lacks OU="):
         await town.issuers.equip(lamp(town), vendor=True)
     with pytest.raises(IssuerFailed, match="it lacks OU="):
@@ -256,8 +297,9 @@ async def test_every_fault_of_an_acme_issuer_is_told_at_once(town: Town) -> None
     body["issuer_attributes"] = {"directory_url": "https://ca.test/"}
     body["issuer_credentials"] = {"private_key": pem_of(ec.generate_private_key(ec.SECP521R1()))}
     assert "P-256 or P-384" in (await faults(town, body))["credentials.private_key"]
-    body["issuer_credentials"] = {"eab_key_id": "lamps", "eab_hmac_key": "not base64!"}
-    assert "base64url" in (await faults(town, body))["credentials.eab_hmac_key"]
+    for no_key in ("not base64!", "A" * 25, "A" * 18):
+        body["issuer_credentials"] = {"eab_key_id": "lamps", "eab_hmac_key": no_key}
+        assert "base64url" in (await faults(town, body))["credentials.eab_hmac_key"]
 
 
 async def test_the_name_by_which_an_issuer_is_verified_can_be_one_that_the_authority_reaches(

@@ -23,7 +23,7 @@ def device_name(certificate: x509.Certificate) -> str:
         return only_name(certificate.subject, NameOID.COMMON_NAME)
     try:
         names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (x509.ExtensionNotFound, ValueError):
+    except (x509.ExtensionNotFound, x509.DuplicateExtension, x509.UnsupportedGeneralNameType, ValueError):
         return ""
     hosts = names.get_values_for_type(x509.DNSName)
     return hosts[0] if len(hosts) == 1 else ""

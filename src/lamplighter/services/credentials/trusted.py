@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import unicodedata
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-from cryptography import x509
 from msgspec import UNSET
 
 from lamplighter.api.filter import Condition
@@ -16,7 +16,7 @@ from lamplighter.bus.bus import Bus
 from lamplighter.bus.event import Event
 from lamplighter.bus.outbox import append
 from lamplighter.clock import MICROSECONDS, Clock, to_rfc3339
-from lamplighter.dtls import TrustAnchor
+from lamplighter.dtls import AlertDescription, CertificateError, TrustAnchor, issuers_in, verify_chain
 from lamplighter.errors import FieldFault, credentials
 from lamplighter.errors.requests import invalid
 from lamplighter.ids import Ids, is_id
@@ -212,13 +212,18 @@ class TrustedCertificates:
         rows = await store.who_trust(self._database, fingerprint.hex(), service)
         return [Trust(row["account_id"], row["id"], bool(row["enrollment_mode"])) for row in rows]
 
-    async def trusts_at_lwm2m(self, account_id: str, chain: Sequence[bytes]) -> bool:
-        """Whether an account trusts whoever signed one of these certificates (DER) for LwM2M."""
-        names = [x509.load_der_x509_certificate(each).issuer.public_bytes() for each in chain]
-        for anchor in await self.anchors(names, AT_LWM2M):
+    async def judge_at_lwm2m(self, account_id: str, chain: Sequence[bytes]) -> None:
+        """Raises CertificateError for a chain (DER, the leaf first) that would not let a device of the account in at LwM2M;
+        its alert is UNKNOWN_CA where the account trusts nobody who could have signed it."""
+        own = []
+        for anchor in await self.anchors(issuers_in(chain), AT_LWM2M):
             if account_id in [each.account_id for each in await self.who_trust(anchor.fingerprint, AT_LWM2M)]:
-                return True
-        return False
+                own.append(anchor)
+        if not own:
+            raise CertificateError(
+                AlertDescription.UNKNOWN_CA, "the account trusts none of the authorities of this chain"
+            )
+        await asyncio.to_thread(verify_chain, chain, own, self._clock.now() / MICROSECONDS)
 
     async def still(self, certificate_id: str, fingerprint: bytes, service: str) -> bool:
         """Whether that certificate of an account is still the one with that SHA-256, active and for that service: one that gave

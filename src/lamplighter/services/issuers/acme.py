@@ -28,7 +28,7 @@ from lamplighter.services.issuers.sending import decoded, words
 LONGEST_WAIT = 25.0
 """Seconds that an order may take in all: a device waits."""
 WAITS: Final = (0.2, 0.5, 1.0, 2.0)
-"""Seconds between two looks at what is not done yet, where the server names none; the last again and again."""
+"""Seconds between two looks at what is not done yet, where the server names no longer ones; the last again and again."""
 
 
 class _Challenge(msgspec.Struct):
@@ -73,7 +73,7 @@ class Acme:
         try:
             async with asyncio.timeout(LONGEST_WAIT):
                 await requests.log_in(self._directory_url)
-                return await _Ordering(requests, self._challenges, account.thumbprint).done(subject, request)
+                return await _Ordering(requests, self._challenges, account.thumbprint, subject).done(request)
         except TimeoutError:
             raise Refused(
                 f"the order is not done after {LONGEST_WAIT:g} seconds, and a device waits no longer"
@@ -81,13 +81,14 @@ class Acme:
 
 
 class _Ordering:
-    def __init__(self, requests: AcmeRequests, challenges: Challenges, thumbprint: str) -> None:
+    def __init__(self, requests: AcmeRequests, challenges: Challenges, thumbprint: str, subject: Subject) -> None:
         self._requests = requests
         self._challenges = challenges
         self._thumbprint = thumbprint
+        self._subject = subject
 
-    async def done(self, subject: Subject, request: bytes) -> list[bytes]:
-        wanted = {"identifiers": [{"type": "dns", "value": subject.endpoint_name}]}
+    async def done(self, request: bytes) -> list[bytes]:
+        wanted = {"identifiers": [{"type": "dns", "value": self._subject.endpoint_name}]}
         reply = await self._requests.post(self._requests.new_order, wanted, 201)
         place, order = reply.headers.get("location", ""), decoded(reply, _Order)
         if order.status == "pending":
@@ -102,7 +103,7 @@ class _Ordering:
         if not reply.whole:
             raise Refused("its answer is larger than this server reads")
         found = issued.parsed(reply.body)
-        return issued.with_issuers(found[0], found[1:])
+        return await asyncio.to_thread(issued.with_issuers, found[0], found[1:])
 
     async def _authorize(self, url: str) -> None:
         """Have the authority see that the name is ours, if it has not authorized it beforehand."""
@@ -115,7 +116,13 @@ class _Ordering:
             raise Refused(
                 f"it has not authorized the name beforehand, and has no http-01 among its challenges ({kinds})"
             )
-        async with self._challenges.answered(challenge.token, f"{challenge.token}.{self._thumbprint}"):
+        name = self._subject.endpoint_name
+        if not self._challenges.may_prove(self._subject.account_id, name):
+            raise Refused(
+                f"it has not authorized {name} beforehand, and the operator has not left that name to the account "
+                "(issuers.acme_domains)"
+            )
+        async with self._challenges.answered(challenge.token, name, f"{challenge.token}.{self._thumbprint}"):
             reply = await self._requests.post(challenge.url, {}, 200)
             waits = _Waits()
             while authorization.status == "pending":
@@ -148,7 +155,8 @@ class _Waits:
     async def wait(self, reply: Reply) -> None:
         own = next(self._next, WAITS[-1])
         said = reply.headers.get("retry-after", "")
-        await asyncio.sleep(float(said) if said.isascii() and said.isdigit() and len(said) < 4 else own)
+        seconds = float(said) if said.isascii() and said.isdigit() and len(said) < 4 else own
+        await asyncio.sleep(max(own, seconds))  # nobody has us ask without a pause
 
 
 def _require(subject: Subject, request: bytes) -> None:
@@ -156,11 +164,19 @@ def _require(subject: Subject, request: bytes) -> None:
     name = subject.endpoint_name
     if not is_host(name):
         raise Refused(f"ACME certifies host names only, in lower case, and the endpoint name {name[:64]} is none")
-    asked = x509.load_der_x509_csr(request)
-    names = {str(each.value) for each in asked.subject.get_attributes_for_oid(NameOID.COMMON_NAME)}
-    with suppress(x509.ExtensionNotFound):
-        more = asked.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        names |= set(more.get_values_for_type(x509.DNSName))
+    try:
+        names = _names(x509.load_der_x509_csr(request))
+    except Exception as error:  # a device's own bytes: ValueError, DuplicateExtension, and others
+        raise Refused("the device's request has names that cannot be read") from error
     if names != {name}:
         told = ", ".join(sorted(names))[:100] or "no name"
         raise Refused(f"the device's request says {told}, the device is {name}, and ACME leaves names to the request")
+
+
+def _names(request: x509.CertificateSigningRequest) -> set[str]:
+    """By which an ACME server knows what a request is for."""
+    names = {str(each.value) for each in request.subject.get_attributes_for_oid(NameOID.COMMON_NAME)}
+    with suppress(x509.ExtensionNotFound):
+        more = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        names |= set(more.get_values_for_type(x509.DNSName))
+    return names

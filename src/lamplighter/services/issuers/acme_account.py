@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, OctKey, RSAKey
 
@@ -17,7 +17,7 @@ _HEADER: Final = jws.JWSRegistry(algorithms=["ES256", "ES384", "RS256", "HS256"]
 
 
 class AcmeAccount:
-    """Signs requests. The credentials have a private key (``with_account_key``). Raises KeyFault."""
+    """Signs requests. The credentials have a private key (``kept_credentials``). Raises KeyFault."""
 
     def __init__(self, credentials: Values) -> None:
         private = serialization.load_pem_private_key(opened_key(credentials).encode(), None)
@@ -50,14 +50,3 @@ class AcmeAccount:
 
 def _encoded(header: dict[str, Any], payload: bytes, key: Key) -> bytes:
     return msgspec.json.encode(jws.serialize_json({"protected": header}, payload, key, registry=_HEADER))
-
-
-def with_account_key(credentials: Values) -> Values:
-    """The same with a private key that nothing closes: the given one, or one that is made here. Raises KeyFault."""
-    others = {name: text for name, text in credentials.items() if name not in ("private_key", "passphrase")}
-    if credentials.get("private_key"):
-        return {**others, "private_key": opened_key(credentials)}
-    made = ec.generate_private_key(ec.SECP256R1())
-    form = serialization.PrivateFormat.PKCS8
-    pem = made.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-    return {**others, "private_key": pem.decode()}

@@ -1,12 +1,14 @@
 """What authorities find by HTTP when they look whether a name is ours: answers to ``http-01`` (RFC 8555 section 8.3).
 
-Whichever process asks for the certificate, any that serves the API answers: they are rows.
+Whichever process asks for the certificate, any that serves the API answers: they are rows. Whoever proves a name can have any
+authority certify it, so an account proves only names that the operator has left to it, and each answer is for one name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import sqlalchemy as sa
@@ -16,16 +18,20 @@ from lamplighter.services.issuers.tables import acme_challenges
 from lamplighter.storage.database import Database, Transaction
 from lamplighter.storage.query import Query
 
-KEPT = 3600
-"""Seconds after which an answer is left by a process that was killed."""
+KEPT = 600
+"""Seconds after which an answer is none any more that was left by a process which was killed."""
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,200}", re.ASCII)
 _c = acme_challenges.c
 _ADD = Query(sa.insert(acme_challenges))
-_ANSWER = Query(sa.select(_c.answer).where(_c.token == sa.bindparam("token")))
-_REMOVE = Query(
-    sa.delete(acme_challenges).where((_c.token == sa.bindparam("token")) | (_c.created_at < sa.bindparam("before")))
+_ANSWER = Query(
+    sa.select(_c.answer)
+    .where(_c.token == sa.bindparam("token"), _c.host == sa.bindparam("host"), _c.created_at >= sa.bindparam("since"))
+    .order_by(_c.created_at.desc())
+    .limit(1)
 )
+_REMOVE = Query(sa.delete(acme_challenges).where(_c.id == sa.bindparam("id")))
+_PRUNE = Query(sa.delete(acme_challenges).where(_c.created_at < sa.bindparam("before")))
 
 
 def is_token(text: str) -> bool:
@@ -34,31 +40,54 @@ def is_token(text: str) -> bool:
 
 
 class Challenges:
-    """Those of all accounts: nobody who asks knows more than the token."""
+    """Those of all accounts.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    :param domains: ``<domain>=<account id>``: the names below which that account's devices are
+    """
+
+    def __init__(self, database: Database, clock: Clock, domains: Iterable[str]) -> None:
+        """Raises ValueError."""
         self._database = database
         self._clock = clock
+        self._domains = [_domain(each) for each in domains]
+
+    def may_prove(self, account_id: str, host: str) -> bool:
+        """Whether the operator has left a name to an account."""
+        return any(account_id == owner and host.endswith(f".{domain}") for domain, owner in self._domains)
 
     @asynccontextmanager
-    async def answered(self, token: str, answer: str) -> AsyncIterator[None]:
-        """The token is answered from now on to the end of the block."""
-        now = self._clock.now()
+    async def answered(self, token: str, host: str, answer: str) -> AsyncIterator[None]:
+        """The token is answered at that host from now on to the end of the block."""
+        own = secrets.token_hex(16)
 
         async def add(tx: Transaction) -> None:
-            await tx.execute(_REMOVE, token=token, before=now - KEPT * MICROSECONDS)
-            await tx.execute(_ADD, token=token, answer=answer, created_at=now)
+            await tx.execute(_ADD, id=own, token=token, host=host, answer=answer, created_at=self._clock.now())
 
         async def remove(tx: Transaction) -> None:
-            await tx.execute(_REMOVE, token=token, before=0)
+            await tx.execute(_REMOVE, id=own)
 
-        await self._database.together(add)
         try:
+            await self._database.together(add)
             yield
         finally:
             await self._database.together(remove)
 
-    async def answer(self, token: str) -> str | None:
-        """What an authority shall find for that token."""
-        row = await self._database.fetch_one(_ANSWER, token=token)
+    async def answer(self, token: str, host: str) -> str | None:
+        """What an authority shall find for that token at that host."""
+        row = await self._database.fetch_one(_ANSWER, token=token, host=host, since=self._oldest())
         return row["answer"] if row is not None else None
+
+    async def prune(self) -> None:
+        """Remove what was left. Raises DatabaseUnavailable."""
+        async with self._database.transaction() as tx:
+            await tx.execute(_PRUNE, before=self._oldest())
+
+    def _oldest(self) -> int:
+        return self._clock.now() - KEPT * MICROSECONDS
+
+
+def _domain(text: str) -> tuple[str, str]:
+    domain, mark, account_id = text.partition("=")
+    if not mark or not domain.strip(". ") or not account_id:
+        raise ValueError(f"{text} is not <domain>=<account id>")
+    return domain.strip(". ").lower(), account_id.strip()

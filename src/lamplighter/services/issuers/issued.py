@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import timedelta
 from enum import Enum, auto
 from typing import Protocol
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorithmOID
+from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
 from lamplighter.clock import EPOCH
 from lamplighter.services.credentials.service import device_name
@@ -20,6 +19,8 @@ from lamplighter.services.issuers.kinds import is_host
 from lamplighter.services.issuers.model import Subject
 
 MOST_CERTIFICATES = 4
+MOST_LOOKED_AT = 8
+"""Of those that an issuer sends."""
 LONGEST_CHAIN = 8 * 1024
 """Bytes: what a device shows in a handshake, and is told in one go (gateway rule 2.10)."""
 
@@ -33,6 +34,8 @@ class Use(Enum):
     """To register here with it."""
     LWM2M_OF_VENDOR = auto()
     """The same for a client of the vendor, which reads in it who it is and does not start without."""
+    LWM2M_ENROLLED = auto()
+    """The same for a key that the client has made itself; then it gets, and shows, the certificates above it too."""
 
 
 class Refused(Exception):
@@ -91,8 +94,8 @@ def parsed(pem: str | bytes) -> list[x509.Certificate]:
 
 
 def with_issuers(leaf: x509.Certificate, others: Sequence[x509.Certificate]) -> list[bytes]:
-    """The leaf and, of the others, those above it in their order, in DER."""
-    chain, left = [leaf], list(others)
+    """The leaf and, of the first of the others, those above it in their order, in DER."""
+    chain, left = [leaf], list(others)[:MOST_LOOKED_AT]
     while len(chain) < MOST_CERTIFICATES and chain[-1].issuer != chain[-1].subject:
         above = next((each for each in left if _issued(each, chain[-1])), None)
         if above is None:
@@ -107,6 +110,17 @@ def check(chain: Sequence[bytes], subject: Subject, request: bytes, use: Use, no
 
     :param now: microseconds UTC
     """
+    try:
+        _check(chain, subject, request, use, now)
+    except Refused:
+        raise
+    except (
+        Exception
+    ) as error:  # a stranger's certificate: ValueError, UnsupportedAlgorithm, DuplicateExtension, and others
+        raise Refused("one of its certificates cannot be read") from error
+
+
+def _check(chain: Sequence[bytes], subject: Subject, request: bytes, use: Use, now: int) -> None:
     if not 1 <= len(chain) <= MOST_CERTIFICATES:
         raise Refused(f"it sent {len(chain)} certificates, and a device takes 1 to {MOST_CERTIFICATES}")
     if sum(map(len, chain)) > LONGEST_CHAIN:
@@ -119,20 +133,11 @@ def check(chain: Sequence[bytes], subject: Subject, request: bytes, use: Use, no
         raise Refused(f"the certificate is for {name[:64] or 'nobody'}, and the device is {subject.endpoint_name}")
     if leaf.not_valid_after_utc <= EPOCH + timedelta(microseconds=now):
         raise Refused("the certificate has expired already")
-    if use is not Use.OWNERS:
-        _require_for_lwm2m(leaf)
-    if use is Use.LWM2M_OF_VENDOR:
-        _require_names(leaf, subject)
-
-
-def _require_for_lwm2m(leaf: x509.Certificate) -> None:
-    """Raises Refused for what the handshake would refuse later, when the device has no other certificate any more."""
-    if leaf.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
+    # The rest of what devices come with is judged by the anchors that their account trusts.
+    if use is not Use.OWNERS and leaf.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         raise Refused("it does not sign with ECDSA and SHA-256, and devices come to this server with nothing else")
-    with suppress(x509.ExtensionNotFound):
-        uses = leaf.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        if ExtendedKeyUsageOID.CLIENT_AUTH not in uses:
-            raise Refused("the certificate is not for clients (clientAuth), and a device is one")
+    if use in (Use.LWM2M_OF_VENDOR, Use.LWM2M_ENROLLED):
+        _require_names(leaf, subject)
 
 
 def _require_names(leaf: x509.Certificate, subject: Subject) -> None:
@@ -146,6 +151,6 @@ def _require_names(leaf: x509.Certificate, subject: Subject) -> None:
 def _issued(issuer: x509.Certificate, certificate: x509.Certificate) -> bool:
     try:
         certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
         return False
     return True

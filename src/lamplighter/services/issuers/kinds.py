@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 from lamplighter.clock import EPOCH
 from lamplighter.errors import FieldFault
 from lamplighter.outbound.url import target_of
+from lamplighter.services.issuers.key_cost import fault_of_closed
 
 Kind = Literal["GLOBAL_SIGN", "CFSSL_AUTH", "EST", "ACME"]
 
@@ -27,7 +28,7 @@ PEM_CHARACTERS = 3000
 """Of a certificate or a key (contract: GlobalSignCredentials)."""
 _HMAC_KEY = re.compile(r"([0-9A-Fa-f]{2}){1,32}", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9._~-]{1,100}", re.ASCII)
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]{22,1000}={0,2}", re.ASCII)
+_BASE64URL = re.compile(r"(?:[A-Za-z0-9_-]{4}){5,250}(?:[A-Za-z0-9_-]{2}(?:==)?|[A-Za-z0-9_-]{3}=?)?", re.ASCII)
 _HOST = re.compile(r"(?=.{1,64}$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*", re.ASCII)
 SMALLEST_RSA = 2048
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -240,6 +241,8 @@ class KeyFault(ValueError):
 def private_key_of(given: Values) -> PrivateKeyTypes:
     """The key that ``private_key`` is, opened by ``passphrase`` where it is closed. Raises KeyFault."""
     pem, passphrase = given["private_key"].encode(), given.get("passphrase") or None
+    if passphrase is not None and (fault := fault_of_closed(pem)) is not None:
+        raise KeyFault("private_key", fault)
     try:
         try:
             return serialization.load_pem_private_key(pem, passphrase.encode() if passphrase else None)
@@ -263,6 +266,21 @@ def signing_algorithm(key: PrivateKeyTypes) -> str:
         return "RS256"
     curve = key.curve if isinstance(key, ec.EllipticCurvePrivateKey) else None
     return "ES256" if isinstance(curve, ec.SECP256R1) else "ES384" if isinstance(curve, ec.SECP384R1) else ""
+
+
+def kept_credentials(kind: Kind, given: Values) -> dict[str, str]:
+    """What is kept of credentials without faults: a private key opened, because that may take long, and an ACME account's made
+    where none is given."""
+    if given.get("private_key"):
+        return {
+            **{name: text for name, text in given.items() if name != "passphrase"},
+            "private_key": opened_key(given),
+        }
+    if kind != "ACME":
+        return dict(given)
+    form = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    pem = ec.generate_private_key(ec.SECP256R1()).private_bytes(serialization.Encoding.PEM, *form)
+    return {**given, "private_key": pem.decode()}
 
 
 def opened_key(given: Values) -> str:

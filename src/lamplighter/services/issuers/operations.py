@@ -8,6 +8,7 @@ from lamplighter.api.filter import FilterField
 from lamplighter.api.http import CHALLENGES
 from lamplighter.api.operation import Answer, Call, Operations
 from lamplighter.api.page import Paging
+from lamplighter.api.parameter import Parameter
 from lamplighter.errors import access
 from lamplighter.errors import issuers as errors
 from lamplighter.services.issuers.model import (
@@ -245,8 +246,10 @@ async def set_automatic_renewal(service: Issuers, call: Call, configuration_id: 
     permission=None,
     answer=bytes,
     answer_media_type="application/octet-stream",
+    parameters=(Parameter("Host", "The name that is looked at.", place="header"),),
     raises=(errors.ChallengeNotFound,),
 )
 async def get_challenge(service: Issuers, call: Call, token: str) -> Answer:
     """What an ACME authority looks for while it sees whether a name is ours (RFC 8555 section 8.3)."""
-    return Answer(await service.challenge(token), "application/octet-stream")
+    host = (call.parameters["Host"] or "").partition(":")[0].lower()
+    return Answer(await service.challenge(token, host), "application/octet-stream")

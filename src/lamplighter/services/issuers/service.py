@@ -14,6 +14,7 @@ from msgspec import UNSET
 from lamplighter.api.page import Page, envelope
 from lamplighter.bus.outbox import append
 from lamplighter.clock import Clock
+from lamplighter.dtls import AlertDescription, CertificateError
 from lamplighter.errors import access
 from lamplighter.errors import issuers as errors
 from lamplighter.errors.requests import invalid
@@ -24,7 +25,6 @@ from lamplighter.services.certificates.service import Authority, certified_key
 from lamplighter.services.issuers import enrollment_store, store
 from lamplighter.services.issuers import issued as received
 from lamplighter.services.issuers.acme import Acme
-from lamplighter.services.issuers.acme_account import with_account_key
 from lamplighter.services.issuers.cfssl import Cfssl
 from lamplighter.services.issuers.challenges import Challenges, is_token
 from lamplighter.services.issuers.configurations import Configurations
@@ -32,7 +32,7 @@ from lamplighter.services.issuers.est import Est
 from lamplighter.services.issuers.events import By, happened
 from lamplighter.services.issuers.globalsign import GlobalSign
 from lamplighter.services.issuers.issued import Connector, Refused, Unreachable, Use, certification_request
-from lamplighter.services.issuers.kinds import Kind, Values, faults_of
+from lamplighter.services.issuers.kinds import Kind, Values, faults_of, kept_credentials
 from lamplighter.services.issuers.model import (
     LWM2M,
     CertificateIssuer,
@@ -52,8 +52,8 @@ PURPOSE = "certificate issuer"
 TEST_NAME = "lamplighter-test-certificate"
 """Endpoint name in the certificate by which an issuer is verified. It has the account where others have the device."""
 
-Trusts = Callable[[str, Sequence[bytes]], Awaitable[bool]]
-"""Whether an account lets devices in by a chain (DER, the leaf first)."""
+Judge = Callable[[str, Sequence[bytes]], Awaitable[None]]
+"""Raises CertificateError for a chain (DER, the leaf first) by which an account's device would not be let in."""
 
 
 class Issuers:
@@ -68,7 +68,7 @@ class Issuers:
         master_key: MasterKey,
         authority: Authority,
         outbound: OutboundClient,
-        trusts: Trusts,
+        judge: Judge,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -77,8 +77,8 @@ class Issuers:
         self._master_key = master_key
         self._authority = authority
         self._outbound = outbound
-        self._trusts = trusts
-        self.challenges = Challenges(database, clock)
+        self._judge = judge
+        self.challenges = Challenges(database, clock, settings.issuers.acme_domains)
         self.configurations = Configurations(database, clock, ids, settings.access.certificate_configurations)
 
     # Certificates
@@ -94,7 +94,7 @@ class Issuers:
         if row is None:
             return await self._issued_here(key, subject)
         # Only clients of the vendor make their keys themselves.
-        use = Use.LWM2M_OF_VENDOR if reference == LWM2M else Use.OWNERS
+        use = Use.LWM2M_ENROLLED if reference == LWM2M else Use.OWNERS
         return await self._issued_by(row, use, subject, strict_request(request))
 
     async def equip(self, subject: Subject, *, vendor: bool) -> tuple[ec.EllipticCurvePrivateKey, Issued]:
@@ -121,9 +121,16 @@ class Issuers:
             raise errors.IssuerFailed(name=row["name"], reason=str(refusal)) from refusal
         except Unreachable as failure:
             raise errors.IssuerUnreachable(name=row["name"], reason=str(failure)) from failure
-        # Told now: with such a certificate the device would be turned away, and have no other any more.
-        if use is not Use.OWNERS and not await self._trusts(subject.account_id, issued.chain):
-            raise errors.IssuerNotTrusted(authority=authority_of(issued))
+        if use is not Use.OWNERS:
+            # Told now: with such a certificate the device would be turned away, and have no other any more. A key that was
+            # made here goes out with its own certificate alone.
+            shown = issued.chain if use is Use.LWM2M_ENROLLED else issued.chain[:1]
+            try:
+                await self._judge(subject.account_id, shown)
+            except CertificateError as error:
+                if error.alert is AlertDescription.UNKNOWN_CA:
+                    raise errors.IssuerNotTrusted(authority=authority_of(issued)) from error
+                raise errors.IssuerFailed(name=row["name"], reason=error.detail) from error
         return issued
 
     async def _issuer_for(self, account_id: str, reference: str) -> Row | None:
@@ -168,9 +175,9 @@ class Issuers:
         """Whether a device was given a certificate of that name."""
         return await enrollment_store.has(reader, account_id, device_id, reference)
 
-    async def challenge(self, token: str) -> bytes:
-        """What an authority finds under a token while it looks whether a name is ours. Raises ChallengeNotFound."""
-        answer = await self.challenges.answer(token) if is_token(token) else None
+    async def challenge(self, token: str, host: str) -> bytes:
+        """What an authority finds under a token at a host while it looks whether that is ours. Raises ChallengeNotFound."""
+        answer = await self.challenges.answer(token, host) if is_token(token) else None
         if answer is None:
             raise errors.ChallengeNotFound(token=token[:40])
         return answer.encode()
@@ -192,6 +199,7 @@ class Issuers:
         """Raises InvalidParameters, ObjectLimitReached, IssuerNameTaken."""
         now, issuer_id, attributes = self._clock.now(), self._ids.new(), _given(wanted.issuer_attributes)
         await self._check(wanted.issuer_type, attributes, wanted.issuer_credentials)
+        kept = await asyncio.to_thread(kept_credentials, wanted.issuer_type, wanted.issuer_credentials)
         try:
             async with self._database.transaction() as tx:
                 await store.alone(tx, account_id)
@@ -206,7 +214,7 @@ class Issuers:
                     "description": wanted.description,
                     "issuer_type": wanted.issuer_type,
                     "attributes": msgspec.json.encode(attributes).decode(),
-                    "sealed": self._sealed(wanted.issuer_type, issuer_id, wanted.issuer_credentials),
+                    "sealed": self._sealed(issuer_id, kept),
                     "version": 1,
                     "created_at": now,
                 }
@@ -225,6 +233,8 @@ class Issuers:
         attributes = None if wanted.issuer_attributes is UNSET else _given(wanted.issuer_attributes)
         credentials = None if wanted.issuer_credentials is UNSET else wanted.issuer_credentials
         await self._check(row["issuer_type"], attributes, credentials)
+        if credentials is not None:
+            credentials = await asyncio.to_thread(kept_credentials, row["issuer_type"], credentials)
         now = self._clock.now()
         changed = [name for name in wanted.__struct_fields__ if getattr(wanted, name) is not UNSET]
         try:
@@ -241,9 +251,7 @@ class Issuers:
                     name_key=_key_of(name),
                     description=held["description"] if wanted.description is UNSET else wanted.description,
                     attributes=held["attributes"] if attributes is None else msgspec.json.encode(attributes).decode(),
-                    sealed=held["sealed"]
-                    if credentials is None
-                    else self._sealed(row["issuer_type"], issuer_id, credentials),
+                    sealed=held["sealed"] if credentials is None else self._sealed(issuer_id, credentials),
                 )
                 named = ",".join(changed)
                 await append(tx, happened("CertificateIssuerChanged", account_id, now, issuer_id, by=by, changed=named))
@@ -297,9 +305,7 @@ class Issuers:
         if faults:
             raise invalid(faults)
 
-    def _sealed(self, kind: Kind, issuer_id: str, credentials: Values) -> bytes:
-        if kind == "ACME":
-            credentials = with_account_key(credentials)
+    def _sealed(self, issuer_id: str, credentials: Values) -> bytes:
         return self._master_key.seal(msgspec.json.encode(credentials), PURPOSE, issuer_id)
 
 

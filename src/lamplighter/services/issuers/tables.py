@@ -86,9 +86,12 @@ enrollments = sa.Table(
 acme_challenges = sa.Table(
     "acme_challenges",
     metadata,
-    sa.Column("token", Text, primary_key=True),
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("token", Text, nullable=False),
+    sa.Column("host", Text, nullable=False),
     sa.Column("answer", Text, nullable=False),
     sa.Column("created_at", BigInteger, nullable=False),
+    sa.Index("ix_acme_challenges_token", "token"),
     sa.Index("ix_acme_challenges_created_at", "created_at"),
 )
 
