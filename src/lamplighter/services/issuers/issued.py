@@ -34,8 +34,6 @@ class Use(Enum):
     """To register here with it."""
     LWM2M_OF_VENDOR = auto()
     """The same for a client of the vendor, which reads in it who it is and does not start without."""
-    LWM2M_ENROLLED = auto()
-    """The same for a key that the client has made itself; then it gets, and shows, the certificates above it too."""
 
 
 class Refused(Exception):
@@ -136,7 +134,7 @@ def _check(chain: Sequence[bytes], subject: Subject, request: bytes, use: Use, n
     # The rest of what devices come with is judged by the anchors that their account trusts.
     if use is not Use.OWNERS and leaf.signature_algorithm_oid != SignatureAlgorithmOID.ECDSA_WITH_SHA256:
         raise Refused("it does not sign with ECDSA and SHA-256, and devices come to this server with nothing else")
-    if use in (Use.LWM2M_OF_VENDOR, Use.LWM2M_ENROLLED):
+    if use is Use.LWM2M_OF_VENDOR:
         _require_names(leaf, subject)
 
 

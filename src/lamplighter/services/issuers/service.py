@@ -94,7 +94,7 @@ class Issuers:
         if row is None:
             return await self._issued_here(key, subject)
         # Only clients of the vendor make their keys themselves.
-        use = Use.LWM2M_ENROLLED if reference == LWM2M else Use.OWNERS
+        use = Use.LWM2M_OF_VENDOR if reference == LWM2M else Use.OWNERS
         return await self._issued_by(row, use, subject, strict_request(request))
 
     async def equip(self, subject: Subject, *, vendor: bool) -> tuple[ec.EllipticCurvePrivateKey, Issued]:
@@ -122,11 +122,10 @@ class Issuers:
         except Unreachable as failure:
             raise errors.IssuerUnreachable(name=row["name"], reason=str(failure)) from failure
         if use is not Use.OWNERS:
-            # Told now: with such a certificate the device would be turned away, and have no other any more. A key that was
-            # made here goes out with its own certificate alone.
-            shown = issued.chain if use is Use.LWM2M_ENROLLED else issued.chain[:1]
+            # Told now: with such a certificate the device would be turned away, and have no other any more. Clients may show
+            # it without those above it.
             try:
-                await self._judge(subject.account_id, shown)
+                await self._judge(subject.account_id, issued.chain[:1])
             except CertificateError as error:
                 if error.alert is AlertDescription.UNKNOWN_CA:
                     raise errors.IssuerNotTrusted(authority=authority_of(issued)) from error
