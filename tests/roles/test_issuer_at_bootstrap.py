@@ -131,6 +131,11 @@ async def test_a_certificate_that_one_account_had_issued_opens_no_other(serving:
     async with process.database.transaction() as tx:
         issued = Issued((leaf,), "i" * 32)
         await note_certificate(tx, process.ids, own, "d" * 32, "LWM2M", issued, process.clock.now())
+    newer = signer.sign(subject, ec.generate_private_key(ec.SECP256R1()).public_key()).public_bytes(DER)
+    async with process.database.transaction() as tx:  # a renewal: the older one may come back from a copy of the flash
+        issued = Issued((newer,), "i" * 32)
+        await note_certificate(tx, process.ids, own, "d" * 32, "LWM2M", issued, process.clock.now())
+    await process.renewals.prune()
     with pytest.raises(CertificateError, match="does not trust"):
         await process.lwm2m.behind_certificate(leaf, path, ours=False)
     await trust(serving, signer)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 
 from lamplighter.clock import ManualClock
 from lamplighter.roles.process import Process
@@ -15,7 +16,7 @@ from lamplighter.services.issuers import enrollment_store
 from tests.roles.serving import Serving
 from tests.roles.simulated import PATIENCE, simulated
 from tests.roles.vendor_fleet import Held, cfssl_issuer, noted, serving_vendors, until, vendor_device
-from tests.services.issuers.authorities import CfsslServer, Signer, listening
+from tests.services.issuers.authorities import DER, PEM, CfsslServer, Signer, listening
 
 DLMS = "customer.dlms"
 
@@ -103,6 +104,32 @@ async def test_a_renewal_that_the_issuer_refuses_ends_with_its_words_and_changes
         assert await noted(serving, DLMS) == []
         again = await completed(serving, (await renew(serving, device_id, "unknown.cert"))["id"])
         assert again["enroll_result_detail"] == "The device has no certificate of that name. It answered 0x504."
+
+
+async def test_every_certificate_that_an_outside_issuer_signed_for_a_device_stays_its_accounts(
+    serving: Serving, tmp_path: Path
+) -> None:
+    signer, signed = Signer(), []
+    server = CfsslServer(signer)
+    sign = signer.sign
+
+    def remember(subject: x509.Name, key: Any) -> x509.Certificate:
+        signed.append(sign(subject, key))
+        return signed[-1]
+
+    signer.sign = remember  # type: ignore[method-assign, assignment]
+    async with listening(server, tmp_path) as receiver:
+        await cfssl_issuer(serving.call, receiver.url("localhost", ""), "LWM2M")
+        pem = signer.certificate.public_bytes(PEM).decode()
+        body = {"name": "their authority", "service": "lwm2m", "certificate": pem}
+        assert (await serving.call("POST", "/v3/trusted-certificates", json=body)).status_code == 201
+        async with vendor_device(serving) as device_id:
+            ended = await completed(serving, (await renew(serving, device_id, "LWM2M"))["id"])
+            assert ended["enroll_result"] == "success", ended
+        own = (await serving.call("GET", "/v3/accounts/me")).json()["id"]
+        assert len(signed) == 2
+        for each in signed:
+            assert await serving.process.renewals.accounts_given(each.public_bytes(DER)) == {own}
 
 
 async def test_a_device_is_not_given_a_certificate_by_which_it_would_not_be_let_in_again(

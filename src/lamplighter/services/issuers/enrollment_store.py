@@ -1,5 +1,4 @@
-"""The statements of enrollments, and of the certificates that devices have. Every one names the account, but those of
-chores, and the one that finds the account of a certificate."""
+"""The statements of enrollments, and of the certificates that devices have. Every one names the account, but those of chores."""
 
 from __future__ import annotations
 
@@ -84,7 +83,6 @@ _KEEP = Query(
 )
 _FORGET = Query(sa.delete(device_certificates).where(*own(device_certificates, "device_id")))
 _HAS = Query(sa.select(_d.id).where(*own(device_certificates, "device_id", "certificate_name")))
-_GIVEN = Query(sa.select(_d.account_id).where(_d.fingerprint == sa.bindparam("fingerprint")))
 _RULES = Query(sa.select(configurations).where(_c.renewal_days.is_not(None)).order_by(_c.account_id, _c.id), heavy=True)
 _DUE = Query(
     sa.select(device_certificates)
@@ -174,11 +172,6 @@ async def has(reader: Reader, account_id: str, device_id: str, certificate_name:
     """Whether a device has a certificate of that name."""
     row = await reader.fetch_one(_HAS, account_id=account_id, device_id=device_id, certificate_name=certificate_name)
     return row is not None
-
-
-async def given(reader: Reader, fingerprint: str) -> Sequence[Row]:
-    """The accounts, of all, whose devices have that certificate."""
-    return await reader.fetch_all(_GIVEN, fingerprint=fingerprint)
 
 
 async def rules(reader: Reader) -> Sequence[Row]:

@@ -11,6 +11,7 @@ from lamplighter.clock import EPOCH, MICROSECONDS
 from lamplighter.ids import Ids
 from lamplighter.services.directory.model import Facts, certificate_facts
 from lamplighter.services.issuers import enrollment_store as store
+from lamplighter.services.issuers import holders
 from lamplighter.services.issuers.model import Issued
 from lamplighter.storage.database import Transaction
 
@@ -43,6 +44,7 @@ async def note_certificate(
         "try_at": 0,
     }
     await store.keep(tx, values)
+    await holders.hold(tx, account_id, certificate_name, issued)
 
 
 def authority_of(issued: Issued) -> str:

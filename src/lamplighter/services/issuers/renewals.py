@@ -29,6 +29,7 @@ from lamplighter.services.connect.model import DeviceRequest
 from lamplighter.services.connect.service import Connect, Registered
 from lamplighter.services.directory.service import Directory
 from lamplighter.services.issuers import enrollment_store as store
+from lamplighter.services.issuers import holders
 from lamplighter.services.issuers.events import happened
 from lamplighter.services.issuers.model import (
     LWM2M,
@@ -205,6 +206,7 @@ class Renewals:
         while found == PRUNED_TOGETHER:
             async with self._database.transaction() as tx:
                 found = await store.prune(tx, before, PRUNED_TOGETHER)
+                await holders.prune(tx, self._clock.now())
 
     async def enrollment(self, account_id: str, enrollment_id: str) -> CertificateEnrollment:
         """Raises CertificateEnrollmentNotFound."""
@@ -230,9 +232,8 @@ class Renewals:
         return envelope(page, data, has_more=len(found) > page.limit, total_count=count)
 
     async def accounts_given(self, leaf: bytes) -> frozenset[str]:
-        """The accounts to whose devices that certificate (DER) was given here."""
-        fingerprint = hashlib.sha256(leaf).hexdigest()
-        return frozenset(row["account_id"] for row in await store.given(self._database, fingerprint))
+        """The accounts for whose devices that certificate (DER) was issued."""
+        return frozenset(await holders.accounts_of(self._database, leaf))
 
     # The device's side
 
@@ -264,6 +265,7 @@ class Renewals:
                 raise refusal
             now, packed = self._clock.now(), _packed(issued.chain)
             await store.issued(tx, account_id, row["id"], now, request=digest, chain=packed, issuer_id=issued.issuer_id)
+            await holders.hold(tx, account_id, certificate_name, issued)
             await append(tx, self._event("CertificateIssued", row, fingerprint=fingerprint))
         return issued.chain
 

@@ -117,5 +117,16 @@ device_certificates = sa.Table(
     sa.Index(
         "ix_device_certificates_account_id_certificate_name_expires_at", "account_id", "certificate_name", "expires_at"
     ),
-    sa.Index("ix_device_certificates_fingerprint", "fingerprint"),
+)
+
+# For which accounts other authorities have signed certificates to register with.
+certificate_holders = sa.Table(
+    "certificate_holders",
+    metadata,
+    # SHA-256.
+    sa.Column("fingerprint", Text, nullable=False),
+    sa.Column("account_id", Text, nullable=False),
+    sa.Column("expires_at", BigInteger, nullable=False),
+    sa.PrimaryKeyConstraint("fingerprint", "account_id"),
+    sa.Index("ix_certificate_holders_expires_at", "expires_at"),
 )
