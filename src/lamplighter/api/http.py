@@ -197,8 +197,8 @@ class Api:
         await reading.read(call, request, self._settings.http.max_body)
         try:
             result = await bound.run(call, values)
-        except Error:
-            if operation.permission is None:  # a stranger who tries things out
+        except Error as error:
+            if operation.permission is None and error.status < 500:  # a stranger who tries things out
                 self._by_address.take(request.address, self._clock.monotonic())
             raise
         status, headers, body = encode(result, operation)

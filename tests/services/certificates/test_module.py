@@ -111,7 +111,7 @@ async def test_a_session_that_the_module_has_ended_is_made_anew(tmp_path: Path, 
     authority = opened(tmp_path)
     import pkcs11
 
-    pkcs11.lib(str(hsm.library)).reinitialize()
+    pkcs11.lib(str(hsm.library.resolve())).reinitialize()
     assert verifies(authority.issue_device("lamp", ACCOUNT, DEVICE).certificate, devices.certificate)
 
 

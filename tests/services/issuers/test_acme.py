@@ -18,6 +18,7 @@ from lamplighter.services.issuers.challenges import Challenges
 from lamplighter.services.issuers.issued import Refused, Use, certification_request, check
 from lamplighter.services.issuers.model import Subject
 from lamplighter.services.issuers.tables import acme_challenges
+from lamplighter.settings import Settings
 from lamplighter.storage.query import Query
 from tests.services.issuers.acme_server import EAB_KEY, AcmeServer, Fault
 from tests.services.issuers.authorities import Signer, listening
@@ -128,6 +129,22 @@ async def test_an_account_proves_no_name_that_the_operator_has_not_left_to_it(
     assert "the operator has not left that name to the account" in await refusal(town, below(town, name))
     foreign = town.issuers.challenges.may_prove("f" * 32, NAME)
     assert seen == [] and not foreign and town.issuers.challenges.may_prove(town.app.account_id, NAME)
+
+
+@pytest.mark.parametrize(
+    "text", ["lamps.test", "lamps.test=", "=" + "a" * 32, "*.lamps.test=" + "a" * 32, "lamps.test=me"]
+)
+async def test_a_domain_that_is_left_to_nobody_is_no_setting(town: Town, text: str) -> None:
+    with pytest.raises(ValueError, match="is not <domain in lower case>=<account id>"):
+        Challenges(town.database, town.app.clock, [text])
+
+
+async def test_strangers_who_try_challenges_out_are_held_back(town: Town) -> None:
+    tried = [
+        (await town.app.call("GET", f"/.well-known/acme-challenge/{number:020}", None)).status_code
+        for number in range(Settings().api.rate_burst_address + 20)
+    ]
+    assert tried[0] == 404 and tried[-1] == 429
 
 
 async def test_two_orders_for_one_name_answer_their_challenges_beside_each_other(town: Town) -> None:

@@ -65,6 +65,7 @@ class ModuleKey(ec.EllipticCurvePrivateKey):
             # A module may be started after us, and handles of keys begin anew with it: believe none unseen.
             self._public_key.verify(signature, data, signature_algorithm)
         except InvalidSignature:
+            self._library.forget(self.uri)  # so that the next attempt looks for the key again
             raise ModuleUnusable("the key in the module is not that of the certificate") from None
         return signature
 

@@ -7,6 +7,7 @@ ends the sessions of all of its tokens. A module behind a network may not answer
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 from collections.abc import Callable
@@ -35,6 +36,8 @@ class Library:
     def __init__(self, path: str) -> None:
         self._path = path
         self._tokens: dict[Any, _Session] = {}
+        self._refused: dict[Any, str] = {}
+        """The PIN that a token has refused: not every token says so itself."""
         self._work: queue.SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._serve, name=f"module {path}", daemon=True)
         self._thread.start()
@@ -57,6 +60,10 @@ class Library:
         except TimeoutError:
             future.cancel()
             raise late() from None
+
+    def forget(self, uri: ModuleUri) -> None:
+        """What is known of its token: it was somebody else's key that signed."""
+        self._work.put((Future(), lambda: self._forget(uri)))
 
     def _serve(self) -> None:
         while True:
@@ -111,9 +118,8 @@ class Library:
         pin = _pin(uri)
         token = self._found(uri, pkcs11)
         flags = pkcs11.TokenFlag
-        if pin is not None and token.flags & (
-            flags.USER_PIN_COUNT_LOW | flags.USER_PIN_FINAL_TRY | flags.USER_PIN_LOCKED
-        ):
+        warned = token.flags & (flags.USER_PIN_COUNT_LOW | flags.USER_PIN_FINAL_TRY | flags.USER_PIN_LOCKED)
+        if pin is not None and (warned or self._refused.get(uri.token) == pin):
             # Whoever was refused before us may have been one of our own processes, and tokens lock after a few.
             raise ModuleUnusable(
                 "the token has refused a PIN since the last login: correct the file of pin-source, then log in once by hand"
@@ -125,6 +131,7 @@ class Library:
         except pkcs11.PKCS11Error as error:
             self._begin_anew(pkcs11)  # the session in which the login failed is open
             if type(error).__name__.startswith("Pin"):
+                self._refused[uri.token] = pin or ""
                 raise ModuleUnusable("the token refuses the PIN: correct the file of pin-source") from None
             raise
 
@@ -132,7 +139,7 @@ class Library:
         try:
             library = pkcs11.lib(self._path)
         except (pkcs11.PKCS11Error, OSError) as error:
-            if isinstance(error, pkcs11.PKCS11Error) and type(error) is not pkcs11.PKCS11Error:
+            if isinstance(error, pkcs11.PKCS11Error) and "while loading" not in str(error):
                 raise  # it is there, and cannot begin now
             raise ModuleUnusable(f"{self._path} cannot be loaded as a PKCS#11 module") from None
         found = []
@@ -172,6 +179,7 @@ _alone = threading.Lock()
 
 def library_of(path: str) -> Library:
     """A process loads a library once."""
+    path = os.path.realpath(path)
     with _alone:
         if path not in _libraries:
             _libraries[path] = Library(path)

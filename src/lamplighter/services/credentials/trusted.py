@@ -8,6 +8,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
+from cryptography import x509
 from msgspec import UNSET
 
 from lamplighter.api.filter import Condition
@@ -46,6 +47,10 @@ Actor = Mapping[str, str]
 """Who changes something (``Caller.actor``)."""
 NOBODY: Actor = {}
 """The operator of the installation."""
+
+
+CLOCK_AHEAD = 300.0
+"""Seconds that the clock of an authority may be ahead of ours."""
 
 
 class Trust(NamedTuple):
@@ -223,7 +228,11 @@ class TrustedCertificates:
             raise CertificateError(
                 AlertDescription.UNKNOWN_CA, "the account trusts none of the authorities of this chain"
             )
-        await asyncio.to_thread(verify_chain, chain, own, self._clock.now() / MICROSECONDS)
+        # The device comes a moment later, and the authority's clock may be ahead of ours.
+        begins = x509.load_der_x509_certificate(chain[0]).not_valid_before_utc.timestamp()
+        now = self._clock.now() / MICROSECONDS
+        at = begins if now < begins <= now + CLOCK_AHEAD else now
+        await asyncio.to_thread(verify_chain, chain, own, at)
 
     async def still(self, certificate_id: str, fingerprint: bytes, service: str) -> bool:
         """Whether that certificate of an account is still the one with that SHA-256, active and for that service: one that gave

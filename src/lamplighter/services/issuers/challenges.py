@@ -6,6 +6,7 @@ authority certify it, so an account proves only names that the operator has left
 
 from __future__ import annotations
 
+import asyncio
 import re
 import secrets
 from collections.abc import AsyncIterator, Iterable
@@ -14,6 +15,8 @@ from contextlib import asynccontextmanager
 import sqlalchemy as sa
 
 from lamplighter.clock import MICROSECONDS, Clock
+from lamplighter.ids import is_id
+from lamplighter.services.issuers.kinds import is_host
 from lamplighter.services.issuers.tables import acme_challenges
 from lamplighter.storage.database import Database, Transaction
 from lamplighter.storage.query import Query
@@ -70,7 +73,7 @@ class Challenges:
             await self._database.together(add)
             yield
         finally:
-            await self._database.together(remove)
+            await asyncio.shield(self._database.together(remove))
 
     async def answer(self, token: str, host: str) -> str | None:
         """What an authority shall find for that token at that host."""
@@ -87,7 +90,7 @@ class Challenges:
 
 
 def _domain(text: str) -> tuple[str, str]:
-    domain, mark, account_id = text.partition("=")
-    if not mark or not domain.strip(". ") or not account_id:
-        raise ValueError(f"{text} is not <domain>=<account id>")
-    return domain.strip(". ").lower(), account_id.strip()
+    domain, _, account_id = (each.strip() for each in text.partition("="))
+    if not is_host(domain) or not is_id(account_id):
+        raise ValueError(f"{text!r} is not <domain in lower case>=<account id>")
+    return domain, account_id

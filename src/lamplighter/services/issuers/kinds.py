@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Final, Literal, NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InternalError, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
@@ -254,7 +254,7 @@ def private_key_of(given: Values) -> PrivateKeyTypes:
         raise KeyFault("private_key", "is of a kind that is not supported: RSA or a NIST curve is") from None
     except KeyFault:
         raise
-    except ValueError:
+    except (ValueError, InternalError):  # the latter of OpenSSL, for rounds and costs that are none
         if passphrase is not None and b"ENCRYPTED" in pem:
             raise KeyFault("passphrase", "does not open private_key") from None
         raise KeyFault("private_key", "must be a private key in PEM") from None

@@ -78,6 +78,8 @@ class Issuers:
         self._authority = authority
         self._outbound = outbound
         self._judge = judge
+        self._opening = asyncio.Lock()
+        """Opening a key holds up all threads; so the event loop has its turn before the next."""
         self.challenges = Challenges(database, clock, settings.issuers.acme_domains)
         self.configurations = Configurations(database, clock, ids, settings.access.certificate_configurations)
 
@@ -198,7 +200,7 @@ class Issuers:
         """Raises InvalidParameters, ObjectLimitReached, IssuerNameTaken."""
         now, issuer_id, attributes = self._clock.now(), self._ids.new(), _given(wanted.issuer_attributes)
         await self._check(wanted.issuer_type, attributes, wanted.issuer_credentials)
-        kept = await asyncio.to_thread(kept_credentials, wanted.issuer_type, wanted.issuer_credentials)
+        kept = await self._kept(wanted.issuer_type, wanted.issuer_credentials)
         try:
             async with self._database.transaction() as tx:
                 await store.alone(tx, account_id)
@@ -233,7 +235,7 @@ class Issuers:
         credentials = None if wanted.issuer_credentials is UNSET else wanted.issuer_credentials
         await self._check(row["issuer_type"], attributes, credentials)
         if credentials is not None:
-            credentials = await asyncio.to_thread(kept_credentials, row["issuer_type"], credentials)
+            credentials = await self._kept(row["issuer_type"], credentials)
         now = self._clock.now()
         changed = [name for name in wanted.__struct_fields__ if getattr(wanted, name) is not UNSET]
         try:
@@ -300,9 +302,14 @@ class Issuers:
 
     async def _check(self, kind: Kind, attributes: Values | None, credentials: Values | None) -> None:
         """Raises InvalidParameters. In a thread: a passphrase takes long to try."""
-        faults = await asyncio.to_thread(faults_of, kind, attributes, credentials, self._clock.now())
+        async with self._opening:
+            faults = await asyncio.to_thread(faults_of, kind, attributes, credentials, self._clock.now())
         if faults:
             raise invalid(faults)
+
+    async def _kept(self, kind: Kind, credentials: Values) -> dict[str, str]:
+        async with self._opening:
+            return await asyncio.to_thread(kept_credentials, kind, credentials)
 
     def _sealed(self, issuer_id: str, credentials: Values) -> bytes:
         return self._master_key.seal(msgspec.json.encode(credentials), PURPOSE, issuer_id)
