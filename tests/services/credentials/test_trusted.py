@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from lamplighter.bus.local import LocalBus
@@ -20,6 +22,7 @@ from lamplighter.services.certificates.authority import Authority
 from lamplighter.services.credentials.certificate_store import certificates
 from lamplighter.services.credentials.operations import operations
 from lamplighter.services.credentials.service import Credentials
+from lamplighter.services.credentials.trusted_model import TrustedCertificateCreate
 from lamplighter.services.credentials.trusted_operations import operations as trusted_operations
 from lamplighter.settings import Settings
 from lamplighter.storage.database import Database
@@ -177,6 +180,27 @@ async def test_bad_members_are_told_together_and_nothing_is_stored(toy: Toy) -> 
     unsigned = await toy.call("POST", PATH, json=body(signature="QUJD"))
     assert [each["name"] for each in unsigned.json()["fields"]] == ["signature"]
     assert await names(toy, "") == []
+
+
+async def test_a_certificate_made_with_anothers_name_and_key_comes_behind_it(service: Credentials) -> None:
+    maker = authority("their maker")
+    strangers = [
+        issue("their maker", authority("a stranger"), ca=True, key_usage=SIGN, key=maker.key) for _ in range(3)
+    ]
+    signature = base64.b64encode(maker.key.sign(ACCOUNT.encode(), ec.ECDSA(hashes.SHA256()))).decode()
+    for number, each in enumerate([*strangers, maker]):
+        wanted = TrustedCertificateCreate(
+            name=f"n{number}",
+            service="bootstrap",
+            certificate=pem(each),
+            signature=signature if each is maker else None,
+        )
+        await service.trusted.create(ACCOUNT if each is maker else OTHER, wanted)
+    anchors = await service.trusted.anchors([maker.certificate.subject.public_bytes()], "bootstrap")
+    expected = [maker, *strangers]
+    assert [each.fingerprint for each in anchors] == [
+        each.certificate.fingerprint(hashes.SHA256()) for each in expected
+    ]
 
 
 async def test_a_developer_certificate_keeps_what_it_was_made_with(toy: Toy) -> None:

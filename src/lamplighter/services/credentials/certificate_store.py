@@ -98,7 +98,8 @@ _TRUSTED = (
 _NAMED = Query(
     sa.select(_c.der)
     .where(_c.subject_name.in_(sa.bindparam("names", expanding=True)), *_TRUSTED)
-    .distinct()
+    .group_by(_c.der)
+    .order_by(sa.func.max(_c.proven).desc(), sa.func.min(_c.created_at), sa.func.min(_c.id))
     .limit(CANDIDATES),
     quick=True,
 )
@@ -196,7 +197,10 @@ async def developer_certificate_of(reader: Reader, fingerprint: str) -> Row | No
 
 
 async def bearing(reader: Reader, names: Collection[str], service: str) -> list[bytes]:
-    """Certificates (DER) that any account trusts for a service, of subjects given by ``name_key``."""
+    """Certificates (DER) that any account trusts for a service, of subjects given by ``name_key``, in the order of ``who_trust``.
+
+    The first that fits a device is taken, and anybody can make a certificate with another's name and public key.
+    """
     rows = await reader.fetch_all(_NAMED, names=list(names), service=service) if names else []
     return [row["der"] for row in rows]
 
