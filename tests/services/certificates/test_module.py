@@ -44,6 +44,14 @@ def bring(folder: Path, name: str, authority: pki.Credential, uri: str) -> None:
     (folder / "pki" / f"{name}.pkcs11").write_text(f"{uri}\n")
 
 
+def brought(folder: Path, hsm: Module, token: str) -> pki.Credential:
+    """An authority for devices whose key is in the token."""
+    devices = root("Devices")
+    hsm.import_key(token, "device-ca", devices.key)
+    bring(folder, "device-ca", devices, hsm.uri(token, "device-ca"))
+    return devices
+
+
 async def test_authorities_whose_keys_are_in_one_token_sign_and_leave_no_key_in_a_file(
     tmp_path: Path, hsm: Module, token: str
 ) -> None:
@@ -88,9 +96,7 @@ def test_an_authority_in_a_module_takes_over_and_gives_way(tmp_path: Path, hsm: 
 async def test_a_server_starts_without_its_module_and_signs_when_that_is_back(
     tmp_path: Path, hsm: Module, token: str
 ) -> None:
-    devices = root("Devices")
-    hsm.import_key(token, "device-ca", devices.key)
-    bring(tmp_path, "device-ca", devices, hsm.uri(token, "device-ca"))
+    brought(tmp_path, hsm, token)
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     opened(tmp_path)
     for _ in range(2):
@@ -105,9 +111,7 @@ async def test_a_server_starts_without_its_module_and_signs_when_that_is_back(
 
 
 async def test_a_session_that_the_module_has_ended_is_made_anew(tmp_path: Path, hsm: Module, token: str) -> None:
-    devices = root("Devices")
-    hsm.import_key(token, "device-ca", devices.key)
-    bring(tmp_path, "device-ca", devices, hsm.uri(token, "device-ca"))
+    devices = brought(tmp_path, hsm, token)
     authority = opened(tmp_path)
     import pkcs11
 
@@ -124,12 +128,10 @@ def test_a_key_that_is_not_the_certificates_is_refused(tmp_path: Path, hsm: Modu
         opened(tmp_path)
 
 
-def test_a_wrong_pin_is_tried_once_by_all_processes_together_so_that_the_token_is_not_locked(
-    tmp_path: Path, hsm: Module, token: str, monkeypatch: pytest.MonkeyPatch
+def test_after_a_pin_was_refused_none_is_tried_before_somebody_has_logged_in_by_hand(
+    tmp_path: Path, hsm: Module, token: str
 ) -> None:
-    devices = root("Devices")
-    hsm.import_key(token, "device-ca", devices.key)
-    bring(tmp_path, "device-ca", devices, hsm.uri(token, "device-ca"))
+    devices = brought(tmp_path, hsm, token)
     hsm.pin_file.write_text("wrong-sesame\n")
     with pytest.raises(AuthorityUnusable, match="the token refuses the PIN"):
         opened(tmp_path)
@@ -162,9 +164,7 @@ async def test_two_tokens_of_one_library_do_not_sign_for_each_other(tmp_path: Pa
 async def test_a_key_that_could_not_be_tried_at_the_start_is_not_believed_later(
     tmp_path: Path, hsm: Module, token: str
 ) -> None:
-    devices = root("Devices")
-    hsm.import_key(token, "device-ca", devices.key)
-    bring(tmp_path, "device-ca", devices, hsm.uri(token, "device-ca"))
+    devices = brought(tmp_path, hsm, token)
     opened(tmp_path)
     hsm.import_key(token, "another", root("Others").key, "02")
     bring(tmp_path, "device-ca", devices, hsm.uri(token, "another"))
@@ -178,9 +178,7 @@ async def test_a_key_that_could_not_be_tried_at_the_start_is_not_believed_later(
 async def test_a_module_that_hangs_is_given_up_and_holds_up_nobody_else(
     tmp_path: Path, hsm: Module, token: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    devices = root("Devices")
-    hsm.import_key(token, "device-ca", devices.key)
-    bring(tmp_path, "device-ca", devices, hsm.uri(token, "device-ca"))
+    brought(tmp_path, hsm, token)
     authority = opened(tmp_path)
     key = ec.generate_private_key(ec.SECP256R1()).public_key()
     monkeypatch.setattr(modules, "ANSWERS_WITHIN", 0.05)
@@ -209,9 +207,7 @@ async def test_a_module_that_hangs_is_given_up_and_holds_up_nobody_else(
 async def test_a_module_that_cannot_begin_is_away_and_does_not_stop_the_start(
     tmp_path: Path, hsm: Module, token: str
 ) -> None:
-    devices = root("Devices")
-    hsm.import_key(token, "device-ca", devices.key)
-    bring(tmp_path, "device-ca", devices, hsm.uri(token, "device-ca"))
+    brought(tmp_path, hsm, token)
     opened(tmp_path)
     hsm.tokens.rename(hsm.tokens.with_name("gone"))
     library_of(str(hsm.library))._tokens.clear()

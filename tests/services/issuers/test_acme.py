@@ -264,6 +264,10 @@ async def test_a_request_in_other_names_than_the_devices_is_not_passed_on(town: 
     assert server.orders == {}
 
 
+def hosts_in(extensions: x509.Extensions) -> list[str]:
+    return extensions.get_extension_for_class(x509.SubjectAlternativeName).value.get_values_for_type(x509.DNSName)
+
+
 async def test_a_certificate_without_common_name_is_the_devices_by_its_only_host_name(
     town: Town, server: AcmeServer
 ) -> None:
@@ -271,8 +275,7 @@ async def test_a_certificate_without_common_name_is_the_devices_by_its_only_host
     await acme_issuer(town, server)
     leaf, *_ = await certify(town)
     assert leaf.subject.rfc4514_string() == ""
-    names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.DNSName) == [lamp(town).endpoint_name]
+    assert hosts_in(leaf.extensions) == [lamp(town).endpoint_name]
 
 
 async def test_a_key_made_here_is_certified_for_a_request_that_has_the_host_name_too(
@@ -282,8 +285,7 @@ async def test_a_key_made_here_is_certified_for_a_request_that_has_the_host_name
     made, issued = await town.issuers.equip(lamp(town), vendor=False)
     (request,) = server.requests
     assert x509.load_der_x509_certificate(issued.chain[0]).public_key() == made.public_key() == request.public_key()
-    names = request.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.DNSName) == [lamp(town).endpoint_name]
+    assert hosts_in(request.extensions) == [lamp(town).endpoint_name]
 
 
 async def test_a_certificate_in_which_the_vendors_client_would_not_find_its_id_is_refused_before_it_has_it(

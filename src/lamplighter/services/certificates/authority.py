@@ -168,8 +168,11 @@ class Authority:
                 told = str(error)
             else:
                 self._seen, told = seen, ""
-                names = (each.certificate.subject.rfc4514_string() for each in (self.device_ca, self.bootstrap_ca))
-                log.info("the authorities have changed", device=next(names), bootstrap=next(names))
+                log.info(
+                    "the authorities have changed",
+                    device=self.device_ca.certificate.subject.rfc4514_string(),
+                    bootstrap=self.bootstrap_ca.certificate.subject.rfc4514_string(),
+                )
 
     def _take(self, device: Towards, bootstrap: Towards) -> None:
         before = {*self.device_anchors, *self.bootstrap_anchors}

@@ -31,7 +31,7 @@ class ModuleUnusable(ValueError):
 
 
 class Library:
-    """Everything is done in its thread, which is a daemon: a module that hangs does not keep the process from ending."""
+    """Everything is done in its thread, a daemon: the interpreter does not wait for a module that hangs before it ends."""
 
     def __init__(self, path: str) -> None:
         self._path = path

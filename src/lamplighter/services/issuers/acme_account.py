@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from joserfc import jws
 from joserfc.jwk import ECKey, Key, OctKey, RSAKey
 
-from lamplighter.services.issuers.kinds import Values, opened_key, signing_algorithm
+from lamplighter.services.issuers.kinds import Values, private_key_of, signing_algorithm
 
 _HEADER: Final = jws.JWSRegistry(algorithms=["ES256", "ES384", "RS256", "HS256"], strict_check_header=False)
 """ACME has header parameters of its own: url and nonce."""
@@ -20,7 +19,7 @@ class AcmeAccount:
     """Signs requests. The credentials have a private key (``kept_credentials``). Raises KeyFault."""
 
     def __init__(self, credentials: Values) -> None:
-        private = serialization.load_pem_private_key(opened_key(credentials).encode(), None)
+        private = private_key_of(credentials)
         self._algorithm = signing_algorithm(private)
         kind = RSAKey if isinstance(private, rsa.RSAPrivateKey) else ECKey
         self._key: Key = kind.import_key(private)  # type: ignore[arg-type]

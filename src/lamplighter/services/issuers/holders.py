@@ -13,7 +13,7 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 from cryptography import x509
 
-from lamplighter.clock import EPOCH, MICROSECONDS
+from lamplighter.services.issuers.issued import ends_at
 from lamplighter.services.issuers.model import LWM2M, Issued
 from lamplighter.services.issuers.tables import certificate_holders
 from lamplighter.storage.database import Reader, Transaction
@@ -32,12 +32,11 @@ async def hold(tx: Transaction, account_id: str, certificate_name: str, issued: 
     if issued.issuer_id is None or certificate_name != LWM2M:
         return  # ours says itself whose it is, and others open nothing
     leaf = issued.chain[0]
-    ends = x509.load_der_x509_certificate(leaf).not_valid_after_utc - EPOCH
     await tx.execute(
         _ADD,
         fingerprint=hashlib.sha256(leaf).hexdigest(),
         account_id=account_id,
-        expires_at=round(ends.total_seconds()) * MICROSECONDS,
+        expires_at=ends_at(x509.load_der_x509_certificate(leaf)),
     )
 
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID, SignatureAlgorithmOID
 
-from lamplighter.clock import EPOCH
+from lamplighter.clock import EPOCH, MICROSECONDS
 from lamplighter.services.credentials.service import device_name
 from lamplighter.services.issuers.kinds import is_host
 from lamplighter.services.issuers.model import Subject
@@ -103,6 +103,11 @@ def with_issuers(leaf: x509.Certificate, others: Sequence[x509.Certificate]) -> 
     return [each.public_bytes(serialization.Encoding.DER) for each in chain]
 
 
+def ends_at(leaf: x509.Certificate) -> int:
+    """When a certificate expires, microseconds UTC."""
+    return round((leaf.not_valid_after_utc - EPOCH).total_seconds()) * MICROSECONDS
+
+
 def check(chain: Sequence[bytes], subject: Subject, request: bytes, use: Use, now: int) -> None:
     """Raises Refused for a chain that is not for that key and that device, or is of no use.
 
@@ -112,9 +117,8 @@ def check(chain: Sequence[bytes], subject: Subject, request: bytes, use: Use, no
         _check(chain, subject, request, use, now)
     except Refused:
         raise
-    except (
-        Exception
-    ) as error:  # a stranger's certificate: ValueError, UnsupportedAlgorithm, DuplicateExtension, and others
+    except Exception as error:
+        # A stranger's certificate: ValueError, UnsupportedAlgorithm, DuplicateExtension, and whatever else its parser meets.
         raise Refused("one of its certificates cannot be read") from error
 
 

@@ -1,4 +1,4 @@
-"""What it costs to open a private key that a passphrase closes (PKCS#8, RFC 8018): whoever wrote it has chosen."""
+"""What it costs to open a private key that a passphrase closes (PKCS#8; RFC 8018, RFC 7914): whoever wrote it has chosen."""
 
 from __future__ import annotations
 

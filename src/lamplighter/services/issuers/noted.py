@@ -7,11 +7,11 @@ import hashlib
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from lamplighter.clock import EPOCH, MICROSECONDS
 from lamplighter.ids import Ids
 from lamplighter.services.directory.model import Facts, certificate_facts
 from lamplighter.services.issuers import enrollment_store as store
 from lamplighter.services.issuers import holders
+from lamplighter.services.issuers.issued import ends_at
 from lamplighter.services.issuers.model import Issued
 from lamplighter.storage.database import Transaction
 
@@ -40,7 +40,7 @@ async def note_certificate(
         "serial_number": f"{certificate.serial_number:x}",
         "issuer_id": issued.issuer_id,
         "created_at": now,
-        "expires_at": round((certificate.not_valid_after_utc - EPOCH).total_seconds()) * MICROSECONDS,
+        "expires_at": ends_at(certificate),
         "try_at": 0,
     }
     await store.keep(tx, values)

@@ -201,12 +201,13 @@ class Renewals:
         return len(found)
 
     async def prune(self) -> None:
-        """Forget renewals that ended long ago. Raises DatabaseUnavailable."""
+        """Forget renewals that ended long ago, and certificates that have expired. Raises DatabaseUnavailable."""
         before, found = self._clock.now() - self._kept, PRUNED_TOGETHER
         while found == PRUNED_TOGETHER:
             async with self._database.transaction() as tx:
                 found = await store.prune(tx, before, PRUNED_TOGETHER)
-                await holders.prune(tx, self._clock.now())
+        async with self._database.transaction() as tx:
+            await holders.prune(tx, self._clock.now())
 
     async def enrollment(self, account_id: str, enrollment_id: str) -> CertificateEnrollment:
         """Raises CertificateEnrollmentNotFound."""
